@@ -1,0 +1,1 @@
+"""The one door to a model: `base.Backend`, and the implementations behind it."""

@@ -1,0 +1,88 @@
+"""What a stage may ask of a model. It knows no model family, no prompt and no file layout."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+BASE_JUDGE = "judge-v0"
+"""The base model, without any adapter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn. `temperature=0` is greedy and ignores the other two."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """0 = no limit."""
+    max_tokens: int = 512
+    """New tokens per sample."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a sample; the stop text itself is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn. The image, if any, belongs to the first user turn and is shown before its text."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+    """Untrusted: text that looks like a special token stays plain text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One prompt, asked `n` times."""
+
+    key: str
+    """The caller's name for it; comes back in every completion."""
+    messages: tuple[Message, ...]
+    image: Path | None = None
+    n: int = 1
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    """Sample i depends on (seed, i) and the prompt alone, not on what shares its batch."""
+    judge: str = BASE_JUDGE
+    """Judge version that answers, registered with `Backend.load_judge`."""
+    prefix: str = ""
+    """Text the reply starts with, e.g. to force a verdict position. Not repeated in the completion."""
+    choices: tuple[str, ...] = ()
+    """If given, nothing is sampled: the completion holds the probability of each as the next text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One finished sample."""
+
+    key: str
+    sample: int
+    """0-based index below the request's `n`."""
+    text: str
+    tokens: int
+    """Tokens written, the end token not counted."""
+    finish: Literal["stop", "length"]
+    """"length" when `max_tokens` cut it off."""
+    choice_probabilities: tuple[float, ...] = ()
+    """Same order as `Request.choices`, summing to 1 over them; () if none were asked for."""
+
+
+class Backend(Protocol):
+    """A base model with any number of judge versions on top.
+
+    `generate` raises `BackendError` when the model cannot go on and `ModelError` for an unknown judge version.
+    """
+
+    def load_judge(self, judge: str, adapter: Path) -> None:
+        """Make the PEFT folder `adapter` answer to the name `judge`. Loading a name twice is an error
+        unless it is the same folder. Raises `ModelError` if it belongs to another base."""
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Yield every sample of every request once, each as it finishes, in no promised order."""
+
+    def stream(self, request: Request) -> Iterator[str]:
+        """Yield the first sample's text in pieces; joined they equal what `generate` would give."""
+
+    def close(self) -> None:
+        """Free the model and its memory. Nothing may be asked afterwards."""

@@ -1,0 +1,209 @@
+"""What crosses a stage: one frozen record per row of the workspace's tables, and the ids they carry.
+
+The records know nothing of files, models or settings. `None` always means "not known" or "does not apply".
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["open", "closed"]
+AnswerType = Literal["number", "option", "phrase", "yes_no"]
+Strategy = Literal["alteration", "majority", "oracle"]
+Order = Literal["AB", "BA"]
+Verdict = Literal["A", "B", "tie", "invalid"]
+
+ORDERS: tuple[Order, Order] = ("AB", "BA")
+"""AB shows the preferred response as Response A; BA shows it as Response B."""
+
+
+def content_id(*parts: object) -> str:
+    """16 hex digits that depend on the parts alone, so the same input has the same id in every run."""
+    text = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def seed_for(*parts: object) -> int:
+    """A seed in [0, 2**31) that depends on the parts alone, never on batch or resume position."""
+    return int(content_id(*parts)[:8], 16) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRow:
+    """One image of the workspace."""
+
+    image_id: str
+    """sha256 of the stored file, 64 hex digits."""
+    path: str
+    """Relative to the workspace, e.g. "images/3f/3fa1….png"."""
+    width: int
+    height: int
+    """Pixels, after rotation to upright."""
+    source: str
+    """Where it came from, as the person named it: "drawn scenes", "folder photos/", …"""
+    name: str
+    """The file name or row it had there. Untrusted text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """An entry of a source that was not taken."""
+
+    name: str
+    reason: str
+    """One sentence: unreadable, too large, outside the folder, …"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """One image and one question."""
+
+    instruction_id: str
+    image_id: str
+    question: str
+    kind: Kind
+    answer_type: AnswerType | None
+    """None for open instructions."""
+    dimension: str | None
+    """What a closed question asks about; None where nobody said."""
+    choices: tuple[str, ...]
+    """Options of a multiple-choice question, () otherwise."""
+    answer: str | None
+    """The source's own answer, if it came with one. Read only by the `oracle` strategy (ablation)."""
+    split: Literal["train", "held-out"]
+    """Held-out images are set apart by image and used for evaluation only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A preferred and a degraded response to one instruction; which is which is known by construction."""
+
+    pair_id: str
+    instruction_id: str
+    image_id: str
+    question: str
+    kind: Kind
+    strategy: Strategy
+    dimension: str
+    preferred: str
+    """Empty when the pair was dropped before one existed; so is `degraded`."""
+    degraded: str
+    votes: str | None
+    """Closed only: JSON object answer → count over the samples, most frequent first."""
+    altered: str | None
+    """Open only: the alteration in words, e.g. "blue to green"; None where the rewrite does not say."""
+    writer: str
+    """Judge version (or "judge-v0") that wrote the responses."""
+    dropped: str | None
+    """None for a usable pair, else the reason code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One sampled reasoning of one judge version on one pair shown in one order."""
+
+    trace_id: str
+    pair_id: str
+    image_id: str
+    dimension: str
+    judge: str
+    """Judge version that wrote it, e.g. "judge-v2"."""
+    order: Order
+    sample: int
+    """0-based, below the setting `judge.traces_per_order`."""
+    reasoning: str
+    """The whole reply, the verdict token included."""
+    verdict: Verdict
+    """In the order shown ("A", "B"), "tie", or "invalid" when the text holds none or contradicts itself."""
+    tokens: int
+    """Tokens the model wrote."""
+    kept: bool | None
+    """None before selection."""
+    reason: str | None
+    """Reason code of its fate; None before selection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One optimizer step."""
+
+    step: int
+    epoch: float
+    loss: float
+    """Mean negative log likelihood per completion token, nats."""
+    learning_rate: float
+    token_accuracy: float | None
+    tokens: int
+    """Tokens seen so far in this iteration's training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """One judge version."""
+
+    judge: str
+    parent: str | None
+    """The version it was compared with and judged by; None for judge-v0."""
+    adapter: str | None
+    """PEFT folder relative to the workspace; None for judge-v0."""
+    trained_on: int
+    """Kept traces in its training set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkItem:
+    """One comparison with a known answer, for evaluation only."""
+
+    item_id: str
+    benchmark: str
+    image_id: str
+    image: str
+    """Path of the image: absolute, or relative to the workspace once it was taken in."""
+    question: str
+    preferred: str
+    degraded: str
+    kind: Kind
+    dimension: str
+    """The benchmark's own category, or the dimension of the designed fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow:
+    """What one judge version said of one benchmark item in one order."""
+
+    judge: str
+    benchmark: str
+    item_id: str
+    image_id: str
+    kind: Kind
+    dimension: str
+    order: Order
+    verdict: Verdict
+    correct: bool
+    """The verdict names the preferred response. A tie or an invalid reply is not correct."""
+    reasoning: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One judge's accuracy on one slice of one benchmark under one protocol."""
+
+    judge: str
+    """Judge version, or "control:shorter-wins" and so on."""
+    benchmark: str
+    protocol: str
+    dimension: str
+    """"all", "kind:open", "kind:closed", or one dimension."""
+    n: int
+    """Items."""
+    accuracy: float
+    low: float
+    high: float
+    """95 % interval of the accuracy, clustered by image."""
+    invalid: float
+    """Share of replies without exactly one verdict."""
+    position_lean: float | None
+    """Share of decided replies that say A, minus 0.5."""
+    length_lean: float | None
+    """Share of decided replies that prefer the longer response, minus the share in which it is preferred by the key."""
