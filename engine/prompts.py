@@ -1,0 +1,164 @@
+"""Prompt packs: every text that is sent to a model, and how its replies are read. No model, no files but the pack.
+
+A pack is a YAML file under `assets/prompts` (or any path). What a small model needs, such as numbered
+sentences, is the pack's business; the stages only render and read.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from engine.assets import assets_folder
+from engine.backends.base import Message
+from engine.errors import SettingsError
+from engine.records import AnswerType, Verdict
+
+_VERDICT = re.compile(r"\[\[\s*(A|B|C|tie)\s*\]\]")
+_MEANING: dict[str, Verdict] = {"A": "A", "B": "B", "C": "tie", "tie": "tie"}
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClosedQuestion(_Strict):
+    """A question of the bank with one right answer; `{slots}` in it are filled from the bank's lists."""
+
+    question: str
+    answer_type: AnswerType
+    dimension: str
+
+
+class QuestionBank(_Strict):
+    """Questions that make sense for any image of the pack's world."""
+
+    open: list[str] = Field(min_length=1)
+    closed: list[ClosedQuestion] = []
+    slots: dict[str, list[str]] = {}
+
+
+class AnswerPrompts(_Strict):
+    """How a response is asked for. `{question}` and, for options, `{choices}` are filled in."""
+
+    open: str = "{question}"
+    closed: str = "{question}"
+
+
+class Alteration(_Strict):
+    """How one detail of a response is damaged by the model that wrote it."""
+
+    form: Literal["rewrite", "edit"]
+    """rewrite: the reply is the whole altered response. edit: the reply names a change and the engine applies it."""
+    dimensions: dict[str, str] = Field(min_length=1)
+    """Dimension → prompt with `{question}` and `{response}`."""
+    edit_pattern: str | None = None
+    """For `edit`: a regular expression with the groups n (1-based sentence number), old and new."""
+
+    @field_validator("edit_pattern")
+    @classmethod
+    def _has_groups(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            missing = {"n", "old", "new"} - set(re.compile(pattern).groupindex)
+            if missing:
+                raise ValueError(f"edit_pattern lacks the named groups {sorted(missing)}")
+        return pattern
+
+
+class PromptPack(_Strict):
+    """All texts of one style of prompting."""
+
+    name: str
+    questions: QuestionBank
+    ask: str | None = None
+    """Prompt that lets the model write questions itself, one per line; None where the pack cannot."""
+    answer: AnswerPrompts = AnswerPrompts()
+    final_answer: str = r"(?is)(?:final answer|answer)\s*(?:is)?\s*[:\-]?\s*(?P<answer>[^\n]+?)\s*\.?\s*$"
+    """Regular expression with the group `answer` that finds a closed response's final answer."""
+    alteration: Alteration
+    judge: str
+    """Template of the judge prompt with `{question}`, `{a}` and `{b}`."""
+    judge_system: str | None = None
+    number_sentences: bool = False
+    """Show responses as numbered sentences, "A1: … A2: …", to the judge and to alterations."""
+
+
+@lru_cache(maxsize=16)
+def load_pack(name: str) -> PromptPack:
+    """The pack called `name` under assets/prompts, or the YAML file at that path.
+
+    Raises `SettingsError` if there is none or it does not hold what a pack holds.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else assets_folder() / "prompts" / f"{name}.yaml"
+    try:
+        return PromptPack.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        known = ", ".join(sorted(p.stem for p in (assets_folder() / "prompts").glob("*.yaml")))
+        raise SettingsError(
+            f"model.prompts: no prompt pack at {path}. Use one of {known}, or a .yaml file."
+        ) from error
+    except (yaml.YAMLError, ValidationError, re.error) as error:
+        first = str(error).splitlines()
+        raise SettingsError(f"{path}: not a prompt pack: {'; '.join(first[:3])}. Correct the file.") from error
+
+
+def _fill(template: str, **values: str) -> str:
+    """Like `str.format`, but braces in values and unknown braces in templates stay as they are."""
+    return re.sub(
+        r"\{(%s)\}" % "|".join(values), lambda found: values[found.group(1)], template
+    )
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a response, in order; joined by one space they are the text with its white space folded."""
+    return [part for part in _SENTENCE_END.split(" ".join(text.split())) if part]
+
+
+def numbered(text: str, letter: str) -> str:
+    """ "A1: First sentence. A2: Second sentence." """
+    return " ".join(f"{letter}{number}: {part}" for number, part in enumerate(sentences(text), 1))
+
+
+def lettered(choices: tuple[str, ...]) -> str:
+    """The options of a multiple-choice question, one per line: "(A) red"."""
+    return "\n".join(f"({chr(65 + place)}) {choice}" for place, choice in enumerate(choices))
+
+
+def full_question(question: str, choices: tuple[str, ...] = ()) -> str:
+    """The question as a person would put it, with its options below if it has some."""
+    return f"{question}\n{lettered(choices)}" if choices else question
+
+
+def answer_messages(pack: PromptPack, kind: str, question: str, choices: tuple[str, ...] = ()) -> tuple[Message, ...]:
+    """The prompt that asks for a response."""
+    template = pack.answer.open if kind == "open" else pack.answer.closed
+    return (Message(role="user", text=_fill(template, question=full_question(question, choices))),)
+
+
+def alteration_messages(pack: PromptPack, dimension: str, question: str, response: str) -> tuple[Message, ...]:
+    """The prompt that asks to damage one detail of `response`. Raises `KeyError` for an unknown dimension."""
+    shown = numbered(response, "A") if pack.number_sentences else response
+    template = pack.alteration.dimensions[dimension]
+    return (Message(role="user", text=_fill(template, question=question, response=shown)),)
+
+
+def judge_messages(pack: PromptPack, question: str, a: str, b: str) -> tuple[Message, ...]:
+    """The prompt that asks which of two responses is better; `a` is shown first."""
+    if pack.number_sentences:
+        a, b = numbered(a, "A"), numbered(b, "B")
+    user = Message(role="user", text=_fill(pack.judge, question=question, a=a, b=b))
+    return (user,) if pack.judge_system is None else (Message(role="system", text=pack.judge_system), user)
+
+
+def read_verdict(text: str) -> Verdict:
+    """The verdict a trace states, or "invalid" when it states none or several different ones.
+
+    A judge that contradicts itself has not decided; guessing would hide that from every metric.
+    The tokens are those of MT-Bench (arXiv 2306.05685): [[A]], [[B]], [[C]] for a tie.
+    """
+    said = {_MEANING[token] for token in _VERDICT.findall(text)}
+    return said.pop() if len(said) == 1 else "invalid"
