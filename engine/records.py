@@ -207,3 +207,14 @@ class ScoreRow:
     """Share of decided replies that say A, minus 0.5."""
     length_lean: float | None
     """Share of decided replies that prefer the longer response, minus the share in which it is preferred by the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFate:
+    """What selection made of one pair: its traces summed up, so that a page of pairs needs no join."""
+
+    pair_id: str
+    kept_traces: int
+    traces: int
+    fate: str
+    """"kept" if any trace was, else the reason code most of its traces were rejected with."""
