@@ -20,7 +20,7 @@ class _Group(BaseModel):
 
 def _setting(default: Any, help: str, *, unit: str | None = None, **bounds: Any) -> Any:
     """One setting; `unit` is shown after the value."""
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] | None = {"unit": unit} if unit else None
     return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 
@@ -28,22 +28,16 @@ class ModelSettings(_Group):
     """Which model, and how it is reached."""
 
     base: str = _setting("shapes-vlm", "Base model: shapes-vlm (embedded), a Hugging Face id, or a folder.")
-    prompts: str = _setting(
-        "auto", "Prompt pack: a name under assets/prompts or a .yaml file; auto fits the model."
-    )
+    prompts: str = _setting("auto", "Prompt pack: a name under assets/prompts or a .yaml file; auto fits the model.")
     backend: Literal["transformers", "openai", "vllm"] = _setting(
         "transformers", "transformers runs in this process; openai asks a server by URL; vllm starts one."
     )
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where the model runs.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting(
-        "auto", "Number format of the weights."
-    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting("auto", "Number format of the weights.")
     revision: str | None = _setting(None, "Git revision of a Hugging Face model, for exact repeats.")
     url: str | None = _setting(None, "Address of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1.")
     served_name: str | None = _setting(None, "Name of the base model on that server; the base name if empty.")
-    vllm_python: str | None = _setting(
-        None, "Python of another environment that has vLLM; this one if empty."
-    )
+    vllm_python: str | None = _setting(None, "Python of another environment that has vLLM; this one if empty.")
 
 
 class SourceSettings(_Group):
@@ -58,9 +52,7 @@ class SourceSettings(_Group):
     image_column: str = _setting("image", "Column that holds the image.")
     question_column: str | None = _setting(None, "Column that holds the question, if the source has one.")
     choices_column: str | None = _setting(None, "Column that holds a list of options, if the source has one.")
-    answer_column: str | None = _setting(
-        None, "Column with the right answer; read by the oracle ablation only."
-    )
+    answer_column: str | None = _setting(None, "Column with the right answer; read by the oracle ablation only.")
     count: int = _setting(400, "Drawn scenes to make.", unit="images", ge=1, le=1_000_000)
     difficulty: str = _setting("mixed", "Difficulty of drawn scenes.")
     limit: int | None = _setting(None, "Take at most this many images; all if empty.", unit="images", ge=1)
@@ -88,9 +80,7 @@ class SynthesizeSettings(_Group):
     top_p: float = _setting(0.9, "Nucleus of responses.", gt=0, le=1)
     top_k: int = _setting(50, "Most likely tokens kept; 0 keeps all.", ge=0)
     alteration_temperature: float = _setting(0.7, "Sampling temperature of alterations.", ge=0, le=5)
-    alteration_tries: int = _setting(
-        2, "Attempts at a valid alteration before the pair is dropped.", ge=1, le=16
-    )
+    alteration_tries: int = _setting(2, "Attempts at a valid alteration before the pair is dropped.", ge=1, le=16)
     max_length_change: float = _setting(
         0.2, "An altered response whose length differs by more than this share is dropped.", ge=0, le=10
     )
@@ -129,9 +119,7 @@ class SelectSettings(_Group):
 class TrainSettings(_Group):
     """How the kept traces are trained on: TRL SFT with a PEFT LoRA adapter on the language layers."""
 
-    start: Literal["previous", "base"] = _setting(
-        "previous", "Continue from the previous judge, or from the base."
-    )
+    start: Literal["previous", "base"] = _setting("previous", "Continue from the previous judge, or from the base.")
     epochs: float = _setting(5.0, "Passes over the kept traces.", gt=0, le=100)
     learning_rate: float = _setting(1e-5, "Peak learning rate.", gt=0, le=1)
     batch_size: int = _setting(32, "Traces per optimizer step.", ge=1)
@@ -159,9 +147,7 @@ class LoopSettings(_Group):
 
     iterations: int = _setting(4, "Most iterations.", ge=1, le=999)
     patience: int = _setting(2, "Stop after this many iterations without a gain that excludes zero.", ge=1)
-    budget_minutes: float | None = _setting(
-        None, "Stop before an iteration that would exceed this.", unit="min", gt=0
-    )
+    budget_minutes: float | None = _setting(None, "Stop before an iteration that would exceed this.", unit="min", gt=0)
     seed: int = _setting(0, "Seed of everything that is drawn.", ge=0, le=2**31 - 1)
 
 
@@ -245,7 +231,8 @@ def _unknown_setting(path: list[str], where: str) -> str:
     known = list(Settings.model_fields)
     if len(path) > 1:
         group = Settings.model_fields[path[0]].annotation
-        assert isinstance(group, type) and issubclass(group, BaseModel)
+        assert isinstance(group, type)
+        assert issubclass(group, BaseModel)
         known = list(group.model_fields)
         where = f"{where}: {path[0]}"
     near = difflib.get_close_matches(path[-1], known, n=1)
@@ -264,9 +251,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise SettingsError(
-            f"{path}: expected settings by name, found {type(values).__name__}. Correct the file."
-        )
+        raise SettingsError(f"{path}: expected settings by name, found {type(values).__name__}. Correct the file.")
     return values
 
 

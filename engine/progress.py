@@ -18,9 +18,7 @@ _WRITE_EVERY = 0.5
 class Progress:
     """One run's progress. Stages call `begin`, `advance` and `check_stop`; nothing here changes results."""
 
-    def __init__(
-        self, run: RunFolder, state: RunState, *, watch: Callable[[RunState], None] | None = None
-    ) -> None:
+    def __init__(self, run: RunFolder, state: RunState, *, watch: Callable[[RunState], None] | None = None) -> None:
         self.run = run
         self.state = state
         self.stop = False
@@ -33,9 +31,7 @@ class Progress:
         """A stage starts, `done` of `total` units being there already."""
         self._history.clear()
         self._history.append((time.monotonic(), done))
-        self.update(
-            stage=stage, done=done, total=total, unit=unit, message=message, rate=None, stage_left=None
-        )
+        self.update(stage=stage, done=done, total=total, unit=unit, message=message, rate=None, stage_left=None)
         append_event(self.run, "begin", stage=stage, iteration=self.state.iteration, total=total, done=done)
 
     def advance(self, units: int = 1, *, message: str | None = None) -> None:

@@ -98,19 +98,15 @@ def load_pack(name: str) -> PromptPack:
         return PromptPack.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         known = ", ".join(sorted(p.stem for p in (assets_folder() / "prompts").glob("*.yaml")))
-        raise SettingsError(
-            f"model.prompts: no prompt pack at {path}. Use one of {known}, or a .yaml file."
-        ) from error
+        raise SettingsError(f"model.prompts: no prompt pack at {path}. Use one of {known}, or a .yaml file.") from error
     except (yaml.YAMLError, ValidationError, re.error) as error:
         first = str(error).splitlines()
-        raise SettingsError(
-            f"{path}: not a prompt pack: {'; '.join(first[:3])}. Correct the file."
-        ) from error
+        raise SettingsError(f"{path}: not a prompt pack: {'; '.join(first[:3])}. Correct the file.") from error
 
 
 def _fill(template: str, **values: str) -> str:
     """Like `str.format`, but braces in values and unknown braces in templates stay as they are."""
-    return re.sub(r"\{(%s)\}" % "|".join(values), lambda found: values[found.group(1)], template)
+    return re.sub(r"\{(" + "|".join(values) + r")\}", lambda found: values[found.group(1)], template)
 
 
 def sentences(text: str) -> list[str]:
@@ -133,17 +129,13 @@ def full_question(question: str, choices: tuple[str, ...] = ()) -> str:
     return f"{question}\n{lettered(choices)}" if choices else question
 
 
-def answer_messages(
-    pack: PromptPack, kind: str, question: str, choices: tuple[str, ...] = ()
-) -> tuple[Message, ...]:
+def answer_messages(pack: PromptPack, kind: str, question: str, choices: tuple[str, ...] = ()) -> tuple[Message, ...]:
     """The prompt that asks for a response."""
     template = pack.answer.open if kind == "open" else pack.answer.closed
     return (Message(role="user", text=_fill(template, question=full_question(question, choices))),)
 
 
-def alteration_messages(
-    pack: PromptPack, dimension: str, question: str, response: str
-) -> tuple[Message, ...]:
+def alteration_messages(pack: PromptPack, dimension: str, question: str, response: str) -> tuple[Message, ...]:
     """The prompt that asks to damage one detail of `response`. Raises `KeyError` for an unknown dimension."""
     shown = numbered(response, "A") if pack.number_sentences else response
     template = pack.alteration.dimensions[dimension]

@@ -63,9 +63,7 @@ def read_state(run: RunFolder) -> RunState:
     A process that is alive holds the run's lock; a state that claims life without it is a death without a word.
     """
     known = {field.name for field in fields(RunState)}
-    values = {
-        key: value for key, value in (read_json(run.folder / "state.json") or {}).items() if key in known
-    }
+    values = {key: value for key, value in (read_json(run.folder / "state.json") or {}).items() if key in known}
     state = RunState(**{"run": run.name, "state": "stopped", **values})
     if state.state in ALIVE and not is_locked(run):
         why = f"The process ended without a word after {state.message or state.stage or 'its start'}."
@@ -140,9 +138,7 @@ def run_lock(run: RunFolder) -> Iterator[None]:
 
 def device_lock_path(device: str) -> Path:
     """One lock per machine, user and device, because memory is shared by all workspaces."""
-    folder = Path(
-        os.environ.get("JUDGE_STUDIO_LOCKS") or Path(tempfile.gettempdir()) / f"judge-studio-{os.getuid()}"
-    )
+    folder = Path(os.environ.get("JUDGE_STUDIO_LOCKS") or Path(tempfile.gettempdir()) / f"judge-studio-{os.getuid()}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / f"{re.sub(r'[^a-z0-9]+', '-', device.lower())}.lock"
 

@@ -96,9 +96,7 @@ def read_parts(paths: Sequence[Path], record: type[Record]) -> list[Record]:
         try:
             table = pq.read_table(path, columns=names)
         except (OSError, pa.ArrowInvalid) as error:
-            raise WorkspaceError(
-                f"{path}: cannot read this part: {error}. Delete it and resume the run."
-            ) from error
+            raise WorkspaceError(f"{path}: cannot read this part: {error}. Delete it and resume the run.") from error
         for row in table.to_pylist():
             for name in lists:
                 row[name] = tuple(row[name] or ())

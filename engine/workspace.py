@@ -165,9 +165,7 @@ class StageFolder:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WorkspaceError(
-                f"{self.folder}: cannot create: {error.strerror}. Check the disk."
-            ) from error
+            raise WorkspaceError(f"{self.folder}: cannot create: {error.strerror}. Check the disk.") from error
         path = self.folder / "identity.json"
         before = read_json(path)
         now = json.loads(json.dumps(identity))

@@ -1,0 +1,171 @@
+"""Scenes of coloured shapes on a 3×3 grid: their exact description, and how they are drawn.
+
+Nothing here knows of questions, language models or the loop. `scene_image` gives pixels alone; only the
+corpus, the benchmark and the measurements may look at the `Scene` behind them.
+"""
+
+import hashlib
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+Difficulty = Literal["easy", "normal", "hard"]
+Space = Literal["pretrain", "loop", "benchmark", "measure", "test"]
+
+CELL = 16
+"""Pixels per cell side. One cell is one patch of the vision tower, so 9 image tokens per scene."""
+SIDE = 3 * CELL
+
+ROWS = ("top", "middle", "bottom")
+COLUMNS = ("left", "centre", "right")
+PLACES = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
+SIZES = ("small", "big")
+SHAPES = ("circle", "square", "triangle", "star", "cross")
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (214, 40, 40),
+    "green": (44, 160, 60),
+    "blue": (40, 84, 214),
+    "yellow": (238, 214, 44),
+    "orange": (240, 132, 24),
+    "purple": (134, 52, 176),
+    "pink": (244, 138, 190),
+    "white": (246, 246, 246),
+}
+
+_SPACES: dict[Space, int] = {"pretrain": 1, "loop": 2, "benchmark": 3, "measure": 4, "test": 5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a difficulty looks like. Noise and jitter are standard deviations in 8-bit levels."""
+
+    objects: tuple[int, int]
+    noise: float
+    colour_jitter: float
+    background: tuple[int, int]
+    """Range of the background's mean grey level; the drawn colours need not stand out from it."""
+    tint: float
+
+
+LOOKS: dict[Difficulty, Look] = {
+    "easy": Look(objects=(1, 3), noise=4, colour_jitter=5, background=(20, 60), tint=5),
+    "normal": Look(objects=(2, 4), noise=12, colour_jitter=12, background=(20, 110), tint=14),
+    "hard": Look(objects=(3, 5), noise=26, colour_jitter=20, background=(20, 140), tint=24),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """One object of a scene."""
+
+    cell: int
+    """0..8 in reading order."""
+    size: str
+    colour: str
+    shape: str
+
+    @property
+    def place(self) -> str:
+        """The cell in words, e.g. "top left"."""
+        return PLACES[self.cell]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The answer key of one picture: its objects in reading order, at most one per cell."""
+
+    things: tuple[Thing, ...]
+    difficulty: Difficulty
+
+    def at(self, place: str) -> Thing | None:
+        """The object in a cell named in words, or None when the cell is empty."""
+        return next((thing for thing in self.things if thing.place == place), None)
+
+
+def scene_seed(space: Space, seed: int, index: int) -> int:
+    """A 64-bit seed whose top byte is the space, so no two spaces ever share a scene's seed."""
+    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
+    return (_SPACES[space] << 56) | int.from_bytes(digest[:7], "big")
+
+
+def scene_image(seed: int, index: int, difficulty: Difficulty = "normal") -> Image.Image:
+    """Picture `index` of the endless series `seed` for the loop: pixels only, never the key."""
+    return draw(scene_seed("loop", seed, index), difficulty)[0]
+
+
+def draw(seed: int, difficulty: Difficulty = "normal") -> tuple[Image.Image, Scene]:
+    """The picture and the key that belong to a seed. The same seed gives the same pixels everywhere."""
+    rng = random.Random(f"{difficulty}/{seed}")
+    scene = compose(rng, difficulty)
+    return render(scene, rng), scene
+
+
+def compose(rng: random.Random, difficulty: Difficulty) -> Scene:
+    """A random scene, with colours and shapes that recur (p = 0.35) so that counting means something."""
+    cells = sorted(rng.sample(range(9), rng.randint(*LOOKS[difficulty].objects)))
+    things: list[Thing] = []
+    for cell in cells:
+        colour, shape = rng.choice(list(COLOURS)), rng.choice(SHAPES)
+        if things and rng.random() < 0.35:
+            colour = rng.choice(things).colour
+        if things and rng.random() < 0.35:
+            shape = rng.choice(things).shape
+        things.append(Thing(cell=cell, size=rng.choice(SIZES), colour=colour, shape=shape))
+    return Scene(things=tuple(things), difficulty=difficulty)
+
+
+def render(scene: Scene, rng: random.Random) -> Image.Image:
+    """48×48 RGB pixels of a scene: tinted sloping background, anti-aliased shapes, noise on everything."""
+    look = LOOKS[scene.difficulty]
+    noise = np.random.default_rng(rng.getrandbits(64))
+    grey = rng.uniform(*look.background)
+    base = np.clip(grey + noise.normal(0, look.tint, 3), 0, 160)
+    slope = np.linspace(-1, 1, SIDE) * rng.uniform(-look.tint, look.tint)
+    ground = np.broadcast_to(base, (SIDE, SIDE, 3)) + slope[:, None, None]
+    if rng.random() < 0.5:
+        ground = ground.transpose(1, 0, 2)
+    scale = 4  # drawn four times too large, then averaged: smooth edges
+    large = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8)).resize((SIDE * scale, SIDE * scale))
+    pen = ImageDraw.Draw(large)
+    for thing in scene.things:
+        _draw_thing(pen, thing, rng, look.colour_jitter, scale)
+    pixels = np.asarray(large.reduce(scale), dtype=np.float32)
+    pixels = pixels + noise.normal(0, look.noise, pixels.shape)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _draw_thing(pen: ImageDraw.ImageDraw, thing: Thing, rng: random.Random, jitter: float, scale: int) -> None:
+    row, column = divmod(thing.cell, 3)
+    x = (column * CELL + CELL / 2 + rng.uniform(-1, 1)) * scale
+    y = (row * CELL + CELL / 2 + rng.uniform(-1, 1)) * scale
+    radius = (6.6 if thing.size == "big" else 4.0) * rng.uniform(0.94, 1.06) * scale
+    red, green, blue = (
+        max(0, min(255, round(level + rng.gauss(0, jitter)))) for level in COLOURS[thing.colour]
+    )
+    fill = (red, green, blue)
+    if thing.shape == "circle":
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
+    else:
+        pen.polygon([(x + dx * radius, y + dy * radius) for dx, dy in _OUTLINES[thing.shape]], fill=fill)
+
+
+def _star() -> list[tuple[float, float]]:
+    angles = np.arange(10) * np.pi / 5 - np.pi / 2
+    lengths = np.where(np.arange(10) % 2 == 0, 1.12, 0.45)
+    return [(float(np.cos(a) * r), float(np.sin(a) * r)) for a, r in zip(angles, lengths, strict=True)]
+
+
+_ARM = 0.36
+_OUTLINES: dict[str, list[tuple[float, float]]] = {
+    "square": [(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
+    "triangle": [(0.0, -1.0), (1.0, 0.85), (-1.0, 0.85)],
+    "star": _star(),
+    "cross": [
+        (-_ARM, -1), (_ARM, -1), (_ARM, -_ARM), (1, -_ARM), (1, _ARM), (_ARM, _ARM),
+        (_ARM, 1), (-_ARM, 1), (-_ARM, _ARM), (-1, _ARM), (-1, -_ARM), (-_ARM, -_ARM),
+    ],
+}  # fmt: skip
+"""Corners in units of the radius, x to the right, y down."""
