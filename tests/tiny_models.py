@@ -115,7 +115,7 @@ def save_tiny_llava(folder: Path, *, seed: int = 0, width: int = 128, vision_lay
 
 
 def save_tiny_gemma3(folder: Path, *, seed: int = 0) -> Path:
-    """A Gemma3 with a sliding window of 24 tokens, two-way attention inside the image, grouped heads and no system role."""
+    """A Gemma3: sliding window of 24 tokens, two-way attention inside the image, grouped heads, no system role."""
     import torch
     from transformers import (
         Gemma3Config,
