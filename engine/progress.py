@@ -1,5 +1,6 @@
 """How a stage tells the world how far it is, and how the world tells a stage to stop."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,7 @@ class Progress:
         self.state = state
         self.stop = False
         self._watch = watch
+        self._guard = threading.RLock()
         self._written = 0.0
         self._beat = time.monotonic()
         self._history: deque[tuple[float, int]] = deque()
@@ -62,13 +64,18 @@ class Progress:
         if self.stop or stop_requested(self.run):
             raise StopRequested(f"run '{self.run.name}': stopped; finished parts are kept.")
 
+    def beat(self) -> None:
+        """A sign of life from another thread, for times when no stage reports."""
+        self._set()
+
     def _set(self, **values: object) -> None:
-        now = time.monotonic()
-        seconds = self.state.seconds + (now - self._beat)
-        self._beat = now
-        self.state = replace(self.state, heartbeat=time.time(), seconds=seconds, **values)  # type: ignore[arg-type]
-        if now - self._written >= _WRITE_EVERY:
-            self._written = now
-            write_state(self.run, self.state)
-        if self._watch is not None:
-            self._watch(self.state)
+        with self._guard:
+            now = time.monotonic()
+            seconds = self.state.seconds + (now - self._beat)
+            self._beat = now
+            self.state = replace(self.state, heartbeat=time.time(), seconds=seconds, **values)  # type: ignore[arg-type]
+            if now - self._written >= _WRITE_EVERY:
+                self._written = now
+                write_state(self.run, self.state)
+            if self._watch is not None:
+                self._watch(self.state)
