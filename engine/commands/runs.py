@@ -1,0 +1,132 @@
+"""Commands that start, stop and show runs."""
+
+import json
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from engine.config import Settings, load_settings
+from engine.console import print_run, print_runs, print_scores, watcher
+from engine.errors import UsageError, WorkspaceError
+from engine.state import ALIVE, read_state, request_stop
+from engine.workspace import RunFolder, open_workspace
+
+
+def settings_from(options: Namespace) -> Settings:
+    """The settings that the words of `run` and `preview` mean. Raises `UsageError` or `SettingsError`."""
+    preset = options.preset or (None if options.config else "shapes")
+    overrides = _overrides(options.settings)
+    if getattr(options, "iterations", None) is not None:
+        overrides["loop.iterations"] = options.iterations
+    return load_settings(preset=preset, file=options.config, overrides=overrides)
+
+
+def _overrides(words: Sequence[str]) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"'{word}': settings are given as key=value, e.g. judge.temperature=0.7.")
+        overrides[key] = value
+    return overrides
+
+
+def run(options: Namespace) -> int:
+    """Start a run in the foreground, or go on with the one of that name."""
+    settings = settings_from(options)
+    workspace = open_workspace(options.workspace, create=not options.dry_run)
+    if options.dry_run:
+        from engine.plan import plan_text, run_plan
+
+        plan = run_plan(settings, workspace)
+        print(json.dumps(asdict(plan), indent=1) if options.json else plan_text(plan))
+        return 0
+    stem = options.preset or (options.config.stem.lower() if options.config else "shapes")
+    return _work(workspace.run(options.name or workspace.free_name(stem)), settings, as_json=options.json)
+
+
+def _work(folder: RunFolder, settings: Settings, *, as_json: bool) -> int:
+    from engine.loop import create_run, run_loop
+
+    create_run(folder, settings)
+    with watcher(folder, quiet=as_json) as watch:
+        state = run_loop(folder, watch=watch)
+    if as_json:
+        print(json.dumps(asdict(state), indent=1))
+    else:
+        print_scores(folder)
+        print(f"{state.message}.")
+        if state.state == "stopped":
+            print(f"Continue with: judge-studio resume {folder.name} --workspace {folder.workspace.root}")
+    return 0
+
+
+def resume(options: Namespace) -> int:
+    """Continue a run with its own settings."""
+    from engine.loop import run_settings
+
+    folder = open_workspace(options.workspace, create=False).existing_run(options.name)
+    settings = run_settings(folder)
+    if options.iterations is not None:
+        loop = settings.loop.model_copy(update={"iterations": max(1, options.iterations)})
+        settings = settings.model_copy(update={"loop": loop})
+    return _work(folder, settings, as_json=options.json)
+
+
+def stop(options: Namespace) -> int:
+    """Ask a run to end after its batch."""
+    folder = open_workspace(options.workspace, create=False).existing_run(options.name)
+    if read_state(folder).state not in ALIVE:
+        raise WorkspaceError(f"run '{folder.name}': it is {read_state(folder).state}, so there is nothing to stop.")
+    request_stop(folder)
+    deadline = time.monotonic() + options.wait
+    while read_state(folder).state in ALIVE and time.monotonic() < deadline:
+        time.sleep(0.2)
+    state = read_state(folder)
+    if options.json:
+        print(json.dumps(asdict(state), indent=1))
+    else:
+        print(f"{folder.name}: {'stop requested' if state.state in ALIVE else state.state}. Finished parts are kept.")
+    return 0
+
+
+def status(options: Namespace) -> int:
+    """Show one run: the named one, or the newest."""
+    workspace = open_workspace(options.workspace, create=False)
+    found = workspace.runs()
+    if not options.name and not found:
+        raise WorkspaceError(f"{workspace.root}: no runs yet. Start one with 'judge-studio run'.")
+    folder = workspace.existing_run(options.name) if options.name else found[0]
+    state = read_state(folder)
+    if options.json:
+        print(json.dumps(asdict(state), indent=1))
+    else:
+        print_run(state)
+        print_scores(folder)
+    return 0
+
+
+def runs(options: Namespace) -> int:
+    """List all runs, newest first."""
+    states = [read_state(folder) for folder in open_workspace(options.workspace, create=False).runs()]
+    if options.json:
+        print(json.dumps([asdict(state) for state in states], indent=1))
+    else:
+        print_runs(states)
+    return 0
+
+
+def preview(options: Namespace) -> int:
+    """Synthesize a handful of pairs in a temporary workspace and print them."""
+    from engine.preview import preview_pairs
+
+    pairs = preview_pairs(settings_from(options), count=options.pairs)
+    if options.json:
+        print(json.dumps([asdict(pair) for pair in pairs], indent=1, ensure_ascii=False))
+        return 0
+    for pair in pairs:
+        print(f"{pair.question}  ({pair.strategy}, {pair.dimension})")
+        print(f"  dropped: {pair.dropped}" if pair.dropped else f"  + {pair.preferred}\n  − {pair.degraded}")
+    return 0
