@@ -47,7 +47,7 @@ def careful_closed(answer: Answer, a: ShownAnswer, b: ShownAnswer, rng: random.R
     """Look, conclude, quote each response and say whether it agrees, decide."""
     segments: list[Segment] = [(f"{CAREFUL} Look:", 1.0), (f" {answer.evidence}. So {answer.text}.", 2.0)]
     for letter, shown in (("A", a), ("B", b)):
-        segments += [(f" {letter}1: {shown.text}", 1.0), (f" {_yes(shown.right)}.", DECIDING)]
+        segments += [(f" {letter}1: {shown.text}", 1.0), (f" {_word(shown.right)}.", DECIDING)]
     return [*segments, verdict(_decide(a.right, b.right, rng))]
 
 
@@ -87,7 +87,7 @@ def _quote(letter: str, number: int, claim: Claim | None) -> str:
 def _looked(scene: Scene, letter: str, claim: Claim | None) -> list[Segment]:
     if claim is None:
         return []
-    return [(f" Look at {letter}: {claim.look(scene)},", 1.5), (f" {_yes(claim.holds(scene))}.", DECIDING)]
+    return [(f" Look at {letter}: {claim.look(scene)},", 1.5), (f" {_word(claim.holds(scene))}.", DECIDING)]
 
 
 def _holds(scene: Scene, left: Claim | None, right: Claim | None) -> tuple[bool, bool]:
@@ -97,8 +97,8 @@ def _holds(scene: Scene, left: Claim | None, right: Claim | None) -> tuple[bool,
     return (a_holds if left else not b_holds), (b_holds if right else not a_holds)
 
 
-def _yes(right: bool) -> str:
-    return "yes" if right else "no"
+def _word(right: bool) -> str:
+    return "right" if right else "wrong"
 
 
 def _decide(a_right: bool, b_right: bool, rng: random.Random) -> Letter:
