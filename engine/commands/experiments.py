@@ -1,0 +1,37 @@
+"""The command that runs a named comparison over several seeds."""
+
+import json
+from argparse import Namespace
+from dataclasses import asdict
+
+from engine.console import watcher
+from engine.experiments import Outcome, experiments, outcome, outcome_lines, variants
+from engine.state import read_state
+from engine.workspace import open_workspace, write_json
+
+
+def experiment(options: Namespace) -> int:
+    """Run every variant and seed that is not done yet, then print the table. May be stopped and repeated."""
+    if options.name is None:
+        print("\n".join(experiments()))
+        return 0
+    from engine.loop import create_run, run_loop
+
+    workspace = open_workspace(options.workspace)
+    outcomes: list[Outcome] = []
+    for variant in variants(options.name, seeds=options.seeds):
+        run = workspace.run(variant.run_name)
+        create_run(run, variant.settings)
+        state = read_state(run)
+        if state.state != "done":
+            with watcher(run, quiet=options.json) as watch:
+                state = run_loop(run, watch=watch)
+        if state.state != "done":
+            print(f"Stopped at {run.name}. Repeat the command to continue.")
+            return 0
+        outcomes.append(outcome(workspace, variant, best=state.best, seconds=state.seconds))
+    record = {"experiment": options.name, "outcomes": [asdict(one) for one in outcomes]}
+    (workspace.root / "experiments").mkdir(exist_ok=True)
+    write_json(workspace.root / "experiments" / f"{options.name}.json", record)
+    print(json.dumps(record, indent=1) if options.json else "\n".join(outcome_lines(outcomes)))
+    return 0
