@@ -1,0 +1,51 @@
+"""The one Gradio component that shows cards: a `gr.HTML` whose clicks and keys arrive in Python.
+
+In a handler take `event: gr.EventData`; `event.act` says what to do and `event.id` to what (both text, both
+from the visitor's browser: treat them as untrusted).
+"""
+
+from typing import Any
+
+import gradio as gr
+
+CARD_SCRIPT = """
+const act = (target) => {
+  const found = target.closest('[data-act]');
+  if (!found || !element.contains(found) || found.disabled) return;
+  trigger('click', {act: found.dataset.act, id: found.dataset.id || ''});
+};
+element.addEventListener('click', (event) => {
+  const copy = event.target.closest('[data-copy]');
+  if (copy && element.contains(copy)) {
+    const code = copy.closest('.st-cmdbox').querySelector(copy.dataset.copy);
+    const text = code ? code.textContent : '';
+    const done = () => { copy.textContent = 'Copied'; setTimeout(() => { copy.textContent = 'Copy'; }, 1500); };
+    const select = () => { getSelection().selectAllChildren(code); };
+    if (navigator.clipboard && isSecureContext) navigator.clipboard.writeText(text).then(done, select);
+    else { select(); if (document.execCommand('copy')) done(); }
+    return;
+  }
+  act(event.target);
+});
+"""
+"""Runs once per component: one delegated listener for clicks, and Copy without asking the server."""
+
+KEY_SCRIPT = """
+document.addEventListener('keydown', (event) => {
+  const typing = event.target.closest('input, textarea, select, [contenteditable]');
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !element.offsetParent) return;
+  const name = {j: 'next', k: 'previous', Escape: 'close'}[event.key];
+  const button = name && element.querySelector('[data-act="' + name + '"]:not(:disabled)');
+  if (button) { event.preventDefault(); button.click(); }
+});
+"""
+"""`j`, `k` and Escape press the component's own next, previous and close buttons while it is on the page."""
+
+
+def card_html(value: str = "", *, keys: bool = False, **options: Any) -> gr.HTML:
+    """A `gr.HTML` for cards, without Gradio's own text styles; `keys` adds j, k and Escape.
+
+    `value` is the output of `cards.sheet(...)`. Listen with `.click(handler, ...)`.
+    """
+    script = CARD_SCRIPT + KEY_SCRIPT if keys else CARD_SCRIPT
+    return gr.HTML(value, apply_default_css=False, js_on_load=script, **options)
