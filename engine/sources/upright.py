@@ -10,7 +10,7 @@ import threading
 import warnings
 from dataclasses import dataclass
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from engine.config import SourceSettings
 from engine.errors import SourceError
@@ -54,9 +54,7 @@ class Limits:
 
 def limits_of(settings: SourceSettings) -> Limits:
     """The limits that a run's settings ask for."""
-    return Limits(
-        max_side=settings.max_side, max_pixels=settings.max_pixels, max_bytes=settings.max_bytes
-    )
+    return Limits(max_side=settings.max_side, max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
 
 
 def read_upright(data: bytes, limits: Limits) -> Image.Image:
@@ -75,7 +73,7 @@ def read_upright(data: bytes, limits: Limits) -> Image.Image:
             return _decoded(io.BytesIO(data), limits)
         except ImageRefused:
             raise
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             raise ImageRefused(_what_it_is(data)) from None
         except Image.DecompressionBombError as error:
             raise ImageRefused(f"it claims too many pixels: {_one_line(error)}") from None
@@ -98,8 +96,7 @@ def as_upright(image: Image.Image, limits: Limits) -> Image.Image:
 def too_many_bytes(size: int, limits: Limits) -> str:
     """The reason for refusing a file of `size` bytes."""
     return (
-        f"the file has {size / 1e6:,.1f} MB, more than the {limits.max_bytes / 1e6:,.1f} MB allowed "
-        "(source.max_bytes)"
+        f"the file has {size / 1e6:,.1f} MB, more than the {limits.max_bytes / 1e6:,.1f} MB allowed (source.max_bytes)"
     )
 
 
@@ -108,11 +105,10 @@ def _decoded(file: io.BytesIO, limits: Limits) -> Image.Image:
         width, height = image.size
         if width * height > limits.max_pixels:
             raise ImageRefused(
-                f"it has {width} × {height} pixels, more than the {limits.max_pixels:,} allowed "
-                "(source.max_pixels)"
+                f"it has {width} × {height} pixels, more than the {limits.max_pixels:,} allowed (source.max_pixels)"
             )
         # JPEG can be decoded at 1/2, 1/4 or 1/8; twice the final size keeps the quality of the scaling after.
-        image.draft(None, _fitted((width, height), 2 * limits.max_side))  # type: ignore[arg-type]
+        image.draft(None, _fitted((width, height), 2 * limits.max_side))
         image.load()
         return _finished(image, limits)
 

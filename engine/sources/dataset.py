@@ -1,0 +1,211 @@
+"""A Hugging Face dataset, by hub id or as a local folder, streamed row by row without decoding its images.
+
+`datasets` is imported only when such a source is opened. Code that comes with a dataset is never run.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.config import SourceSettings
+from engine.errors import SourceError
+from engine.records import Skipped
+from engine.sources.columns import Columns, check_columns, columns_of, entry_of, finder
+from engine.sources.entry import Entry, Source, readable_name
+from engine.sources.upright import ImageRefused, Limits
+
+_SAVED = ("dataset_info.json", "dataset_dict.json")
+"""Either file marks a folder that `save_to_disk` wrote."""
+_HUB_PATIENCE = 10.0
+"""Seconds to wait for the hub's first answer; `datasets` alone would retry for 23 s before saying it is away."""
+
+
+def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
+    """The rows of one split. A local folder may be one of `save_to_disk` or anything `load_dataset` reads.
+
+    Raises `SourceError` if it is missing, the hub cannot be reached, or there is no such split or column.
+    """
+    assert settings.path is not None
+    path = Path(settings.path).expanduser()
+    where = f"source.path: dataset '{readable_name(settings.path, 200)}'"
+    _quiet()
+    rows = _load(settings, path, where)
+    columns = columns_of(settings)
+    rows, total = _prepared(rows, columns, settings.split, where)
+    find = finder(path, limits) if path.exists() else _hub_finder(limits)
+    return Source(
+        label=f"dataset {readable_name(settings.path, 200)}",
+        total=total,
+        entries=_entries(rows, columns, find, settings.split),
+    )
+
+
+def _quiet() -> None:
+    import datasets
+
+    datasets.disable_progress_bars()  # the run shows its own progress
+
+
+def _load(settings: SourceSettings, path: Path, where: str) -> Any:
+    """A `Dataset` or `IterableDataset` of the wanted split."""
+    import datasets
+
+    assert settings.path is not None
+    if path.exists() and any((path / name).is_file() for name in _SAVED):
+        loaded = _attempt(lambda: datasets.load_from_disk(str(path)), where)
+        if isinstance(loaded, datasets.DatasetDict):
+            if settings.split not in loaded:
+                raise SourceError(
+                    f"{where}: has no split '{settings.split}'; it has {', '.join(loaded)}. Set source.split."
+                )
+            return loaded[settings.split]
+        return loaded
+    cached = False
+    if not path.exists():
+        cached = _is_cached(settings.path)
+        if not cached:
+            _check_hub(settings.path, where)
+    name = str(path) if path.exists() else settings.path
+    # Streamed, because the images are stored in the workspace anyway; what is in the cache already is used as it is.
+    return _attempt(
+        lambda: datasets.load_dataset(name, settings.dataset_config, split=settings.split, streaming=not cached),
+        where,
+    )
+
+
+def _attempt(load: Callable[[], Any], where: str) -> Any:
+    """`load()`, its many ways to fail turned into one sentence."""
+    try:
+        return load()
+    except Exception as error:  # `datasets` raises its own, OSError, ValueError, pyarrow's and others
+        text = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        raise SourceError(
+            f"{where}: cannot be loaded: {text}. Check source.path, source.dataset_config and source.split."
+        ) from error
+
+
+def _is_cached(dataset_id: str) -> bool:
+    """Whether an earlier `load_dataset` of this id left it in the local cache."""
+    import datasets
+
+    cache = Path(datasets.config.HF_DATASETS_CACHE)
+    wanted = dataset_id.replace("/", "").replace("_", "").lower()
+    return cache.is_dir() and any(folder.name.replace("_", "").lower() == wanted for folder in cache.iterdir())
+
+
+def _check_hub(dataset_id: str, where: str) -> None:
+    """Ask the hub for the dataset's card, so that a wrong id or a missing network is known at once."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        HfApi().dataset_info(dataset_id, timeout=_HUB_PATIENCE)
+    except HFValidationError:
+        raise SourceError(
+            f"{where}: there is no such folder, and it cannot be a Hugging Face id. Correct source.path."
+        ) from None
+    except RepositoryNotFoundError:
+        raise SourceError(
+            f"{where}: there is no such folder, and the hub knows no public dataset of that name. "
+            "Correct source.path, or set HF_TOKEN for a private one."
+        ) from None
+    except HfHubHTTPError as error:
+        raise SourceError(
+            f"{where}: the hub refused it ({type(error).__name__}). Set HF_TOKEN, or ask for access there."
+        ) from error
+    except Exception as error:  # the HTTP library's own, which differ between versions of the hub client
+        raise SourceError(
+            f"{where}: there is no such folder, and the Hugging Face hub cannot be reached "
+            f"({' '.join(str(error).split())[:120].rstrip('.')}). "
+            "Download the dataset where there is a network and give its folder."
+        ) from error
+
+
+def _prepared(rows: Any, columns: Columns, split: str, where: str) -> tuple[Any, int | None]:
+    """The rows with only the wanted columns and undecoded images, and how many there are if that is known."""
+    features = rows.features
+    if features is None:  # json lines, streamed: the first row shows what the columns are called
+        first = _attempt(lambda: next(iter(rows), None), where)
+        if first is None:
+            raise SourceError(f"{where}: the split '{split}' is empty. Choose another split.")
+        check_columns(columns, list(first), where)
+        return rows, None
+    image_columns = [name for name, feature in features.items() if _holds_images(feature)]
+    if columns.image not in features and image_columns:
+        raise SourceError(
+            f"{where}: has no column '{columns.image}'; images are in {', '.join(image_columns)}. "
+            "Set source.image_column."
+        )
+    check_columns(columns, list(features), where)
+    rows = rows.select_columns(columns.wanted)
+    if columns.image in image_columns:
+        rows = rows.cast_column(columns.image, _undecoded(features[columns.image]))
+    return rows, _number_of_rows(rows, split)
+
+
+def _holds_images(feature: Any) -> bool:
+    import datasets
+
+    inner = getattr(feature, "feature", feature)
+    return isinstance(inner, datasets.Image)
+
+
+def _undecoded(feature: Any) -> Any:
+    """The same feature, yielding `{bytes, path}`: decoding is `engine.sources.upright`'s, with its limits."""
+    import datasets
+
+    raw = datasets.Image(decode=False)
+    return datasets.List(raw) if hasattr(feature, "feature") else raw
+
+
+def _number_of_rows(rows: Any, split: str) -> int | None:
+    try:
+        return len(rows)
+    except TypeError:  # streamed
+        known = (rows.info.splits or {}).get(split)
+        return known.num_examples or None if known is not None else None
+
+
+def _hub_finder(limits: Limits) -> Callable[[str], bytes]:
+    """Reads images that a hub dataset holds as files: from the hub while streaming, else from the local cache."""
+    import datasets
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    local = [finder(Path(folder), limits) for folder in (datasets.config.HF_DATASETS_CACHE, HF_HUB_CACHE)]
+
+    def find(name: str) -> bytes:
+        if name.rpartition("::")[2].startswith("hf://"):
+            return _read_remote(name, limits)
+        try:
+            return local[0](name)
+        except ImageRefused:
+            return local[1](name)
+
+    return find
+
+
+def _read_remote(name: str, limits: Limits) -> bytes:
+    from datasets.utils.file_utils import xopen
+
+    try:
+        with xopen(name, "rb") as file:
+            data: bytes = file.read(limits.max_bytes + 1)
+    except Exception as error:  # network and file system libraries, each with its own errors
+        raise ImageRefused(f"it cannot be fetched: {' '.join(str(error).split())[:160]}") from error
+    return data
+
+
+def _entries(rows: Any, columns: Columns, find: Callable[[str], bytes], split: str) -> Iterator[Entry | Skipped]:
+    number = 0
+    iterator = iter(rows)
+    while True:
+        try:
+            row = next(iterator)
+        except StopIteration:
+            return
+        except Exception as error:  # a damaged shard or a lost connection ends the stream, not the run
+            reason = f"the dataset cannot be read from here on: {' '.join(str(error).split())[:160]}"
+            yield Skipped(name=f"{split} from row {number}", reason=reason)
+            return
+        yield entry_of(row, f"{split} row {number}", columns, find)
+        number += 1
