@@ -1,0 +1,312 @@
+"""What every tab is given: the workspace, the chosen run, the URL, and a signal that says when to draw again.
+
+It knows no tab's contents. A tab is a module with `build(page)`, called inside its `gr.Tab`:
+
+    def build(page: Page) -> None:
+        search = gr.Textbox(label="Search")
+        page.url.bind("pairs.q", search)              # ?pairs.q=… brings it back, typing writes it
+        item = page.url.hidden("pairs.item")          # a value without a control of its own
+        cards = gr.HTML()
+        page.redraw("pairs", show, [page.run, search, item], [cards])
+
+`page.redraw(tab, …)` runs when that tab is open and: it was just opened, another run was chosen, the URL was read
+(page load, link, back button), or the run wrote something. Links between screens are ordinary links made by
+`link(...)`; they change the place without loading the page again.
+"""
+
+import itertools
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from engine.workspace import RunFolder, Workspace
+
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
+
+TABS = {
+    "home": "Home",
+    "images": "Images",
+    "launch": "Launch",
+    "pairs": "Pairs",
+    "traces": "Traces",
+    "training": "Training",
+    "versions": "Versions",
+    "live": "Live judge",
+    "sql": "SQL",
+    "doctor": "Doctor",
+}
+"""Key in the URL → label, in the order shown."""
+
+POLL_SECONDS = 2.0
+"""How often an open page asks whether something changed; a run writes its state every half second."""
+
+_LONGEST_VALUE = 2_000
+"""Characters of one value of the URL; longer ones are ignored, browsers and proxies cut URLs anyway."""
+
+_WRITE_URL = """(value) => {
+  const url = new URL(window.location.href), key = %s, usual = %s;
+  const text = Array.isArray(value) ? value.join(",") : value === true ? "1" : value == null || value === false ? "" : String(value);
+  if (text === usual || text.length > 2000) url.searchParams.delete(key); else url.searchParams.set(key, text);
+  if (url.href !== window.location.href) window.history.replaceState(window.history.state, "", url);
+}"""  # noqa: E501
+
+_VISITS = itertools.count(1)
+
+
+def link(tab: str, run: str | None = None, values: Mapping[str, object] | None = None) -> str:
+    """Address of a place, e.g. `link("traces", "shapes-02", {"traces.reason": "wrong"})` → "?tab=traces&run=…".
+
+    Everything not named has its usual value there. Relative, so it also works behind a proxy.
+    """
+    query = {"tab": tab, **({"run": run} if run else {}), **{k: v for k, v in (values or {}).items() if v}}
+    return "?" + urlencode({key: _as_text(value) for key, value in query.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One key of the URL and the component that shows its value."""
+
+    key: str
+    component: Any
+    usual: Any
+    """Value while the key is absent."""
+    read: Callable[[str], Any]
+    """Text of the URL → value of the component (or a `gr.update`); raises `ValueError` for nonsense."""
+
+
+class Url:
+    """Named keys of the query string, each bound to one component."""
+
+    def __init__(self, shelf: Any) -> None:
+        self._shelf = shelf
+        self.bindings: list[Binding] = []
+
+    def bind(self, key: str, component: Any, *, read: Callable[[str], Any] | None = None) -> None:
+        """The component's value is kept in the URL under `key` ("<tab>.<what>"), and brought back from it.
+
+        Without `read` the text is checked against the component: a Dropdown or Radio takes only its choices (pass
+        `read` where the choices depend on the run), a Number only numbers, a multi-select is split at commas.
+        """
+        if any(known.key == key for known in self.bindings):
+            raise AssertionError(f"the URL key {key} is bound twice")
+        usual = component.value
+        self.bindings.append(Binding(key, component, usual, read or _reader(component)))
+        component.change(
+            None, [component], None, js=_WRITE_URL % (json.dumps(key), json.dumps(_as_text(usual))), queue=False
+        )
+
+    def hidden(self, key: str, value: str = "") -> Any:
+        """A bound text without a control, e.g. the chosen item or the place in a list. Use it as input and output."""
+        with self._shelf:
+            box = gr.Textbox(value=value, visible="hidden", label=key, container=False)
+        self.bind(key, box)
+        return box
+
+    @property
+    def components(self) -> list[Any]:
+        """Every bound component, in the order of `values`."""
+        return [binding.component for binding in self.bindings]
+
+    def values(self, query: Mapping[str, str]) -> list[Any]:
+        """What each bound component shows at the place the query names; unknown or odd values count as absent."""
+        return [_value(binding, query.get(binding.key)) for binding in self.bindings]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a tab needs to know of the page it is on."""
+
+    workspace: Workspace
+    run: Any
+    """`gr.Dropdown` with the name of the chosen run, None in an empty workspace."""
+    tabs: Any
+    tab: Any
+    """Hidden text: key of the open tab."""
+    timer: Any
+    """Ticks every 2 s. Prefer `redraw`: one request asks for all tabs."""
+    url: Url
+    pulses: Mapping[str, Any]
+    """Per tab a `gr.State` whose value changes when the tab has reason to draw again."""
+    _catalog: "list[Catalog]" = field(default_factory=list)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    def catalog(self) -> "Catalog":
+        """The DuckDB views over the workspace, opened on first need and shared by all visitors."""
+        from engine.catalog import open_catalog  # DuckDB costs start-up time that an idle page need not pay
+
+        with self._opening:
+            if not self._catalog:
+                self._catalog.append(open_catalog(self.workspace))
+            return self._catalog[0]
+
+    def redraw(
+        self, tab: str, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **event: Any
+    ) -> Any:
+        """Call `fn` whenever the open tab `tab` has reason to draw itself again; returns the event, for `.then`."""
+        options = {"show_progress": "hidden", "trigger_mode": "always_last", **event}
+        return self.pulses[tab].change(fn, list(inputs), list(outputs), **options)
+
+
+def create_page(workspace: Workspace, *, run: Any = None, tabs: Any = None) -> Page:
+    """A page inside the current `gr.Blocks`. Tests may leave the components to it; the app brings its own."""
+    shelf = gr.Column(elem_classes="st-shelf", visible=True)
+    names = [folder.name for folder in workspace.runs()]
+    chosen = names[0] if names else None
+    run = run if run is not None else gr.Dropdown(names, value=chosen, label="Run")
+    tabs = tabs if tabs is not None else gr.Tabs()
+    url = Url(shelf)
+    open_tab = url.hidden("tab", "home")
+    url.bind("run", run, read=lambda name: _run_update(workspace, name))
+    with shelf:
+        timer = gr.Timer(POLL_SECONDS)
+        pulses = {tab: gr.State("") for tab in TABS}
+    return Page(workspace=workspace, run=run, tabs=tabs, tab=open_tab, timer=timer, url=url, pulses=pulses)
+
+
+def connect(page: Page, header: Any) -> None:
+    """Join the place (URL, tabs, run, timer) to the pulses. Call it once, after every tab was built.
+
+    `header` is the `gr.HTML` made with `FOLLOW_LINKS`; the app's own load event must come from this function.
+    """
+    visit = gr.State(0)
+    outputs = [page.tabs, visit, *page.url.components]
+    now = [page.tab, page.run, visit]
+    beats = list(page.pulses.values())
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def beat(tab: str, run: str | None, visit: int) -> list[Any]:
+        mark = f"{signature(page.workspace, tab, run)} visit {visit}"
+        return [mark if name == tab else gr.skip() for name in page.pulses]
+
+    def go(query: Mapping[str, str]) -> list[Any]:
+        tab = query.get("tab", "home")
+        known = tab if tab in TABS else "home"
+        return [gr.Tabs(selected=known), next(_VISITS), *page.url.values({**query, "tab": known})]
+
+    def loaded(request: gr.Request) -> list[Any]:
+        return go(dict(request.query_params))
+
+    def followed(event: gr.EventData) -> list[Any]:
+        return go(read_query(str(getattr(event, "query", ""))))
+
+    def opened(event: gr.SelectData) -> tuple[str, int]:
+        tab = str(getattr(event, "id", "home"))
+        return (tab if tab in TABS else "home"), next(_VISITS)
+
+    page.tabs.select(opened, None, [page.tab, visit], **private).then(beat, now, beats, **private)
+    gr.on([page.timer.tick, page.run.change], beat, now, beats, **private)
+    root = gr.context.Context.root_block
+    assert root is not None
+    root.load(loaded, None, outputs, **private).then(beat, now, beats, **private)
+    header.select(followed, None, outputs, **private).then(beat, now, beats, **private)
+
+
+FOLLOW_LINKS = """
+const went = () => trigger('select', {query: window.location.search});
+document.addEventListener('click', (event) => {
+  const anchor = event.target.closest && event.target.closest('a[href^="?"]');
+  if (!anchor || anchor.target || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const theme = new URL(window.location.href).searchParams.get('__theme');
+  const url = new URL(anchor.getAttribute('href'), window.location.href);
+  if (theme) url.searchParams.set('__theme', theme);
+  window.history.pushState(null, '', url);
+  window.scrollTo(0, 0);
+  went();
+});
+window.addEventListener('popstate', went);
+"""
+"""`js_on_load` of the header: links made by `link` and the back button change the place without a page load."""
+
+
+def read_query(query: str) -> dict[str, str]:
+    """A query string as the browser has it → key and last value."""
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl(query.lstrip("?"), max_num_fields=200) if len(query) < 50_000 else [])
+
+
+def signature(workspace: Workspace, tab: str, run: str | None) -> str:
+    """Changes when what `tab` shows of `run` changed on disk. A few dozen `stat` calls, no file is read."""
+    marks = [run or "", _stamp(workspace.runs_folder)]
+    if run is None:
+        return " ".join(marks)
+    folder = workspace.run(run)
+    if tab in ("home", "launch"):
+        everyone = workspace.runs() if tab == "home" else [folder]
+        marks += [_stamp(other.folder / "state.json") for other in everyone]
+    if tab in ("pairs", "traces"):
+        marks.append(_stamp(workspace.notes))
+    return " ".join([*marks, *_stage_stamps(folder)])
+
+
+def _stage_stamps(run: RunFolder) -> list[str]:
+    """A new part or done.json is a rename inside its stage folder, which changes that folder's time."""
+    try:
+        iterations = sorted(entry.path for entry in os.scandir(run.folder) if entry.is_dir())
+        return [_stamp(stage.path) for iteration in iterations for stage in os.scandir(iteration) if stage.is_dir()]
+    except OSError:  # deleted this instant
+        return []
+
+
+def _stamp(path: "os.PathLike[str] | str") -> str:
+    try:
+        return f"{os.stat(path).st_mtime_ns:x}"
+    except OSError:
+        return "-"
+
+
+def _run_update(workspace: Workspace, name: str) -> Any:
+    names = [folder.name for folder in workspace.runs()]
+    if name not in names:
+        raise ValueError(name)
+    return gr.update(choices=names, value=name)
+
+
+def _value(binding: Binding, text: str | None) -> Any:
+    if binding.key == "run" and text is None:
+        return gr.skip()
+    if text is None or len(text) > _LONGEST_VALUE:
+        return binding.usual
+    try:
+        return binding.read(text)
+    except ValueError:
+        return gr.skip() if binding.key == "run" else binding.usual
+
+
+def _reader(component: Any) -> Callable[[str], Any]:
+    """How a text becomes a value of this component."""
+    if isinstance(component, gr.Checkbox):
+        return lambda text: text == "1"
+    if isinstance(component, gr.Number | gr.Slider):
+        return float
+    values = {str(value): value for _, value in getattr(component, "choices", None) or []}
+    free = not isinstance(component, gr.Dropdown | gr.Radio | gr.CheckboxGroup)
+    if free or getattr(component, "allow_custom_value", False):
+        return str
+
+    def one(text: str) -> Any:
+        if text not in values:
+            raise ValueError(text)
+        return values[text]
+
+    if isinstance(component, gr.CheckboxGroup) or getattr(component, "multiselect", False):
+        return lambda text: [one(part) for part in text.split(",") if part]
+    return one
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, bool):
+        return "1" if value else ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
