@@ -265,7 +265,7 @@ class _Loop:
     # --- intake and baseline ---------------------------------------------------------------------------------
 
     def _take_in(self) -> list[Instruction]:
-        from engine.intake import intake
+        from engine.stages.intake import intake
 
         self.progress.update(iteration=0)
         folder = self.run.intake()
@@ -278,7 +278,7 @@ class _Loop:
         self.images.update({row.image_id: root / row.path for row in folder.read("images", ImageRow)})
 
     def _measure_base(self, instructions: list[Instruction]) -> None:
-        from engine.benchmarks import prepare_items
+        from engine.stages.benchmark import prepare_benchmarks
 
         held_out = [one for one in instructions if one.split == "held-out"]
         if "held-out" in self.settings.evaluate.benchmarks:
@@ -288,11 +288,11 @@ class _Loop:
                     "or name another benchmark."
                 )
             self._synthesize(0, held_out, writer=BASE_JUDGE)
-        folder = self.run.stage(0, "evaluate")
-        prepare_items(
+        folder = self.run.stage(0, "benchmark")
+        prepare_benchmarks(
             folder=folder,
             settings=self.settings,
-            pairs=self._usable_pairs(0),
+            held_out=self._usable_pairs(0),
             workspace=self.run.workspace,
             progress=self.progress,
         )
@@ -301,7 +301,7 @@ class _Loop:
 
     def _items(self) -> dict[str, list[BenchmarkItem]]:
         items: dict[str, list[BenchmarkItem]] = {}
-        for item in self.run.stage(0, "evaluate").read("items", BenchmarkItem):
+        for item in self.run.stage(0, "benchmark").read("items", BenchmarkItem):
             items.setdefault(item.benchmark, []).append(item)
         return items
 

@@ -3,6 +3,7 @@
     <workspace>/workspace.json  images/<2 hex>/<sha256>.<ext>  uploads/  studio.sqlite
     runs/<run>/config.yaml state.json events.jsonl
     runs/<run>/intake/            images-, skipped-, instructions-00000.parquet
+    runs/<run>/iteration-00/benchmark/  the items every version is measured on (synthesize/ too, for held-out pairs)
     runs/<run>/iteration-00/evaluate/   judge-v0 and the controls, measured before anything is trained
     runs/<run>/iteration-01/{synthesize,judge,select,train,evaluate}/
 
