@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
+from engine.benchmarks.held_out import NAME as HELD_OUT
 from engine.errors import SourceError
 from engine.records import BenchmarkItem
 
-HELD_OUT = "held-out"
-"""The run's own pairs on images that were set apart; made by the loop, not loaded."""
 SHAPES = "shapes"
 PUBLISHED = ("vl-rewardbench", "multimodal-rewardbench")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.benchmarks import HELD_OUT, load_items
+from engine.benchmarks.held_out import held_out_items
 from engine.config import Settings
 from engine.errors import SourceError
 from engine.progress import Progress
@@ -49,7 +50,8 @@ def _items_with_images(
     name: str, settings: Settings, held_out: Sequence[Pair], workspace: Workspace
 ) -> tuple[list[BenchmarkItem], list[ImageRow]]:
     if name == HELD_OUT:
-        items = held_out_items(held_out)[: settings.evaluate.items]
+        by_hash = sorted(held_out, key=lambda pair: pair.pair_id)  # ids are hashes: a limit takes a fair sample
+        items = held_out_items(by_hash)[: settings.evaluate.items]
         if not items:
             raise SourceError(
                 "evaluate.benchmarks: no usable pair came out of the held-out images. Hold out more images "
@@ -59,28 +61,6 @@ def _items_with_images(
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
         items = load_items(name, count=settings.evaluate.items, seed=settings.loop.seed, folder=Path(scratch))
         return _take_images_in(name, items, settings, workspace)
-
-
-def held_out_items(pairs: Sequence[Pair]) -> list[BenchmarkItem]:
-    """Pairs that judge-v0 wrote about held-out images, as items. Their answer is the construction, not a key.
-
-    Ordered by id, which is a hash, so that a limit takes a fair sample.
-    """
-    return [
-        BenchmarkItem(
-            item_id=pair.pair_id,
-            benchmark=HELD_OUT,
-            image_id=pair.image_id,
-            image="",
-            question=pair.question,
-            preferred=pair.preferred,
-            degraded=pair.degraded,
-            kind=pair.kind,
-            dimension=pair.dimension,
-        )
-        for pair in sorted(pairs, key=lambda pair: pair.pair_id)
-        if pair.dropped is None
-    ]
 
 
 def _take_images_in(
