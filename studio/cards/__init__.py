@@ -29,7 +29,7 @@ from studio.cards.marks import (
     state_chip,
     verdict_chip,
 )
-from studio.cards.markup import EMPTY, Html, element, esc, image_url, join, local_url, sheet
+from studio.cards.markup import EMPTY, Html, element, esc, image_url, join, local_url, press, sheet
 from studio.cards.notes import (
     Action,
     LogLine,
@@ -158,6 +158,7 @@ __all__ = [
     "picture",
     "plan",
     "position_lean",
+    "press",
     "read_votes",
     "reasoning",
     "result_table",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from studio import words
 from studio.cards.marks import tone_of
-from studio.cards.markup import EMPTY, Html, element, esc
+from studio.cards.markup import EMPTY, Html, element, esc, press
 
 _TONES = {
     "kept": "kept",
@@ -33,6 +33,8 @@ class FunnelStep:
     """The same step in another iteration, e.g. "iteration 1: 65 %"."""
     key: str
     """data-id of the click: the filter it sets."""
+    url: str | None = None
+    """Link that sets the filter, instead of a click."""
 
 
 def funnel(steps: Sequence[FunnelStep], *, selected: str | None = None) -> Html:
@@ -51,9 +53,7 @@ def funnel(steps: Sequence[FunnelStep], *, selected: str | None = None) -> Html:
         )
         for place, step in enumerate(steps)
     ]
-    return element(
-        "div", *buttons, class_="st-funnel", role="group", aria_label="From pairs to training data"
-    )
+    return element("div", *buttons, class_="st-funnel", role="group", aria_label="From pairs to training data")
 
 
 def _step(step: FunnelStep, before: FunnelStep | None, whole: int, *, last: bool, on: bool) -> Html:
@@ -65,23 +65,18 @@ def _step(step: FunnelStep, before: FunnelStep | None, whole: int, *, last: bool
         f'<span class="st-fbar" style="--in:{inside:.2f};--out:{outside:.2f}">'
         '<span class="out"></span><span class="in"></span></span>'
     )
-    said = ", ".join(
-        part for part in (f"{step.label}: {words.number(step.left)} left", context, lost) if part
-    )
-    return element(
-        "button",
+    said = ", ".join(part for part in (f"{step.label}: {words.number(step.left)} left", context, lost) if part)
+    return press(
         element("span", esc(step.label), class_="st-flabel"),
-        element(
-            "span", esc(words.number(step.left)), element("small", esc(f" {context}")), class_="st-fcount"
-        ),
+        element("span", esc(words.number(step.left)), element("small", esc(f" {context}")), class_="st-fcount"),
         bar,
         element("span", esc(lost), class_="lost"),
         element("span", esc(step.earlier), class_="st-earlier") if step.earlier else EMPTY,
-        type="button",
+        act="funnel",
+        key=step.key,
+        url=step.url,
         class_="st-fstep" + (" is-end" if last else "") + (" is-on" if on else ""),
         style=f"--tone:var(--st-{_TONES[tone_of(step.reason or '')]})",
-        aria_pressed="true" if on else "false",
+        aria_current="true" if on else None,
         aria_label=said,
-        data_act="funnel",
-        data_id=step.key,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio import words
-from studio.cards.markup import Html, element, esc, image_url
+from studio.cards.markup import Html, element, esc, image_url, press
 
 SMALL_SOURCE = 128
 """Sources narrower than this many pixels are enlarged with hard edges: they are drawings, not photos."""
@@ -18,9 +18,7 @@ def picture(src: str | None, alt: str, *, width: int | None = None, zoom: bool =
     url = image_url(src)
     small = " is-small" if width is not None and width < SMALL_SOURCE else ""
     if url is None:
-        return element(
-            "span", class_="st-img is-missing", role="img", aria_label=alt or "image not available"
-        )
+        return element("span", class_="st-img is-missing", role="img", aria_label=alt or "image not available")
     image = element("img", src=url, alt=alt, loading="lazy", decoding="async")
     if zoom and not url.startswith("data:"):
         return element(
@@ -62,13 +60,11 @@ def image_grid(images: Sequence[GridImage], *, total: int | None = None) -> Html
 
 def _figure(image: GridImage) -> Html:
     name = element("span", esc(image.name, limit=200), class_="st-name", title=image.name[:200], dir="auto")
-    size = element(
-        "small", esc(f"{image.width} × {image.height}" + (f", {image.mark}" if image.mark else ""))
-    )
+    size = element("small", esc(f"{image.width} × {image.height}" + (f", {image.mark}" if image.mark else "")))
     body = [picture(image.src, image.name[:200], width=image.width), name, size]
     if image.key is None:
         return element("figure", *body)
-    return element("button", *body, type="button", class_="st-plain", data_act="image", data_id=image.key)
+    return press(*body, act="image", key=image.key, class_="st-plain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

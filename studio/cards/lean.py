@@ -79,8 +79,7 @@ def _place(scale: LeanScale, value: float) -> float:
 
 def _ruler(scale: LeanScale) -> list[Html]:
     ticks = [
-        Html(f'<i class="t{" is-long" if step % 5 == 0 else ""}" style="left:{step * 5}%"></i>')
-        for step in range(21)
+        Html(f'<i class="t{" is-long" if step % 5 == 0 else ""}" style="left:{step * 5}%"></i>') for step in range(21)
     ]
     parts = [*ticks]
     if scale.low < 0 < scale.high:
@@ -100,9 +99,7 @@ def _ends(scale: LeanScale) -> list[Html]:
         element("span", esc(show(scale.low)), class_="low"),
         element("span", esc(show(scale.high)), class_="high"),
     ]
-    return (
-        [ends[0], element("span", Html("0"), class_="mid"), ends[1]] if scale.low < 0 < scale.high else ends
-    )
+    return [ends[0], element("span", Html("0"), class_="mid"), ends[1]] if scale.low < 0 < scale.high else ends
 
 
 def sparkline(

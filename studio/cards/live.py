@@ -6,7 +6,7 @@ from typing import Literal
 
 from studio import words
 from studio.cards.marks import chip, fate, letter_mark, verdict_chip
-from studio.cards.markup import EMPTY, Html, element, esc
+from studio.cards.markup import EMPTY, Html, element, esc, press
 from studio.cards.notes import note
 from studio.cards.trace import reasoning
 
@@ -139,6 +139,7 @@ class HistoryRow:
     rulings: Sequence[tuple[str, str]]
     """Judge version and its ruling: "A", "B", "tie", "order-flip" or "invalid"."""
     when: str
+    url: str | None = None
 
 
 def history_list(rows: Sequence[HistoryRow]) -> Html:
@@ -149,14 +150,7 @@ def history_list(rows: Sequence[HistoryRow]) -> Html:
 
 
 def _history(row: HistoryRow) -> Html:
-    opener = element(
-        "button",
-        esc(row.question, limit=200),
-        type="button",
-        class_="st-opener",
-        data_act="history",
-        data_id=row.key,
-    )
+    opener = press(esc(row.question, limit=200), act="history", key=row.key, url=row.url, class_="st-opener")
     rulings = [
         element("span", element("small", esc(judge, limit=60)), _ruling(said), class_="st-row is-tight")
         for judge, said in row.rulings

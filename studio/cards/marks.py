@@ -133,23 +133,18 @@ _LOGO = (
 def brand(workspace: str) -> Html:
     """Logo, name and the workspace's path, for the left end of the header."""
     name = element("span", Html(_LOGO), Html("Judge Studio"), class_="st-brand")
-    return element(
-        "div", name, element("span", esc(workspace, limit=80), class_="st-ws"), class_="st st-brandline"
-    )
+    return element("div", name, element("span", esc(workspace, limit=80), class_="st-ws"), class_="st st-brandline")
 
 
 def heartbeat(text: str, *, pulse: Literal["live", "late", "idle"]) -> Html:
     """Dot and words: live = petrol and beating, late = hollow (older than 15 s), idle = grey."""
     kind = {"live": " is-live", "late": " is-late", "idle": " is-idle"}[pulse]
-    return element(
-        "span", Html('<i aria-hidden="true"></i>'), element("span", esc(text)), class_=f"st-beat{kind}"
-    )
+    return element("span", Html('<i aria-hidden="true"></i>'), element("span", esc(text)), class_=f"st-beat{kind}")
 
 
 def legend(*entries: tuple[str, Literal["new", "mid", "base", "control"]], extra: Html = EMPTY) -> Html:
     """A row of line samples with names, for a chart's panel header. Controls are dashed."""
     items = [
-        element("span", Html(f'<i class="is-{kind}" aria-hidden="true"></i>'), esc(name))
-        for name, kind in entries
+        element("span", Html(f'<i class="is-{kind}" aria-hidden="true"></i>'), esc(name)) for name, kind in entries
     ]
     return element("div", *items, extra, class_="st-legend")

@@ -74,6 +74,14 @@ def image_url(url: str | None) -> str | None:
     return url if url and (_LOCAL_URL.fullmatch(url) or _IMAGE_DATA.fullmatch(url)) else None
 
 
+def press(*body: Html, act: str, key: str = "", url: str | None = None, class_: str, **values: object) -> Html:
+    """Something to press: a link if a local `url` is given, else a button whose click reports `act` and `key`."""
+    href = local_url(url)
+    if href is not None:
+        return element("a", *body, href=href, class_=class_, **values)
+    return element("button", *body, type="button", class_=class_, data_act=act, data_id=key, **values)
+
+
 def sheet(*parts: Html) -> Html:
     """What a `gr.HTML` shows: the parts under the `.st` class that scopes the style sheet."""
     return element("div", *parts, class_="st")

@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.cards.markup import EMPTY, Html, element, esc, local_url
+from studio.cards.markup import EMPTY, Html, element, esc, local_url, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A button inside a card. A click on it arrives in the tab's handler as `event.act` and `event.id`."""
+    """A button inside a card, or a link if it has a `url` (of `studio.page.link`).
+
+    A click on a button arrives in the tab's handler as `event.act` and `event.id`.
+    """
 
     label: str
-    act: str
+    act: str = ""
     """What to do, e.g. "open", "delete", "next"."""
     key: str = ""
     """data-id: what to do it to."""
+    url: str | None = None
     kind: Literal["plain", "main", "stop", "bare"] = "plain"
     small: bool = False
     wide: bool = False
@@ -31,14 +35,13 @@ def button(action: Action) -> Html:
     kind = "" if action.kind == "plain" else f" is-{action.kind}"
     shape = (" is-small" if action.small else "") + (" is-wide" if action.wide else "")
     hint = element("span", esc(action.hint), class_="st-key", aria_hidden="true") if action.hint else EMPTY
-    return element(
-        "button",
+    return press(
         esc(action.label),
         hint,
-        type="button",
+        act=action.act,
+        key=action.key,
+        url=None if action.disabled else action.url,
         class_=f"st-btn{kind}{shape}",
-        data_act=action.act,
-        data_id=action.key,
         aria_label=action.said,
         disabled=action.disabled,
     )
@@ -48,9 +51,7 @@ def link(words: str, url: str, *, mono: bool = False) -> Html:
     """A link within this server; plain text if the URL leads anywhere else."""
     href = local_url(url)
     body = esc(words, limit=200)
-    return (
-        element("a", body, href=href, class_="st-mono" if mono else None) if href else element("span", body)
-    )
+    return element("a", body, href=href, class_="st-mono" if mono else None) if href else element("span", body)
 
 
 def panel(*body: Html, title: str | None = None, aside: Html = EMPTY, foot: Html = EMPTY) -> Html:
@@ -130,10 +131,7 @@ def confirm(question: str, consequence: str, *, yes: Action, no: Action) -> Html
 
 def key_values(rows: Sequence[tuple[str, str]], *, wide: bool = False) -> Html:
     """Names on the left, values on the right; `wide` for a settings list."""
-    cells = [
-        Html(element("dt", esc(name)) + element("dd", esc(value, limit=2000), dir="auto"))
-        for name, value in rows
-    ]
+    cells = [Html(element("dt", esc(name)) + element("dd", esc(value, limit=2000), dir="auto")) for name, value in rows]
     return element("dl", *cells, class_="st-kv is-wide" if wide else "st-kv")
 
 

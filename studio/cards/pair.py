@@ -9,7 +9,7 @@ from studio import words
 from studio.cards.diff import pair_text
 from studio.cards.images import picture
 from studio.cards.marks import chip, chips, fate, order_mark, outcome_of, verdict_chip
-from studio.cards.markup import EMPTY, Html, clip, element, esc
+from studio.cards.markup import EMPTY, Html, clip, element, esc, press
 from studio.cards.notes import Action, button, key_values, link
 
 VOTE_ROWS = 4
@@ -40,6 +40,8 @@ class PairCard:
     fate_words: str | None = None
     """Replaces the code, e.g. "kept 2 of 2"."""
     flagged: bool = False
+    url: str | None = None
+    """Link that chooses this pair; None = a click arrives as act "open"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +123,7 @@ def vote_histogram(rows: Sequence[Vote]) -> Html:
     lines = [
         element(
             "div",
-            element(
-                "span", esc(row.answer, limit=80), class_="st-answer", title=row.answer[:200], dir="auto"
-            ),
+            element("span", esc(row.answer, limit=80), class_="st-answer", title=row.answer[:200], dir="auto"),
             element("span", Html("<i></i>" * max(1, round(row.count * scale))), class_="u"),
             element("span", esc(words.number(row.count)), class_="st-num"),
             class_=f"is-{row.part}" if row.part else None,
@@ -164,14 +164,13 @@ def pair_card(card: PairCard, *, selected: bool = False) -> Html:
 
 def _opener(card: PairCard, *, selected: bool) -> Html:
     """The question as a button whose target is the whole card, so that its texts stay readable to all."""
-    return element(
-        "button",
+    return press(
         esc(card.question, limit=300),
-        type="button",
+        act="open",
+        key=card.pair_id,
+        url=card.url,
         class_="st-opener",
-        aria_pressed="true" if selected else "false",
-        data_act="open",
-        data_id=card.pair_id,
+        aria_current="true" if selected else None,
     )
 
 
@@ -206,16 +205,12 @@ def pair_drawer(detail: PairDetail) -> Html:
     sections = [
         element(
             "section",
-            element(
-                "div", picture(card.src, "Image of the pair", width=card.width, zoom=True), class_="st-large"
-            ),
+            element("div", picture(card.src, "Image of the pair", width=card.width, zoom=True), class_="st-large"),
             element("p", esc(card.question), class_="st-card-q", dir="auto"),
             _responses(card, limit=4000),
             vote_histogram(read_votes(card.votes, card.degraded)),
         ),
-        element(
-            "section", element("h3", Html("Designed fault")), element("p", esc(detail.fault), class_="st-sub")
-        ),
+        element("section", element("h3", Html("Designed fault")), element("p", esc(detail.fault), class_="st-sub")),
         _rulings(detail),
         element("section", element("h3", Html("Where it came from")), key_values(detail.provenance)),
     ]
@@ -235,9 +230,7 @@ def _drawer_head(detail: PairDetail) -> Html:
         Action(label="Next", act="next", hint="j", small=True, disabled=not detail.has_next),
         Action(label="✕", act="close", small=True, said="Close"),
     ]
-    name = element(
-        "span", esc(words.short_id(detail.card.pair_id)), class_="st-mono", title=detail.card.pair_id
-    )
+    name = element("span", esc(words.short_id(detail.card.pair_id)), class_="st-mono", title=detail.card.pair_id)
     return element(
         "div",
         element("h2", Html("Pair "), name),

@@ -90,9 +90,7 @@ def stage_ledger(rows: Sequence[LedgerRow]) -> Html:
 
 
 def _current_row(row: LedgerRow) -> list[Html]:
-    first = element(
-        "div", element("b", esc(row.title)), element("small", esc(row.note)), class_="is-it is-now"
-    )
+    first = element("div", element("b", esc(row.title)), element("small", esc(row.note)), class_="is-it is-now")
     return [first, *(_now(name, cell) for name, cell in zip(STAGES, row.cells, strict=False))]
 
 
@@ -108,9 +106,7 @@ def _now(name: str, cell: StageCell) -> Html:
 
 
 def _past_row(row: LedgerRow) -> list[Html]:
-    first = element(
-        "div", element("b", esc(row.title)), element("small", esc(row.note)), class_="is-it is-past"
-    )
+    first = element("div", element("b", esc(row.title)), element("small", esc(row.note)), class_="is-it is-past")
     cells = [
         element(
             "div",
@@ -128,13 +124,9 @@ def _past_row(row: LedgerRow) -> list[Html]:
 def tick_bar(state: StageState, share: float | None, *, label: str) -> Html:
     """A graduated bar: done grey and full, running petrol with a cursor, waiting an empty scale."""
     percent = 100.0 if state == "done" else 100 * min(1.0, max(0.0, share or 0.0))
-    kind = {"done": " is-done", "waiting": " is-wait", "stopped": " is-stopped", "failed": " is-failed"}.get(
-        state, ""
-    )
+    kind = {"done": " is-done", "waiting": " is-wait", "stopped": " is-stopped", "failed": " is-failed"}.get(state, "")
     said = f"{label}: {_STATE_WORDS[state].lower()}" + (
-        f", {words.percent(percent / 100)}"
-        if state != "waiting" and (share is not None or state == "done")
-        else ""
+        f", {words.percent(percent / 100)}" if state != "waiting" and (share is not None or state == "done") else ""
     )
     return element(
         "span",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from studio import words
-from studio.cards.markup import EMPTY, Html, element, esc
+from studio.cards.markup import EMPTY, Html, element, esc, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +30,7 @@ def _schema(table: SchemaTable, *, is_open: bool) -> Html:
     columns = [
         element(
             "li",
-            element(
-                "button",
-                esc(name, limit=80),
-                type="button",
-                class_="st-linkish st-mono",
-                data_act="insert",
-                data_id=name,
-            ),
+            press(esc(name, limit=80), act="insert", key=name, class_="st-linkish st-mono"),
             element("small", esc(kind.lower(), limit=60)),
         )
         for name, kind in table.columns
@@ -58,13 +51,10 @@ def result_table(
     names = [str(column)[:120] for column in columns]
     head = element("tr", *(element("th", esc(name), scope="col") for name in names))
     body = [
-        element("tr", *(_cell(name, value, limit) for name, value in zip(names, line, strict=False)))
-        for line in rows
+        element("tr", *(_cell(name, value, limit) for name, value in zip(names, line, strict=False))) for line in rows
     ]
     table = element("table", element("thead", head), element("tbody", *body), class_="st-table is-stacked")
-    count = words.plural(len(rows), "row") + (
-        ", the limit; add a WHERE or LIMIT to see others" if more else ""
-    )
+    count = words.plural(len(rows), "row") + (", the limit; add a WHERE or LIMIT to see others" if more else "")
     return Html(
         element("div", table, class_="st-scroll", tabindex="0", role="region", aria_label="Result")
         + element("p", esc(count), class_="st-sub st-dim st-tablefoot")

@@ -7,7 +7,7 @@ from studio import words
 from studio.cards.images import picture
 from studio.cards.lean import sparkline
 from studio.cards.marks import chip, chips, fate, state_chip
-from studio.cards.markup import EMPTY, Html, element, esc
+from studio.cards.markup import EMPTY, Html, element, esc, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,7 @@ def _cell_class(column: Column) -> str | None:
 def row(columns: Sequence[Column], cells: Sequence[Html], *, selected: bool = False) -> Html:
     """One row whose cells take the classes of their columns."""
     tds = [element("td", cell, class_=_cell_class(c)) for c, cell in zip(columns, cells, strict=True)]
-    return element(
-        "tr", *tds, class_="is-on" if selected else None, aria_current="true" if selected else None
-    )
+    return element("tr", *tds, class_="is-on" if selected else None, aria_current="true" if selected else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +62,8 @@ class RunRow:
     kept_share: float | None
     seconds: float | None
     bytes: int | None
+    url: str | None = None
+    """Link that chooses this run; None = a click arrives as act "open"."""
     deletable: bool = True
     """False while it is active."""
 
@@ -91,9 +91,7 @@ def runs_table(runs: Sequence[RunRow], *, selected: str | None = None) -> Html:
 
 
 def _run_cells(run: RunRow) -> list[Html]:
-    name = element(
-        "button", esc(run.run, limit=80), type="button", class_="st-linkish", data_act="open", data_id=run.run
-    )
+    name = press(esc(run.run, limit=80), act="open", key=run.run, url=run.url, class_="st-linkish")
     of = f" of {run.iterations}" if run.iterations is not None else ""
     delete = element(
         "button",
@@ -203,6 +201,7 @@ class LineageRow:
     accuracy: Score | None
     is_best: bool = False
     is_promoted: bool = False
+    url: str | None = None
     note: str = ""
     """E.g. the loss it ended with, or why it was not trained."""
 
@@ -225,14 +224,7 @@ def lineage_table(versions: Sequence[LineageRow], *, selected: str | None = None
             [
                 element(
                     "span",
-                    element(
-                        "button",
-                        esc(version.judge),
-                        type="button",
-                        class_="st-linkish",
-                        data_act="version",
-                        data_id=version.judge,
-                    ),
+                    press(esc(version.judge), act="version", key=version.judge, url=version.url, class_="st-linkish"),
                     chip("best", "accent") if version.is_best else EMPTY,
                     chip("promoted") if version.is_promoted else EMPTY,
                     class_="st-row is-tight",
@@ -262,6 +254,8 @@ class ChangedItem:
     older: str
     """ "right", "wrong", "order-flip", "invalid" or "tie" of the older version."""
     newer: str
+    url: str | None = None
+    """Link to the item; None = a click arrives as act "item"."""
 
 
 def changed_list(items: Sequence[ChangedItem], *, older: str, newer: str) -> Html:
@@ -271,14 +265,7 @@ def changed_list(items: Sequence[ChangedItem], *, older: str, newer: str) -> Htm
 
 
 def _changed(item: ChangedItem, older: str, newer: str) -> Html:
-    opener = element(
-        "button",
-        esc(item.question, limit=240),
-        type="button",
-        class_="st-opener",
-        data_act="item",
-        data_id=item.item_id,
-    )
+    opener = press(esc(item.question, limit=240), act="item", key=item.item_id, url=item.url, class_="st-opener")
     change = element(
         "div",
         element("span", esc(older)),

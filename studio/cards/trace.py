@@ -65,17 +65,11 @@ def why(reason: str | None, ab: TraceHalf | None, ba: TraceHalf | None) -> str:
     if reason is None:
         return "Select has not run yet."
     if reason == "kept":
-        return (
-            "Both orders name the preferred response."
-            if len(halves) == 2
-            else "It names the preferred response."
-        )
+        return "Both orders name the preferred response." if len(halves) == 2 else "It names the preferred response."
     if reason == "order-flip":
         said = {half.verdict for half in halves}
         first = {"A": "first", "B": "second"}.get(said.pop()) if len(said) == 1 else None
-        return (
-            f"The {first} response won in both orders." if first else "The two orders contradict each other."
-        )
+        return f"The {first} response won in both orders." if first else "The two orders contradict each other."
     if reason == "invalid":
         return _why_invalid(halves)
     usual = {
@@ -112,9 +106,7 @@ def trace_card(card: TraceCard) -> Html:
         element(
             "span",
             chips(card.strategy, card.dimension),
-            link(pair_id, card.url, mono=True)
-            if card.url
-            else element("span", esc(pair_id), class_="st-mono"),
+            link(pair_id, card.url, mono=True) if card.url else element("span", esc(pair_id), class_="st-mono"),
             class_="st-row",
         ),
     )
