@@ -41,6 +41,7 @@ _BEAT_SECONDS = 5.0
 """The page calls a heartbeat old after 15 s."""
 
 Watch = Callable[[RunState], None]
+Opener = Callable[[Settings, Path], Backend]
 
 
 def create_run(run: RunFolder, settings: Settings) -> None:
@@ -80,9 +81,17 @@ def _run_record(run: RunFolder) -> dict[str, Any]:
     return record
 
 
-def run_loop(run: RunFolder, *, watch: Watch | None = None) -> RunState:
+def open_model(settings: Settings, workspace: Path) -> Backend:
+    """The backend that the settings name."""
+    from engine.backends import open_backend
+
+    return open_backend(settings.model, workspace=workspace)
+
+
+def run_loop(run: RunFolder, *, watch: Watch | None = None, opener: Opener = open_model) -> RunState:
     """Work on a run until it is done, stopped, or failed; the final state is also on disk.
 
+    `opener` is the door to the model: tests put a scripted one behind it.
     Raises the `JudgeStudioError` that ended it (not for a stop), after recording it.
     """
     settings = run_settings(run)
@@ -96,7 +105,7 @@ def run_loop(run: RunFolder, *, watch: Watch | None = None) -> RunState:
             with device_lock(device, f"run {run.name}", waiting=lambda holder: _wait(progress, device, holder)):
                 progress.update(state="running", device=device, message="Starting")
                 append_event(run, "start", iterations=settings.loop.iterations)
-                _Loop(run, settings, progress).work()
+                _Loop(run, settings, progress, opener).work()
         return progress.state
 
 
@@ -212,12 +221,13 @@ def _last_words(state: RunState) -> str:
 class _Loop:
     """One process's work on one run. Holds the backend, and nothing that is not also on disk."""
 
-    def __init__(self, run: RunFolder, settings: Settings, progress: Progress) -> None:
+    def __init__(self, run: RunFolder, settings: Settings, progress: Progress, opener: Opener) -> None:
         self.run = run
         self.settings = settings
         self.progress = progress
         self.pack: PromptPack = load_pack(settings.prompt_pack)
         self.images: dict[str, Path] = {}
+        self._opener = opener
         self._backend: Backend | None = None
         self._loaded: set[str] = set()
 
@@ -245,10 +255,8 @@ class _Loop:
     def backend(self, *judges: str) -> Backend:
         """The backend with these judge versions loaded."""
         if self._backend is None:
-            from engine.backends import open_backend
-
             self.progress.update(message=f"Loading {self.settings.model.base}")
-            self._backend = open_backend(self.settings.model, workspace=self.run.workspace.root)
+            self._backend = self._opener(self.settings, self.run.workspace.root)
         for judge in judges:
             if judge != BASE_JUDGE and judge not in self._loaded:
                 self._backend.load_judge(judge, self.run.adapter(int(judge.removeprefix("judge-v"))))

@@ -1,12 +1,13 @@
 """How a stage tells the world how far it is, and how the world tells a stage to stop."""
 
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.errors import StopRequested
+from engine.errors import StopRequested, WorkspaceError
 from engine.state import RunState, append_event, stop_requested, write_state
 from engine.workspace import RunFolder
 
@@ -65,8 +66,9 @@ class Progress:
             raise StopRequested(f"run '{self.run.name}': stopped; finished parts are kept.")
 
     def beat(self) -> None:
-        """A sign of life from another thread, for times when no stage reports."""
-        self._set()
+        """A sign of life from another thread, for times when no stage reports. A full disk is the stage's to tell."""
+        with contextlib.suppress(WorkspaceError):
+            self._set()
 
     def _set(self, **values: object) -> None:
         with self._guard:
