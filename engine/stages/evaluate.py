@@ -1,0 +1,247 @@
+"""Measure one judge version: every item in both orders, with and without the image, beside rules that need no model.
+
+It writes verdicts as they come and asks only for those that are missing. What a number means is in
+`engine.metrics`; which items there are, in `engine.benchmarks`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.backends.base import Backend, Completion, Request, Sampling
+from engine.config import Settings
+from engine.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind, names_preferred
+from engine.judging import ruling_request
+from engine.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
+from engine.part_writer import PartWriter
+from engine.progress import Progress
+from engine.prompts import PromptPack, read_verdict
+from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, content_id
+from engine.workspace import RunFolder, StageFolder
+
+Items = Mapping[str, Sequence[BenchmarkItem]]
+"""Benchmark name → its items; the first benchmark decides which version is best."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One reply that is wanted: of whom, about what, in which order."""
+
+    name: str
+    item: BenchmarkItem
+    order: Order
+
+    @property
+    def key(self) -> str:
+        return f"{self.name} {self.item.benchmark} {self.item.item_id} {self.order}"
+
+
+def evaluate(
+    *,
+    folder: StageFolder,
+    items: Items,
+    images: Mapping[str, Path],
+    settings: Settings,
+    pack: PromptPack,
+    backend: Backend,
+    judge: str,
+    parent_folder: StageFolder | None,
+    iteration: int,
+    progress: Progress,
+    blind: bool,
+) -> dict[str, Any]:
+    """Verdicts, scores and comparisons of `judge`; the summary that done.json holds.
+
+    `parent_folder` is the evaluate folder of the version before, None where there is nothing to compare with.
+    The model-free controls are measured in iteration 0 only: they do not change.
+    """
+    before = folder.summary()
+    if before is not None:
+        return before
+    folder.begin(_identity(items, settings, pack, judge, blind))
+    names = [judge, image_blind(judge)] if blind else [judge]
+    _ask_missing(
+        folder=folder,
+        wanted=[
+            _Asked(name, item, order)
+            for name in names
+            for group in items.values()
+            for item in group
+            for order in ORDERS
+        ],
+        images=images,
+        sampling=Sampling(max_tokens=settings.evaluate.max_tokens),
+        pack=pack,
+        backend=backend,
+        progress=progress,
+        message=f"Measuring {judge}",
+    )
+    verdicts = folder.read("verdicts", VerdictRow)
+    scores = _scores(names, verdicts, items)
+    if iteration == 0:
+        scores += _control_scores(items)
+    if not folder.parts("scores"):
+        folder.write("scores", scores)
+    summary = _summary(judge, verdicts, scores, items, parent_folder)
+    progress.event("scores", judge=judge, **{key: summary[key] for key in ("accuracy", "gain", "p")})
+    folder.finish(summary)
+    return summary
+
+
+def _identity(items: Items, settings: Settings, pack: PromptPack, judge: str, blind: bool) -> dict[str, Any]:
+    """What the verdicts depend on."""
+    return {
+        "stage": "evaluate",
+        "judge": judge,
+        "model": settings.model.base,
+        "prompts": content_id(pack.model_dump_json()),
+        "max_tokens": settings.evaluate.max_tokens,
+        "image_blind": blind,
+        "items": {name: content_id(*(item.item_id for item in group)) for name, group in items.items()},
+    }
+
+
+def _ask_missing(
+    *,
+    folder: StageFolder,
+    wanted: Sequence[_Asked],
+    images: Mapping[str, Path],
+    sampling: Sampling,
+    pack: PromptPack,
+    backend: Backend,
+    progress: Progress,
+    message: str,
+) -> None:
+    """Ask for every reply that no part holds yet."""
+    there = {(row.judge, row.benchmark, row.item_id, row.order) for row in folder.read("verdicts", VerdictRow)}
+    missing = {
+        asked.key: asked
+        for asked in wanted
+        if (asked.name, asked.item.benchmark, asked.item.item_id, asked.order) not in there
+    }
+    progress.begin("evaluate", total=len(wanted), done=len(wanted) - len(missing), unit="verdicts", message=message)
+    requests = [_request(asked, images, sampling, pack) for asked in missing.values()]
+    with PartWriter(folder, "verdicts") as parts:
+        for completion in _completions(backend, requests):
+            parts.add(_row(missing[completion.key], completion))
+            progress.advance()
+
+
+def _completions(backend: Backend, requests: list[Request]) -> Iterator[Completion]:
+    return backend.generate(requests) if requests else iter(())
+
+
+def _request(asked: _Asked, images: Mapping[str, Path], sampling: Sampling, pack: PromptPack) -> Request:
+    item = asked.item
+    return ruling_request(
+        pack,
+        key=asked.key,
+        question=item.question,
+        preferred=item.preferred,
+        degraded=item.degraded,
+        order=asked.order,
+        image=None if is_control(asked.name) else images.get(item.image_id) or Path(item.image),
+        judge=judge_behind(asked.name),
+        sampling=sampling,
+    )
+
+
+def _row(asked: _Asked, completion: Completion) -> VerdictRow:
+    verdict = read_verdict(completion.text)
+    item = asked.item
+    return VerdictRow(
+        judge=asked.name,
+        benchmark=item.benchmark,
+        item_id=item.item_id,
+        image_id=item.image_id,
+        kind=item.kind,
+        dimension=item.dimension,
+        order=asked.order,
+        verdict=verdict,
+        correct=names_preferred(verdict, asked.order),
+        reasoning=completion.text,
+        tokens=completion.tokens,
+    )
+
+
+def _scores(names: Sequence[str], verdicts: Sequence[VerdictRow], items: Items) -> list[ScoreRow]:
+    rows: list[ScoreRow] = []
+    for benchmark, group in items.items():
+        by_id = {item.item_id: item for item in group}
+        for name in names:
+            rows += score_rows(name, benchmark, _of(verdicts, name, benchmark), by_id)
+    return rows
+
+
+def _control_scores(items: Items) -> list[ScoreRow]:
+    rows: list[ScoreRow] = []
+    for benchmark, group in items.items():
+        by_id = {item.item_id: item for item in group}
+        for control in MODEL_FREE:
+            rows += score_rows(control, benchmark, control_verdicts(control, group), by_id)
+    return rows
+
+
+def _of(verdicts: Sequence[VerdictRow], judge: str, benchmark: str) -> list[VerdictRow]:
+    return [row for row in verdicts if row.judge == judge and row.benchmark == benchmark]
+
+
+def _summary(
+    judge: str,
+    verdicts: Sequence[VerdictRow],
+    scores: Sequence[ScoreRow],
+    items: Items,
+    parent_folder: StageFolder | None,
+) -> dict[str, Any]:
+    """What done.json says. `against` holds the overall gain over every earlier version on the deciding benchmark;
+    `comparisons` the gain over the parent on every slice of every benchmark."""
+    deciding = next(iter(items))
+    earlier = _earlier(parent_folder)
+    parent = next(reversed(earlier), None)
+    against = {
+        version: as_values(compare(_of(verdicts, judge, deciding), _of(rows, version, deciding)))
+        for version, rows in earlier.items()
+    }
+    nothing = {"n": len(items[deciding]), "gain": None, "gain_low": None, "gain_high": None, "p": None}
+    return {
+        "judge": judge,
+        "parent": parent,
+        "benchmark": deciding,
+        "protocol": STRICT,
+        "accuracy": _accuracy(scores, judge, deciding),
+        **(against[parent] if parent else nothing),
+        "verdicts": verdict_counts(_of(verdicts, judge, deciding)),
+        "controls": {
+            row.judge: row.accuracy
+            for row in scores
+            if is_control(row.judge) and (row.benchmark, row.protocol, row.dimension) == (deciding, STRICT, ALL)
+        },
+        "against": against,
+        "comparisons": [
+            {"benchmark": benchmark, **values}
+            for benchmark in items
+            if parent
+            for values in comparisons(_of(verdicts, judge, benchmark), _of(earlier[parent], parent, benchmark))
+        ],
+    }
+
+
+def _accuracy(scores: Sequence[ScoreRow], judge: str, benchmark: str) -> float | None:
+    for row in scores:
+        if (row.judge, row.benchmark, row.protocol, row.dimension) == (judge, benchmark, STRICT, ALL):
+            return row.accuracy
+    return None
+
+
+def _earlier(parent_folder: StageFolder | None) -> dict[str, list[VerdictRow]]:
+    """The verdicts of every version before this one, judge-v0 first, the parent last."""
+    if parent_folder is None:
+        return {}
+    run = RunFolder(parent_folder.folder.parents[1])
+    found: dict[str, list[VerdictRow]] = {}
+    for number in range(parent_folder.iteration + 1):
+        version = f"judge-v{number}"
+        rows = run.stage(number, "evaluate").read("verdicts", VerdictRow)
+        found[version] = [row for row in rows if row.judge == version]
+    return found
