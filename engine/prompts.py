@@ -75,7 +75,8 @@ class PromptPack(_Strict):
     name: str
     questions: QuestionBank
     ask: str | None = None
-    """Prompt that lets the model write questions itself, one per line; None where the pack cannot."""
+    """Prompt with `{count}` that lets the model write questions itself, one per line as "kind: question"
+    (see `engine.sources.written`); None where the pack cannot."""
     answer: AnswerPrompts = AnswerPrompts()
     final_answer: str = r"(?is)(?:final answer|answer)\s*(?:is)?\s*[:\-]?\s*(?P<answer>[^\n]+?)\s*\.?\s*$"
     """Regular expression with the group `answer` that finds a closed response's final answer."""
@@ -133,6 +134,12 @@ def answer_messages(pack: PromptPack, kind: str, question: str, choices: tuple[s
     """The prompt that asks for a response."""
     template = pack.answer.open if kind == "open" else pack.answer.closed
     return (Message(role="user", text=_fill(template, question=full_question(question, choices))),)
+
+
+def ask_messages(pack: PromptPack, count: int) -> tuple[Message, ...]:
+    """The prompt that lets the model write `count` questions about an image. The pack must have `ask`."""
+    assert pack.ask is not None
+    return (Message(role="user", text=_fill(pack.ask, count=str(count))),)
 
 
 def alteration_messages(pack: PromptPack, dimension: str, question: str, response: str) -> tuple[Message, ...]:
