@@ -14,14 +14,18 @@ from engine.config import Settings
 from engine.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind, names_preferred
 from engine.judging import ruling_request
 from engine.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
-from engine.part_writer import PartWriter
 from engine.progress import Progress
 from engine.prompts import PromptPack, read_verdict
-from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, content_id
+from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow
+from engine.stages.identity import identity
+from engine.stages.parts import Parts
 from engine.workspace import RunFolder, StageFolder
 
 Items = Mapping[str, Sequence[BenchmarkItem]]
 """Benchmark name → its items; the first benchmark decides which version is best."""
+
+_PART_ROWS = 2000
+"""A benchmark of the demo in one part; readers open every part, so few is quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,18 @@ def evaluate(
     before = folder.summary()
     if before is not None:
         return before
-    folder.begin(_identity(items, settings, pack, judge, blind))
+    folder.begin(
+        identity(
+            settings,
+            "evaluate",
+            pack,
+            iteration=iteration,
+            inputs=[item.item_id for group in items.values() for item in group],
+            judge=judge,
+            blind=blind,
+        )
+    )
+    folder.sweep()
     names = [judge, image_blind(judge)] if blind else [judge]
     _ask_missing(
         folder=folder,
@@ -89,19 +104,6 @@ def evaluate(
     return summary
 
 
-def _identity(items: Items, settings: Settings, pack: PromptPack, judge: str, blind: bool) -> dict[str, Any]:
-    """What the verdicts depend on."""
-    return {
-        "stage": "evaluate",
-        "judge": judge,
-        "model": settings.model.base,
-        "prompts": content_id(pack.model_dump_json()),
-        "max_tokens": settings.evaluate.max_tokens,
-        "image_blind": blind,
-        "items": {name: content_id(*(item.item_id for item in group)) for name, group in items.items()},
-    }
-
-
 def _ask_missing(
     *,
     folder: StageFolder,
@@ -122,9 +124,9 @@ def _ask_missing(
     }
     progress.begin("evaluate", total=len(wanted), done=len(wanted) - len(missing), unit="verdicts", message=message)
     requests = [_request(asked, images, sampling, pack) for asked in missing.values()]
-    with PartWriter(folder, "verdicts") as parts:
+    with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
         for completion in _completions(backend, requests):
-            parts.add(_row(missing[completion.key], completion))
+            parts.add([_row(missing[completion.key], completion)])
             progress.advance()
 
 

@@ -1,0 +1,182 @@
+"""Evaluation with a scripted judge: what is asked, what is kept after a stop, and what the numbers are."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.backends.base import Request
+from engine.config import Settings, parse_settings
+from engine.errors import BackendError, IdentityError, StopRequested
+from engine.progress import Progress
+from engine.prompts import PromptPack, load_pack
+from engine.records import BenchmarkItem, ScoreRow, VerdictRow
+from engine.stages.evaluate import evaluate
+from engine.state import RunState
+from engine.workspace import RunFolder, open_workspace
+from tests.fake_backend import FakeBackend
+
+RIGHT = "good answer"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    run = open_workspace(tmp_path).run("trial")
+    run.folder.mkdir(parents=True)
+    return run
+
+
+def progress_of(run: RunFolder) -> Progress:
+    return Progress(run, RunState(run=run.name, state="running"))
+
+
+def items(count: int, benchmark: str = "bench") -> list[BenchmarkItem]:
+    return [
+        BenchmarkItem(
+            item_id=f"item-{number}",
+            benchmark=benchmark,
+            image_id=f"image-{number // 2}",
+            image="",
+            question=f"Question {number}?",
+            preferred=RIGHT,
+            degraded="a bad one",
+            kind="open" if number % 2 else "closed",
+            dimension="count" if number % 3 else "position",
+        )
+        for number in range(count)
+    ]
+
+
+def always_a(_request: Request, _sample: int) -> str:
+    return "Lazy. [[A]]"
+
+
+def sees(request: Request, _sample: int) -> str:
+    """Right when it sees the image, else lazy."""
+    if request.image is None:
+        return "[[A]]"
+    text = request.messages[-1].text
+    return "[[A]]" if text.index(RIGHT) < text.index("a bad one") else "[[B]]"
+
+
+def measure(run: RunFolder, backend: FakeBackend, *, iteration: int = 0, count: int = 40, **more):
+    group = items(count)
+    if iteration:
+        backend.load_judge(f"judge-v{iteration}", run.adapter(iteration))
+    settings: Settings = more.pop("settings", Settings())
+    pack: PromptPack = load_pack("shapes")
+    return evaluate(
+        folder=run.stage(iteration, "evaluate"),
+        items={"bench": group},
+        images={item.image_id: Path(f"/images/{item.image_id}.png") for item in group},
+        settings=settings,
+        pack=pack,
+        backend=backend,
+        judge=f"judge-v{iteration}",
+        parent_folder=run.stage(iteration - 1, "evaluate") if iteration else None,
+        iteration=iteration,
+        progress=progress_of(run),
+        blind=more.pop("blind", True),
+    )
+
+
+def strict(run: RunFolder, iteration: int = 0) -> dict[str, float]:
+    rows = run.stage(iteration, "evaluate").read("scores", ScoreRow)
+    return {row.judge: row.accuracy for row in rows if (row.protocol, row.dimension) == ("strict", "all")}
+
+
+def test_evaluate_asks_every_item_in_both_orders_with_and_without_the_image_greedily(run):
+    backend = FakeBackend(sees)
+    measure(run, backend)
+    assert len(backend.requests) == 40 * 2 * 2
+    assert sum(request.image is None for request in backend.requests) == 80
+    assert {request.judge for request in backend.requests} == {"judge-v0"}
+    assert {request.sampling.temperature for request in backend.requests} == {0.0}
+
+
+def test_evaluate_of_the_base_writes_scores_of_all_controls(run):
+    summary = measure(run, FakeBackend(sees))
+    assert strict(run) == {
+        "judge-v0": 1.0,
+        "control:image-blind": 0.0,
+        "control:shorter-wins": 0.0,
+        "control:longer-wins": 1.0,
+        "control:always-A": 0.0,
+    }
+    assert summary["accuracy"] == 1.0
+    assert summary["gain"] is None
+    assert summary["verdicts"] == {"A": 40, "B": 40}
+
+
+def test_evaluate_compares_with_the_parent_on_the_same_items(run):
+    measure(run, FakeBackend(always_a))
+    summary = measure(run, FakeBackend(sees), iteration=1)
+    assert (summary["parent"], summary["gain"], summary["n"]) == ("judge-v0", 1.0, 40)
+    assert summary["gain_low"] > 0
+    assert summary["p"] < 0.001
+    dimensions = [row["dimension"] for row in summary["comparisons"]]
+    assert dimensions == ["all", "kind:closed", "kind:open", "count", "position"]
+    assert "control:image-blind:judge-v1" in strict(run, 1)
+    assert "control:always-A" not in strict(run, 1)
+
+
+def test_evaluate_compares_with_every_earlier_version(run):
+    for iteration, reply in enumerate((always_a, sees, always_a)):
+        summary = measure(run, FakeBackend(reply), iteration=iteration)
+    assert {version: values["gain"] for version, values in summary["against"].items()} == {
+        "judge-v0": 0.0,
+        "judge-v1": -1.0,
+    }
+
+
+def test_evaluate_stopped_keeps_what_was_said_and_asks_only_the_rest(run):
+    backend = FakeBackend(sees)
+    backend.after = lambda count: (run.folder / "stop-requested").touch() if count == 50 else None
+    with pytest.raises(StopRequested):
+        measure(run, backend)
+    (run.folder / "stop-requested").unlink()
+    kept = len(run.stage(0, "evaluate").read("verdicts", VerdictRow))
+    assert kept >= 50
+    again = FakeBackend(sees)
+    measure(run, again)
+    assert len(again.requests) == 160 - kept
+    rows = run.stage(0, "evaluate").read("verdicts", VerdictRow)
+    assert len({(row.judge, row.item_id, row.order) for row in rows}) == len(rows) == 160
+
+
+def test_evaluate_after_a_lost_backend_gives_the_numbers_of_an_undisturbed_one(run, tmp_path):
+    with pytest.raises(BackendError):
+        measure(run, FakeBackend(sees, shuffle=1, fail_after=70))
+    broken = measure(run, FakeBackend(sees, shuffle=2))
+    whole = open_workspace(tmp_path / "other").run("trial")
+    whole.folder.mkdir(parents=True)
+    assert broken == measure(whole, FakeBackend(sees))
+
+
+def test_evaluate_done_asks_nothing(run):
+    summary = measure(run, FakeBackend(sees))
+    again = FakeBackend(sees)
+    assert measure(run, again) == summary
+    assert again.requests == []
+
+
+def test_evaluate_killed_between_scores_and_done_writes_no_score_twice(run):
+    summary = measure(run, FakeBackend(sees))
+    folder = run.stage(0, "evaluate")
+    before = folder.read("scores", ScoreRow)
+    (folder.folder / "done.json").unlink()
+    assert measure(run, FakeBackend(sees)) == summary
+    assert folder.read("scores", ScoreRow) == before
+
+
+def test_evaluate_counts_replies_without_a_verdict_as_invalid_and_wrong(run):
+    measure(run, FakeBackend(lambda _request, _sample: "Both [[A]] and [[B]]."), blind=False)
+    row = run.stage(0, "evaluate").read("scores", ScoreRow)[0]
+    assert (row.accuracy, row.invalid, row.position_lean) == (0.0, 1.0, None)
+
+
+def test_evaluate_with_other_items_refuses_naming_the_field(run):
+    measure(run, FakeBackend(sees))
+    (run.stage(0, "evaluate").folder / "done.json").unlink()
+    other = parse_settings({"evaluate": {"max_tokens": 7}}, where="test")
+    with pytest.raises(IdentityError, match="max_tokens was 1024, now 7"):
+        measure(run, FakeBackend(sees), settings=other)
