@@ -21,11 +21,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import gradio as gr
 
+from engine.state import ALIVE, read_state
 from engine.workspace import RunFolder, Workspace
+from studio import cards, words
 
 if TYPE_CHECKING:
     from engine.catalog import Catalog
@@ -146,6 +148,10 @@ class Page:
                 self._catalog.append(open_catalog(self.workspace))
             return self._catalog[0]
 
+    def image_url(self, path: str | None) -> str | None:
+        """Address of a picture from its path in the views ("images/3f/3fa1….png"); None stays None."""
+        return f"gradio_api/file={quote(str(self.workspace.root / path))}" if path else None
+
     def redraw(
         self, tab: str, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **event: Any
     ) -> Any:
@@ -170,20 +176,28 @@ def create_page(workspace: Workspace, *, run: Any = None, tabs: Any = None) -> P
     return Page(workspace=workspace, run=run, tabs=tabs, tab=open_tab, timer=timer, url=url, pulses=pulses)
 
 
-def connect(page: Page, header: Any) -> None:
+def connect(page: Page, header: Any, heart: Any) -> None:
     """Join the place (URL, tabs, run, timer) to the pulses. Call it once, after every tab was built.
 
-    `header` is the `gr.HTML` made with `FOLLOW_LINKS`; the app's own load event must come from this function.
+    `header` is the `gr.HTML` made with `FOLLOW_LINKS`; `heart` shows in words whether a run is active.
     """
     visit = gr.State(0)
+    shown = gr.State(("", ()))
     outputs = [page.tabs, visit, *page.url.components]
-    now = [page.tab, page.run, visit]
-    beats = list(page.pulses.values())
+    now = [page.tab, page.run, visit, shown]
+    beats = [heart, page.run, shown, *page.pulses.values()]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def beat(tab: str, run: str | None, visit: int) -> list[Any]:
+    def beat(tab: str, run: str | None, visit: int, shown: tuple[str, tuple[str, ...]]) -> list[Any]:
+        names = tuple(folder.name for folder in page.workspace.runs())
+        pulse = show_heart(page.workspace)
+        head: list[Any] = [gr.skip(), gr.skip(), gr.skip()]
+        if (pulse, names) != shown:
+            chosen = run if run in names else names[0] if names else None
+            head = [pulse, gr.update(choices=list(names), value=chosen), (pulse, names)]
+            run = chosen
         mark = f"{signature(page.workspace, tab, run)} visit {visit}"
-        return [mark if name == tab else gr.skip() for name in page.pulses]
+        return [*head, *(mark if name == tab else gr.skip() for name in page.pulses)]
 
     def go(query: Mapping[str, str]) -> list[Any]:
         tab = query.get("tab", "home")
@@ -226,10 +240,16 @@ window.addEventListener('popstate', went);
 """`js_on_load` of the header: links made by `link` and the back button change the place without a page load."""
 
 
+def show_heart(workspace: Workspace) -> str:
+    """The header's sign of life: how many runs are active."""
+    active = [run.name for run in workspace.runs() if read_state(run).state in ALIVE]
+    if not active:
+        return cards.sheet(cards.heartbeat("Idle", pulse="idle"))
+    return cards.sheet(cards.heartbeat(f"{words.plural(len(active), 'run')} active", pulse="live"))
+
+
 def read_query(query: str) -> dict[str, str]:
     """A query string as the browser has it → key and last value."""
-    from urllib.parse import parse_qsl
-
     return dict(parse_qsl(query.lstrip("?"), max_num_fields=200) if len(query) < 50_000 else [])
 
 

@@ -1,0 +1,155 @@
+"""The app as a table of contents: header, one tab per module, and the server that shows it.
+
+It knows no tab's contents; `studio.page` holds what they share.
+"""
+
+import hmac
+import importlib
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from engine.assets import assets_folder
+from engine.workspace import Workspace
+from studio import cards
+from studio.binding import check_bind, free_port, is_loopback
+from studio.guard import Guard
+from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page
+from studio.theme import StudioTheme, style_sheet
+
+MAX_UPLOAD = 512 * 1024 * 1024
+"""Bytes of one uploaded file: a zip of a few thousand photographs. Single pictures have a lower limit of their own."""
+
+_EVENTS_AT_ONCE = 8
+"""Same event, different visitors. DuckDB answers in tens of milliseconds; more threads would only wait for cores."""
+_FILE_LIFE = (3600, 24 * 3600)
+"""Seconds: uploaded and downloaded temporary files are looked at hourly and deleted after a day."""
+
+
+def build_app(workspace: Workspace) -> gr.Blocks:
+    """The whole page for one workspace. Building reads folder names only, so it costs no more with a large one."""
+    with gr.Blocks(title="Judge Studio", analytics_enabled=False, delete_cache=_FILE_LIFE) as app:
+        with gr.Row(elem_classes="st-bar"):
+            header = gr.HTML(
+                cards.sheet(cards.brand(shown_path(workspace.root))),
+                js_on_load=FOLLOW_LINKS,
+                apply_default_css=False,
+            )
+            heart = gr.HTML(apply_default_css=False, elem_classes="st-heart", min_width=20)
+            names = [run.name for run in workspace.runs()]
+            run = gr.Dropdown(
+                names,
+                value=names[0] if names else None,
+                label="Run",
+                container=False,
+                show_label=False,
+                scale=0,
+                min_width=180,
+                elem_classes="st-runs",
+                elem_id="st-run",
+            )
+        with gr.Tabs(elem_classes="st-tabs-main") as tabs:
+            pass
+        page = create_page(workspace, run=run, tabs=tabs)
+        with tabs:
+            _build_tabs(page)
+        connect(page, header, heart)
+    _keep_private(app)
+    app.queue(default_concurrency_limit=_EVENTS_AT_ONCE)
+    return app
+
+
+def _build_tabs(page: Page) -> None:
+    for key, label in TABS.items():
+        module = importlib.import_module(f"studio.tabs.{key}")
+        with gr.Tab(label, id=key, alignment="right" if key in ("sql", "doctor") else "left"):
+            module.build(page)
+
+
+def _keep_private(app: gr.Blocks) -> None:
+    """Listeners are no public API unless they were declared with `gr.api`, which alone has no trigger on the page."""
+    for listener in app.fns.values():
+        if listener.api_name is False or any(target for target, _ in listener.targets):
+            listener.api_visibility = "private"
+
+
+def shown_path(folder: Path) -> str:
+    """The folder as a person would write it: relative to here or to the home folder where that is shorter."""
+    for base, sign in ((Path.cwd(), "."), (Path.home(), "~")):
+        if folder.is_relative_to(base):
+            return str(Path(sign) / folder.relative_to(base)) if sign == "~" else f"./{folder.relative_to(base)}"
+    return str(folder)
+
+
+def launch(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None) -> str:
+    """Start serving in a background thread; the address. Theme, limits and what may be read are set here."""
+
+    def is_known(user: str, password: str) -> bool:
+        assert auth is not None
+        right_user = hmac.compare_digest(user.encode(), auth[0].encode())
+        return hmac.compare_digest(password.encode(), auth[1].encode()) and right_user
+
+    _, address, _ = app.launch(
+        server_name=host,
+        server_port=port or free_port(host),
+        auth=is_known if auth else None,
+        auth_message="The password is in the file that --auth named." if auth else None,
+        theme=StudioTheme(),
+        css=style_sheet(),
+        footer_links=[],
+        favicon_path=str(assets_folder() / "logo.svg"),
+        allowed_paths=[str(workspace.images)],
+        blocked_paths=[str(workspace.images / "seen.jsonl"), str(workspace.runs_folder), str(workspace.notes)],
+        max_file_size=MAX_UPLOAD,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        share=False,
+        run_history=False,
+        pwa=False,
+        show_error=True,
+        quiet=True,
+        prevent_thread_lock=True,
+        app_kwargs={
+            "middleware": [Middleware(Guard, local_only=auth is None and is_loopback(host))],
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    )
+    return str(address)
+
+
+def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None, open_browser: bool) -> None:
+    """Serve until SIGINT or SIGTERM. Runs that were started go on: they are processes of their own.
+
+    Raises `UsageError` for a bind that others can reach without a password.
+    """
+    check_bind(host, port, auth is not None)
+    os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads / "incoming")
+    app = build_app(workspace)
+    address = launch(app, workspace, host=host, port=port, auth=auth)
+    print(f"Judge Studio shows {workspace.root} at {address}", flush=True)
+    print("Ctrl-C ends the page; runs go on.", flush=True)
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(address)
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    over.wait()
+    app.close(verbose=False)
+
+
+def endpoints(app: gr.Blocks) -> list[str]:
+    """Names of the public API, for tests and the Doctor tab."""
+    return sorted(str(listener.api_name) for listener in app.fns.values() if _visibility(listener) == "public")
+
+
+def _visibility(listener: Any) -> str:
+    return str(listener.api_visibility)

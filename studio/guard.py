@@ -1,0 +1,68 @@
+"""What every answer of the web server passes: no foreign host names, no fetching for others, strict headers.
+
+It knows HTTP only, nothing of Gradio's pages.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from studio.binding import is_loopback
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_POLICY = (
+    "default-src 'self'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "  # Gradio compiles its templates in the page
+    "style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Guard:
+    """ASGI middleware. `local_only` refuses names other than this machine's: a web page of someone else whose
+    name was pointed at 127.0.0.1 must not read the workspace (DNS rebinding)."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], local_only: bool) -> None:
+        self.app = app
+        self.local_only = local_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self.local_only and not is_loopback(_host_name(scope)):
+            await _refuse(send, "This studio answers only under a name of its own machine, e.g. 127.0.0.1.")
+            return
+        if "/file=http" in scope["path"].replace("/file/http", "/file=http"):
+            await _refuse(send, "This server fetches nothing from other servers.")
+            return
+
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _host_name(scope: Scope) -> str:
+    """The host the browser asked for, without its port; "" if there is none."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    if host.startswith("["):
+        return str(host.partition("]")[0] + "]")
+    return str(host.partition(":")[0])
+
+
+async def _refuse(send: Send, why: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": why.encode()})

@@ -1,0 +1,258 @@
+"""Starts, resumes, stops and deletes runs by the command a person would type. It holds no job in memory:
+everything it says is read from the workspace, so a restarted server and a second browser know as much.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.config import load_settings
+from engine.errors import JudgeStudioError, LockedError, WorkspaceError
+from engine.state import ALIVE, is_locked, read_state, request_stop, run_lock
+from engine.workspace import RunFolder, Workspace, read_json, write_json
+
+_START_SECONDS = 30.0
+"""Longest wait for a sign of life; the command imports its libraries in 2 to 4 s on two cores."""
+_LOG_BYTES = 64_000
+"""The end of a log that is read."""
+_SPAWNING = threading.Lock()
+"""One at a time: two visitors who press Resume together start one process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to start."""
+
+    preset: str | None
+    overrides: Mapping[str, Any]
+    """Settings that differ from the preset: {"judge.temperature": 0.7}."""
+    name: str | None = None
+    """Name of the run; the preset and a number if None."""
+
+    def words(self) -> list[str]:
+        """The arguments after `judge-studio run`."""
+        words = ["--preset", self.preset] if self.preset else []
+        if self.name:
+            words += ["--run", self.name]
+        return words + [f"{key}={_as_word(value)}" for key, value in self.overrides.items()]
+
+
+def command_line(command: str, words: Sequence[str], workspace: Workspace) -> str:
+    """The same for a terminal, one option per line, quoted for a shell."""
+    default = (Path.cwd() / "workspace").resolve()
+    place = [] if workspace.root == default else ["--workspace", str(workspace.root)]
+    shown = ["judge-studio", command, *words, *place]
+    lines: list[list[str]] = [[]]
+    for word in shown:
+        if lines[-1] and (word.startswith("--") or ("=" in word and not lines[-1][-1].startswith("--"))):
+            lines.append([])
+        lines[-1].append(shlex.quote(word))
+    return " \\\n  ".join(" ".join(line) for line in lines)
+
+
+def start_run(workspace: Workspace, launch: Launch) -> str:
+    """Start a run in a process of its own; its name. Returns once the run's settings are on disk.
+
+    Raises `SettingsError` before anything is started, `WorkspaceError` if the name is taken, `JudgeStudioError` with
+    the command's own sentence if it ended at once.
+    """
+    load_settings(preset=launch.preset, overrides=dict(launch.overrides))
+    name = launch.name or _reserve_free(workspace, launch.preset or "run")
+    run = workspace.run(name)
+    if launch.name:
+        _reserve(run)
+    words = Launch(preset=launch.preset, overrides=launch.overrides, name=name).words()
+    with _SPAWNING:
+        child = _spawn(run, "run", words)
+    if not _wait_for(child, lambda: run.config.exists()) and not run.config.exists():
+        sentence = _last_line(run) or f"run '{name}': it ended at once without a word."
+        shutil.rmtree(run.folder, ignore_errors=True)
+        raise JudgeStudioError(_plain(sentence))
+    return name
+
+
+def resume_run(run: RunFolder, *, iterations: int | None = None) -> None:
+    """Continue a run, with more iterations if given. Raises `LockedError` if a process works on it already."""
+    words = [run.name] + (["--iterations", str(iterations)] if iterations is not None else [])
+    with _SPAWNING:
+        if is_locked(run) or is_starting(run):
+            raise LockedError(f"run '{run.name}': a process is working on it already. Watch it, or stop it first.")
+        child = _spawn(run, "resume", words)
+    if not _wait_for(child, lambda: is_locked(run)) and child.poll():
+        raise JudgeStudioError(_plain(_last_line(run) or f"run '{run.name}': it ended at once without a word."))
+
+
+def stop_run(run: RunFolder) -> None:
+    """Ask the run to end after its batch. Raises `WorkspaceError` if it is not active."""
+    if is_starting(run):
+        _end_starting(run)
+        return
+    state = read_state(run).state
+    if state not in ALIVE:
+        raise WorkspaceError(f"run '{run.name}': it is {state}, so there is nothing to stop.")
+    request_stop(run)
+
+
+def delete_run(run: RunFolder) -> None:
+    """Delete a run's folder for good; pictures stay, other runs may use them. Raises `LockedError` while it is active."""
+    if is_starting(run):
+        raise LockedError(f"run '{run.name}': it is starting. Stop it before you delete it.")
+    if not run.folder.is_dir():
+        raise WorkspaceError(f"run '{run.name}': it is gone already.")
+    try:
+        with run_lock(run):
+            bin_folder = run.folder.with_name(f".deleted-{run.name}-{os.getpid()}-{time.time_ns()}")
+            os.replace(run.folder, bin_folder)  # gone for readers at once; a deletion cut short leaves no half run
+    except LockedError:
+        raise LockedError(f"run '{run.name}': a process is working on it. Stop it before you delete it.") from None
+    except OSError as error:
+        raise WorkspaceError(f"{run.folder}: cannot delete: {error.strerror}. Check its permissions.") from error
+    shutil.rmtree(bin_folder, ignore_errors=True)
+
+
+def is_starting(run: RunFolder) -> bool:
+    """Whether a process was started for this run and has not yet taken its lock."""
+    started = _starting(run)
+    return started is not None and not is_locked(run)
+
+
+def log_tail(run: RunFolder, lines: int = 40) -> list[str]:
+    """The last lines that the run's process printed; none if there is no log."""
+    try:
+        with run.log.open("rb") as file:
+            file.seek(max(0, run.log.stat().st_size - _LOG_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def _reserve_free(workspace: Workspace, stem: str) -> str:
+    while True:  # another visitor may take the same number between looking and making
+        name = workspace.free_name(stem)
+        try:
+            _reserve(workspace.run(name))
+        except WorkspaceError:
+            continue
+        return name
+
+
+def _reserve(run: RunFolder) -> None:
+    """Making the folder is atomic: of two clicks one makes it, the other is refused."""
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        run.folder.mkdir()
+    except FileExistsError:
+        raise WorkspaceError(
+            f"run '{run.name}': there is one of that name already. Choose another name, or resume that run."
+        ) from None
+    except OSError as error:
+        raise WorkspaceError(f"{run.folder}: cannot create: {error.strerror}. Check the disk.") from error
+
+
+def _spawn(run: RunFolder, command: str, words: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """The command in a session of its own: the end of the web server, or Ctrl-C in its terminal, does not reach it."""
+    arguments = [sys.executable, "-m", "engine.cli", command, *words, "--workspace", str(run.workspace.root)]
+    with run.log.open("ab") as log:
+        child = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=Path(__file__).parents[1] if _in_checkout() else None,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    write_json(run.folder / "starting.json", {"pid": child.pid, "created": _created(child.pid)}, durable=False)
+    threading.Thread(target=child.wait, name=f"reap {run.name}", daemon=True).start()
+    return child
+
+
+def _in_checkout() -> bool:
+    """`-m engine.cli` finds an uninstalled checkout only from its own folder."""
+    return (Path(__file__).parents[1] / "pyproject.toml").exists()
+
+
+def _wait_for(child: "subprocess.Popen[bytes]", is_there: Any) -> bool:
+    """Whether it came true before the child ended or the patience did."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if is_there():
+            return True
+        if child.poll() is not None:
+            return bool(is_there())
+        time.sleep(0.05)
+    return True  # slow, not dead: what it says later is in its state and log
+
+
+def _starting(run: RunFolder) -> psutil.Process | None:
+    try:
+        record = read_json(run.folder / "starting.json")
+        if record is None:
+            return None
+        process = psutil.Process(int(record["pid"]))
+        is_same = abs(process.create_time() - float(record["created"])) < 1.0
+        return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.Error, WorkspaceError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _end_starting(run: RunFolder) -> None:
+    process = _starting(run)
+    request_stop(run)
+    if process is not None and not is_locked(run):
+        process.terminate()
+
+
+def _created(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0
+
+
+def _last_line(run: RunFolder) -> str:
+    lines = [line for line in log_tail(run) if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def _plain(sentence: str) -> str:
+    """The sentence without the command's name before it."""
+    head, _, tail = sentence.partition(": ")
+    return tail if head.startswith("judge-studio ") and tail else sentence
+
+
+def said_by(event: Mapping[str, Any]) -> str:
+    """One event of events.jsonl as a line of the log."""
+    name = str(event.get("event", "?"))
+    stage = event.get("stage")
+    values = {key: value for key, value in event.items() if key not in ("time", "event", "stage", "iteration")}
+    told = ", ".join(f"{key} {_shown(value)}" for key, value in values.items() if value is not None)
+    where = f"{stage}: " if stage else ""
+    iteration = f"iteration {event['iteration']}, " if event.get("iteration") else ""
+    return f"{iteration}{where}{name}{': ' + told if told else ''}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _as_word(value: Any) -> str:
+    """A setting's value as the command line takes it (YAML)."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(list(value)) if isinstance(value, list | tuple) else str(value)
