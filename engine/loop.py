@@ -277,7 +277,14 @@ class _Loop:
 
         self.progress.update(iteration=0)
         folder = self.run.intake()
-        intake(folder=folder, settings=self.settings, pack=self.pack, backend=self.backend, progress=self.progress)
+        intake(
+            folder=folder,
+            workspace=self.run.workspace.root,
+            settings=self.settings,
+            pack=self.pack,
+            backend=self.backend,
+            progress=self.progress,
+        )
         self._add_images(folder)
         return folder.read("instructions", Instruction)
 

@@ -1,0 +1,158 @@
+"""From a source to the run's images and instructions: the stage before the first. It decides no question itself."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.backends.base import Backend, Sampling
+from engine.config import Settings
+from engine.progress import Progress
+from engine.prompts import PromptPack
+from engine.records import ImageRow, Instruction, Skipped, content_id
+from engine.sources.instructions import (
+    bank_instructions,
+    check_question_settings,
+    held_out_images,
+    own_instructions,
+)
+from engine.sources.intake import Count, Intake, take_in
+from engine.sources.written import write_questions
+from engine.workspace import StageFolder
+
+_CHUNK = 64
+"""Images per call of a model that writes questions, so that a stop loses little."""
+
+
+def intake(
+    *,
+    folder: StageFolder,
+    workspace: Path,
+    settings: Settings,
+    pack: PromptPack,
+    backend: Callable[[], Backend],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write `images`, `skipped` and `instructions`; the summary counts them.
+
+    `backend` is called only if the model writes the questions. Raises like `take_in`.
+    """
+    if (summary := folder.summary()) is not None:
+        return summary
+    source = settings.source
+    check_question_settings(source)
+    folder.begin(_identity(settings, pack))
+    folder.sweep()
+    if not folder.parts("images"):
+        taken = _take_in(folder, workspace, settings, progress)
+    else:  # the images part is written last: finding it means that the others are there
+        taken = None
+    images = folder.read("images", ImageRow)
+    held_out = held_out_images((image.image_id for image in images), source.held_out)
+    if source.questions == "model":
+        _write_questions(folder, workspace, images, held_out, settings, pack, backend(), progress)
+    elif not folder.parts("instructions"):
+        asked = _retake(workspace, settings, progress) if taken is None and source.questions == "own" else taken
+        folder.write("instructions", list(_unmodelled(images, asked, held_out, settings, pack)))
+    instructions = folder.read("instructions", Instruction)
+    summary = {
+        "images": len(images),
+        "held_out_images": len(held_out),
+        "instructions": len(instructions),
+        "open": sum(one.kind == "open" for one in instructions),
+        **_counts(folder, taken),
+    }
+    folder.finish(summary)
+    return summary
+
+
+def _identity(settings: Settings, pack: PromptPack) -> dict[str, Any]:
+    """Questions of the source depend on no prompts; all others do."""
+    source = {f"source.{name}": value for name, value in settings.source.model_dump(mode="json").items()}
+    prompts = {} if settings.source.questions == "own" else {"prompts": content_id(pack.questions.model_dump_json())}
+    return {**source, "loop.seed": settings.loop.seed, **prompts}
+
+
+def _take_in(folder: StageFolder, workspace: Path, settings: Settings, progress: Progress) -> Intake:
+    progress.begin("intake", total=None, unit="images", message="Taking in images")
+
+    def count(counted: Count) -> None:
+        if counted.total is not None and progress.state.total != counted.total:
+            progress.update(total=counted.total)
+        progress.advance(counted.entries - progress.state.done)
+
+    taken = take_in(settings.source, workspace, seed=settings.loop.seed, on_progress=count)
+    assert taken is not None, "nothing was asked to stop it but `count`, which raises"
+    for part in folder.parts("skipped"):  # of an earlier try that was killed before its images part
+        part.unlink()
+    folder.write("skipped", list(taken.skipped))
+    folder.write("images", list(taken.images))
+    progress.event("intake", images=len(taken.images), skipped=len(taken.skipped), duplicates=taken.duplicates)
+    return taken
+
+
+def _retake(workspace: Path, settings: Settings, progress: Progress) -> Intake:
+    """The source's own questions, once more: a kill fell between images and instructions. Stored images cost a hash."""
+    progress.update(message="Reading the source's questions again")
+    taken = take_in(settings.source, workspace, seed=settings.loop.seed)
+    assert taken is not None, "nothing asks it to stop"
+    return taken
+
+
+def _unmodelled(
+    images: Sequence[ImageRow],
+    taken: Intake | None,
+    held_out: frozenset[str],
+    settings: Settings,
+    pack: PromptPack,
+) -> Iterable[Instruction]:
+    if settings.source.questions == "own":
+        return own_instructions(taken.asked if taken else (), held_out=held_out)
+    return bank_instructions(
+        images, pack.questions, settings.source, held_out=held_out, seed=settings.loop.seed
+    )
+
+
+def _write_questions(
+    folder: StageFolder,
+    workspace: Path,
+    images: Sequence[ImageRow],
+    held_out: frozenset[str],
+    settings: Settings,
+    pack: PromptPack,
+    backend: Backend,
+    progress: Progress,
+) -> None:
+    """Let the model write questions for the images that have none yet."""
+        there = {one.image_id for one in folder.read("instructions", Instruction)}
+    missing = [image for image in images if image.image_id not in there]
+    progress.begin(
+        "intake", total=len(images), done=len(images) - len(missing), unit="images", message="Writing questions"
+    )
+    for start in range(0, len(missing), _CHUNK):
+        written = list(
+            write_questions(
+                missing[start : start + _CHUNK],
+                backend,
+                pack,
+                workspace=workspace,
+                count=settings.source.questions_per_image,
+                held_out=held_out,
+                sampling=_sampling(settings),
+                seed=settings.loop.seed,
+            )
+        )
+        folder.write("instructions", [one for image in written for one in image.instructions])
+        progress.advance(len(written))
+
+
+def _sampling(settings: Settings) -> Sampling:
+    """Questions are drawn like responses."""
+    drawn = settings.synthesize
+    return Sampling(
+        temperature=drawn.temperature, top_p=drawn.top_p, top_k=drawn.top_k, max_tokens=drawn.max_tokens
+    )
+
+
+def _counts(folder: StageFolder, taken: Intake | None) -> dict[str, int]:
+    counts = {"skipped": len(folder.read("skipped", Skipped))}
+    return counts if taken is None else {**counts, "duplicates": taken.duplicates}
