@@ -107,9 +107,7 @@ def _unmodelled(
 ) -> Iterable[Instruction]:
     if settings.source.questions == "own":
         return own_instructions(taken.asked if taken else (), held_out=held_out)
-    return bank_instructions(
-        images, pack.questions, settings.source, held_out=held_out, seed=settings.loop.seed
-    )
+    return bank_instructions(images, pack.questions, settings.source, held_out=held_out, seed=settings.loop.seed)
 
 
 def _write_questions(
@@ -123,7 +121,7 @@ def _write_questions(
     progress: Progress,
 ) -> None:
     """Let the model write questions for the images that have none yet."""
-        there = {one.image_id for one in folder.read("instructions", Instruction)}
+    there = {one.image_id for one in folder.read("instructions", Instruction)}
     missing = [image for image in images if image.image_id not in there]
     progress.begin(
         "intake", total=len(images), done=len(images) - len(missing), unit="images", message="Writing questions"
@@ -148,9 +146,7 @@ def _write_questions(
 def _sampling(settings: Settings) -> Sampling:
     """Questions are drawn like responses."""
     drawn = settings.synthesize
-    return Sampling(
-        temperature=drawn.temperature, top_p=drawn.top_p, top_k=drawn.top_k, max_tokens=drawn.max_tokens
-    )
+    return Sampling(temperature=drawn.temperature, top_p=drawn.top_p, top_k=drawn.top_k, max_tokens=drawn.max_tokens)
 
 
 def _counts(folder: StageFolder, taken: Intake | None) -> dict[str, int]:
