@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.benchmarks import HELD_OUT, load_items
+from engine.benchmarks import load_items
+from engine.benchmarks.held_out import NAME as HELD_OUT
 from engine.benchmarks.held_out import held_out_items
 from engine.config import Settings
 from engine.errors import SourceError

@@ -42,10 +42,8 @@ def intake(
     check_question_settings(source)
     folder.begin(_identity(settings, pack))
     folder.sweep()
-    if not folder.parts("images"):
-        taken = _take_in(folder, workspace, settings, progress)
-    else:  # the images part is written last: finding it means that the others are there
-        taken = None
+    # The images part is written last: finding it means that the others are there.
+    taken = None if folder.parts("images") else _take_in(folder, workspace, settings, progress)
     images = folder.read("images", ImageRow)
     held_out = held_out_images((image.image_id for image in images), source.held_out)
     if source.questions == "model":
