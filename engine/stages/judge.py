@@ -1,0 +1,160 @@
+"""Stage 2: the current judge rules on every pair, in both orders, several times, with its reasons.
+
+judge/  identity.json  traces-00000.parquet …  done.json
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.backends.base import Backend, Completion, Request, Sampling
+from engine.config import Settings
+from engine.errors import BackendError
+from engine.progress import Progress
+from engine.prompts import PromptPack, judge_messages, read_verdict
+from engine.records import ORDERS, Order, Pair, Trace, content_id, seed_for
+from engine.stages.identity import identity
+from engine.stages.parts import Parts
+from engine.workspace import StageFolder
+
+_TRACES_PER_PART = 1000
+_PAIRS_PER_CALL = 512
+"""Two requests each: enough to fill any batch, few enough that finished pairs reach the disk steadily."""
+
+
+def judge(
+    *,
+    folder: StageFolder,
+    pairs: Sequence[Pair],
+    images: Mapping[str, Path],
+    settings: Settings,
+    pack: PromptPack,
+    backend: Backend,
+    judge: str,
+    iteration: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write the table `traces` for every usable pair and return the summary that is also in done.json.
+
+    All traces of a pair lie in one part, so a pair is either judged whole or not at all.
+    Raises `StopRequested` after writing the pairs that are finished.
+    """
+    done = folder.summary()
+    if done is not None:
+        return done
+    wanted = {pair.pair_id: pair for pair in pairs if pair.dropped is None}
+    folder.begin(identity(settings, "judge", pack, iteration=iteration, inputs=wanted, judge=judge))
+    folder.sweep()
+    finished = {trace.pair_id for trace in folder.read("traces", Trace)}
+    per_pair = len(ORDERS) * settings.judge.traces_per_order
+    progress.begin(
+        "judge",
+        total=len(wanted) * per_pair,
+        unit="traces",
+        message=f"{judge} rules on pairs",
+        done=len(finished) * per_pair,
+    )
+    missing = [pair for pair in wanted.values() if pair.pair_id not in finished]
+    with Parts(folder, "traces", rows=_TRACES_PER_PART) as parts:
+        for start in range(0, len(missing), _PAIRS_PER_CALL):
+            some = missing[start : start + _PAIRS_PER_CALL]
+            requests = [
+                _request(pair, order, images=images, settings=settings, pack=pack, judge=judge, iteration=iteration)
+                for pair in some
+                for order in ORDERS
+            ]
+            for pair, replies in _whole_pairs(some, requests, backend, progress):
+                parts.add([_trace(pair, order, reply, judge, iteration) for order, reply in replies])
+                progress.advance(per_pair)
+    summary = summarize(folder.read("traces", Trace))
+    folder.finish(summary)
+    return summary
+
+
+def _request(
+    pair: Pair,
+    order: Order,
+    *,
+    images: Mapping[str, Path],
+    settings: Settings,
+    pack: PromptPack,
+    judge: str,
+    iteration: int,
+) -> Request:
+    a, b = (pair.preferred, pair.degraded) if order == "AB" else (pair.degraded, pair.preferred)
+    sampling = Sampling(
+        temperature=settings.judge.temperature, top_p=settings.judge.top_p, max_tokens=settings.judge.max_tokens
+    )
+    return Request(
+        key=f"{pair.pair_id}/{order}",
+        messages=judge_messages(pack, pair.question, a, b),
+        image=images[pair.image_id],
+        n=settings.judge.traces_per_order,
+        sampling=sampling,
+        seed=seed_for(settings.loop.seed, iteration, pair.pair_id, order),
+        judge=judge,
+    )
+
+
+def _whole_pairs(
+    pairs: Sequence[Pair], requests: Sequence[Request], backend: Backend, progress: Progress
+) -> Iterator[tuple[Pair, list[tuple[Order, Completion]]]]:
+    """Each pair with all its replies, AB before BA and by sample, once the last of them is there."""
+    by_id = {pair.pair_id: pair for pair in pairs}
+    expected = sum(request.n for request in requests) // len(pairs)
+    waiting: dict[str, list[tuple[Order, Completion]]] = {pair_id: [] for pair_id in by_id}
+    for completion in backend.generate(requests):
+        progress.check_stop()
+        pair_id, _, order = completion.key.rpartition("/")
+        replies = waiting[pair_id]
+        replies.append(("AB" if order == "AB" else "BA", completion))
+        if len(replies) == expected:
+            del waiting[pair_id]
+            yield by_id[pair_id], sorted(replies, key=lambda reply: (reply[0], reply[1].sample))
+    if waiting:
+        raise BackendError(f"judge: the model left {len(waiting)} of {len(pairs)} pairs unjudged. Resume the run.")
+
+
+def _trace(pair: Pair, order: Order, reply: Completion, judge: str, iteration: int) -> Trace:
+    """A reply that was cut off has not finished deciding, so it counts as invalid whatever it says so far."""
+    return Trace(
+        trace_id=content_id("trace", pair.pair_id, judge, order, reply.sample, iteration),
+        pair_id=pair.pair_id,
+        image_id=pair.image_id,
+        dimension=pair.dimension,
+        judge=judge,
+        order=order,
+        sample=reply.sample,
+        reasoning=reply.text,
+        verdict="invalid" if reply.finish == "length" else read_verdict(reply.text),
+        tokens=reply.tokens,
+        kept=None,
+        reason=None,
+    )
+
+
+def summarize(traces: Sequence[Trace]) -> dict[str, Any]:
+    """Counts for the page.
+
+    `right` is the share of decided traces that agree with the construction, overall and by order;
+    `says_a` the share of decided traces that say A; `tokens` the mean length of a trace.
+    """
+    verdicts = Counter((trace.order, trace.verdict) for trace in traces)
+    right = {"AB": verdicts["AB", "A"], "BA": verdicts["BA", "B"]}
+    decided = {order: verdicts[order, "A"] + verdicts[order, "B"] for order in ORDERS}
+    says_a = verdicts["AB", "A"] + verdicts["BA", "A"]
+    both = sum(decided.values())
+    return {
+        "pairs": len({trace.pair_id for trace in traces}),
+        "traces": len(traces),
+        "verdicts": {said: verdicts["AB", said] + verdicts["BA", said] for said in ("A", "B", "tie", "invalid")},
+        "right": _share(sum(right.values()), both),
+        "right_by_order": {order: _share(right[order], decided[order]) for order in ORDERS},
+        "says_a": _share(says_a, both),
+        "tokens": round(sum(trace.tokens for trace in traces) / len(traces), 1) if traces else None,
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
