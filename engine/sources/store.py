@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -99,7 +100,8 @@ class ImageStore:
         path = self.workspace / stored.path
         if path.is_file():
             return stored
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # Threads of one process too: the studio stores several uploads at once.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
         try:
             path.parent.mkdir(exist_ok=True)
             with temporary.open("wb") as file:

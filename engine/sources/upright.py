@@ -6,6 +6,7 @@ raster formats are tried, and every way of being broken ends in one `ImageRefuse
 
 import io
 import math
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -75,8 +76,9 @@ def read_upright(data: bytes, limits: Limits) -> Image.Image:
             raise
         except UnidentifiedImageError:
             raise ImageRefused(_what_it_is(data)) from None
-        except Image.DecompressionBombError as error:
-            raise ImageRefused(f"it claims too many pixels: {_one_line(error)}") from None
+        except Image.DecompressionBombError as error:  # Pillow's own limit, above which it does not even look
+            pixels = next(iter(re.findall(r"\d+", str(error))), "0")
+            raise ImageRefused(too_many_pixels(f"{int(pixels):,} pixels", limits)) from None
         except Exception as error:  # a hostile file can make a decoder raise anything
             raise ImageRefused(f"the picture is damaged or cut off: {_one_line(error)}") from None
 
@@ -100,6 +102,11 @@ def too_many_bytes(size: int, limits: Limits) -> str:
     )
 
 
+def too_many_pixels(size: str, limits: Limits) -> str:
+    """The reason for refusing a picture of this size."""
+    return f"it has {size}, more than the {limits.max_pixels:,} allowed (source.max_pixels)"
+
+
 def _decoded(file: io.BytesIO, limits: Limits) -> Image.Image:
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
@@ -115,12 +122,20 @@ def _decoded(file: io.BytesIO, limits: Limits) -> Image.Image:
 
 def _finished(image: Image.Image, limits: Limits) -> Image.Image:
     turn = _UPRIGHT.get(_orientation(image))
-    image = _to_rgb(image)
+    profile = image.info.get("icc_profile")
+    image = _scalable(image)
     size = _fitted(image.size, limits.max_side)
     if min(size) < MIN_SIDE:
         raise ImageRefused(f"at {size[0]} × {size[1]} pixels there is nothing to see on it")
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
+    # Only now: what follows holds several copies of the picture at once.
+    if image.mode == "RGBA":
+        image = _on_white(image)
+    if profile and image.mode in ("RGB", "CMYK"):
+        image = _to_srgb(image, profile)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
     image = image.copy() if turn is None else image.transpose(turn)
     image.info = {}  # Pillow would write the profile and comments in it into the new file
     return image
@@ -133,19 +148,17 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
+def _scalable(image: Image.Image) -> Image.Image:
+    """The picture in a mode that can be scaled: L, RGB, RGBA or CMYK."""
     if image.mode.startswith("I;16"):
-        image = _grey(image.convert("I"), 0.0, 65535.0)
-    elif image.mode in ("I", "F"):
+        return _grey(image.convert("I"), 0.0, 65535.0)
+    if image.mode in ("I", "F"):
         # No agreed white: stretched over the values that occur.
         low, high = image.getextrema()
-        image = _grey(image, float(low), float(high))  # type: ignore[arg-type]
+        return _grey(image, float(low), float(high))  # type: ignore[arg-type]
     if image.has_transparency_data:
-        image = _on_white(image)
-    if profile and image.mode in ("RGB", "CMYK"):
-        image = _to_srgb(image, profile)
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return image.convert("RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
 
 
 def _grey(image: Image.Image, low: float, high: float) -> Image.Image:
@@ -157,9 +170,8 @@ def _grey(image: Image.Image, low: float, high: float) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
-    paper = Image.new("RGBA", rgba.size, "white")
-    paper.alpha_composite(rgba)
+    paper = Image.new("RGBA", image.size, "white")
+    paper.alpha_composite(image)
     return paper.convert("RGB")
 
 
