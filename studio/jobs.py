@@ -105,7 +105,10 @@ def stop_run(run: RunFolder) -> None:
 
 
 def delete_run(run: RunFolder) -> None:
-    """Delete a run's folder for good; pictures stay, other runs may use them. Raises `LockedError` while it is active."""
+    """Delete a run's folder for good; pictures stay, because other runs may use them.
+
+    Raises `LockedError` while it is active.
+    """
     if is_starting(run):
         raise LockedError(f"run '{run.name}': it is starting. Stop it before you delete it.")
     if not run.folder.is_dir():
@@ -123,8 +126,7 @@ def delete_run(run: RunFolder) -> None:
 
 def is_starting(run: RunFolder) -> bool:
     """Whether a process was started for this run and has not yet taken its lock."""
-    started = _starting(run)
-    return started is not None and not is_locked(run)
+    return _starting(run) is not None and not is_locked(run)
 
 
 def log_tail(run: RunFolder, lines: int = 40) -> list[str]:
@@ -170,17 +172,18 @@ def _spawn(run: RunFolder, command: str, words: Sequence[str]) -> "subprocess.Po
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            cwd=Path(__file__).parents[1] if _in_checkout() else None,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=_environment(),
         )
     write_json(run.folder / "starting.json", {"pid": child.pid, "created": _created(child.pid)}, durable=False)
     threading.Thread(target=child.wait, name=f"reap {run.name}", daemon=True).start()
     return child
 
 
-def _in_checkout() -> bool:
-    """`-m engine.cli` finds an uninstalled checkout only from its own folder."""
-    return (Path(__file__).parents[1] / "pyproject.toml").exists()
+def _environment() -> dict[str, str]:
+    """Paths in settings stay relative to where the studio was started, so an uninstalled checkout is found by path."""
+    code = str(Path(__file__).parents[1])
+    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 
 def _wait_for(child: "subprocess.Popen[bytes]", is_there: Any) -> bool:
@@ -201,8 +204,10 @@ def _starting(run: RunFolder) -> psutil.Process | None:
         if record is None:
             return None
         process = psutil.Process(int(record["pid"]))
-        is_same = abs(process.create_time() - float(record["created"])) < 1.0
-        return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
+        born = process.create_time()
+        is_same = abs(born - float(record["created"])) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        has_started = read_state(run).heartbeat > born
+        return process if is_same and not has_started else None
     except (psutil.Error, WorkspaceError, KeyError, TypeError, ValueError):
         return None
 
