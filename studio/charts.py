@@ -120,7 +120,7 @@ def _accuracy_line(points: Sequence[VersionPoint], best: str | None) -> go.Scatt
         y=[p.accuracy for p in points],
         mode="lines+markers",
         line={"width": 2.2, "color": NEW},
-        marker={"color": colors, "size": [12 if p.judge == best else 8 for p in points]},
+        marker={"color": colors, "opacity": 1, "size": [12 if p.judge == best else 8 for p in points]},
         customdata=[[escape(p.judge), words.interval(p.low, p.high)] for p in points],
         hovertemplate="%{customdata[0]}: %{y:.3f}<br>%{customdata[1]}<extra></extra>",
         showlegend=False,
@@ -195,7 +195,10 @@ def accuracy_by_dimension(rows: Sequence[DimensionDots], *, older: str, newer: s
     top = max([0.75, *(side[2] or side[0] for row in rows for side in (row.older, row.newer) if side)])
     figure.update_xaxes(range=[0, min(1.02, max(0.8, top + 0.04))], dtick=0.25, tickformat=".2f", showgrid=True)
     figure.update_yaxes(
-        range=[len(rows) - 0.5, -0.5], tickvals=ys, ticktext=[_dimension(row, y == 0) for y, row in enumerate(rows)]
+        zeroline=False,
+        range=[len(rows) - 0.5, -0.5],
+        tickvals=ys,
+        ticktext=[_dimension(row, y == 0) for y, row in enumerate(rows)],
     )
     return figure
 
@@ -261,8 +264,14 @@ def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: i
     for value, step, text in ends:
         figure.add_annotation(x=step, y=value, text=text, showarrow=False, xanchor="left", xshift=8)
     last = max([total_steps or 0, *(max(one.steps, default=0) for one in series), 1])
-    figure.update_xaxes(range=[0, last], nticks=6)
+    figure.update_xaxes(range=[0, last], tickvals=_round_steps(last))
     return figure
+
+
+def _round_steps(last: int) -> list[int]:
+    """Ticks of the step axis: round numbers and the last step, none closer than half a tick to it."""
+    size = next(size for power in range(10) for size in (10**power, 2 * 10**power, 5 * 10**power) if last / size <= 5)
+    return [*(step for step in range(0, last, size) if last - step > size / 2), last]
 
 
 def _step_line(one: StepSeries, color: str, digits: int, *, is_last: bool) -> go.Scatter:
@@ -292,7 +301,8 @@ def _figure(*, l: int, r: int, height: int = HEIGHT) -> go.Figure:  # noqa: E741
         hovermode="closest",
         autosize=True,
     )
-    axis = {"showgrid": False, "zeroline": False, "showline": False, "ticks": "", "fixedrange": True}
+    axis: dict[str, object] = {"showgrid": False, "zeroline": False, "showline": False, "fixedrange": True}
+    axis |= {"ticks": "outside", "ticklen": 6, "tickcolor": CLEAR}  # room between tick labels and plot
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     figure.update_layout(yaxis={"zeroline": True, "zerolinewidth": 1})

@@ -44,6 +44,9 @@ from studio.cards.notes import (
     note,
     padded,
     panel,
+    panel_foot,
+    panel_head,
+    says,
     sub,
 )
 from studio.cards.pair import (
@@ -155,6 +158,8 @@ __all__ = [
     "pair_grid",
     "pair_text",
     "panel",
+    "panel_foot",
+    "panel_head",
     "picture",
     "plan",
     "position_lean",
@@ -164,6 +169,7 @@ __all__ = [
     "result_table",
     "row",
     "runs_table",
+    "says",
     "schema_browser",
     "sheet",
     "skipped_files",

@@ -68,7 +68,7 @@ def _step(step: FunnelStep, before: FunnelStep | None, whole: int, *, last: bool
     said = ", ".join(part for part in (f"{step.label}: {words.number(step.left)} left", context, lost) if part)
     return press(
         element("span", esc(step.label), class_="st-flabel"),
-        element("span", esc(words.number(step.left)), element("small", esc(f" {context}")), class_="st-fcount"),
+        element("span", esc(f"{words.number(step.left)} "), element("small", esc(context)), class_="st-fcount"),
         bar,
         element("span", esc(lost), class_="lost"),
         element("span", esc(step.earlier), class_="st-earlier") if step.earlier else EMPTY,

@@ -16,7 +16,7 @@ TEXT_LIMIT = 20_000
 """Characters of one text that are put on a page; a model can write megabytes, a browser should not get them."""
 
 _VOID = frozenset({"img", "br", "input"})
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ufffe\uffff]")
 _LOCAL_URL = re.compile(r"(?!//)[A-Za-z0-9/?#._][A-Za-z0-9\-._~/?=&%#,+@!$'()*]*")
 _IMAGE_DATA = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -24,7 +24,8 @@ _IMAGE_DATA = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]
 def esc(value: object, *, limit: int = TEXT_LIMIT) -> Html:
     """The value as text that holds no markup, at most `limit` characters of it.
 
-    Control characters and lone surrogates become "\ufffd": the first are invisible, the second cannot be sent.
+    Control characters, direction overrides and lone surrogates become "\ufffd": the first are invisible, the
+    second show text backwards, the third cannot be sent.
     """
     text = clip(str(value), limit)
     text = _CONTROL.sub("\ufffd", text).encode("utf-8", "replace").decode("utf-8")
@@ -83,5 +84,5 @@ def press(*body: Html, act: str, key: str = "", url: str | None = None, class_: 
 
 
 def sheet(*parts: Html) -> Html:
-    """What a `gr.HTML` shows: the parts under the `.st` class that scopes the style sheet."""
-    return element("div", *parts, class_="st")
+    """What a `gr.HTML` shows: the parts one under the other, in the `.st` class that scopes the style sheet."""
+    return element("div", *parts, class_="st st-sheet")

@@ -61,6 +61,21 @@ def panel(*body: Html, title: str | None = None, aside: Html = EMPTY, foot: Html
     return element("section", head, *body, tail, class_="st-panel")
 
 
+def panel_head(title: str, aside: Html = EMPTY) -> Html:
+    """The header alone, for a `gr.Column(elem_classes="st-panel")` that holds Gradio's own controls or plots."""
+    return element("header", element("h2", esc(title, limit=200)), aside)
+
+
+def panel_foot(*body: Html) -> Html:
+    """The footer alone, for the end of such a column."""
+    return element("footer", *body)
+
+
+def says(text: str) -> Html:
+    """The sentence below a chart that says what the statistic says, with its interval."""
+    return element("p", esc(text), class_="st-says")
+
+
 def padded(*body: Html) -> Html:
     """The body of a panel with its usual 18 px inside."""
     return element("div", *body, class_="st-pad")

@@ -15,6 +15,9 @@ from studio.cards.notes import Action, button, key_values, link
 VOTE_ROWS = 4
 """Answers with a row of their own in the histogram; the rest share the row "other"."""
 
+LONG_RESPONSE = 420
+"""Characters from which a card leaves out the sentences both responses share: about nine lines."""
+
 VOTE_CELLS = 16
 """Cells a row may hold, one per sampled answer (N = 16); a larger sample is scaled down and says so."""
 
@@ -155,7 +158,7 @@ def pair_card(card: PairCard, *, selected: bool = False) -> Html:
     return element(
         "article",
         head,
-        _responses(card, limit=900),
+        _responses(card, limit=LONG_RESPONSE),
         vote_histogram(read_votes(card.votes, card.degraded)),
         foot,
         class_="st-card is-on" if selected else "st-card",
@@ -177,7 +180,8 @@ def _opener(card: PairCard, *, selected: bool) -> Html:
 def _responses(card: PairCard, *, limit: int) -> Html:
     if not card.preferred and not card.degraded:
         return element("p", Html("Dropped before both responses existed."), class_="st-sub st-dim")
-    return pair_text(card.preferred, card.degraded, limit=limit)
+    is_long = max(len(card.preferred), len(card.degraded)) > limit
+    return pair_text(card.preferred, card.degraded, collapse=is_long, limit=4000)
 
 
 def _flag(card: PairCard) -> Html:

@@ -28,7 +28,7 @@ def stat_strip(stats: Sequence[Stat], *, bare: bool = False) -> Html:
         element(
             "div",
             element("dt", esc(stat.label)),
-            element("dd", esc(stat.value), element("small", esc(f" {stat.unit}")) if stat.unit else EMPTY),
+            element("dd", esc(f"{stat.value} "), element("small", esc(stat.unit)) if stat.unit else EMPTY),
             element("dd", esc(stat.context), class_="st-context") if stat.context else EMPTY,
             class_="st-stat",
         )
