@@ -13,8 +13,12 @@ import torch
 class Muon(torch.optim.Optimizer):
     """Updates 2-D parameters only. `lr` is the step's spectral size for a square matrix."""
 
-    def __init__(self, params: Any, lr: float, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self, params: Any, lr: float, dtype: torch.dtype, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
+        """`dtype` is that of the Newton-Schulz iteration; it needs no more than bf16."""
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -34,7 +38,7 @@ class Muon(torch.optim.Optimizer):
         nesterov = parameter.grad.lerp(state["momentum"], group["momentum"])  # type: ignore[union-attr]
         tall = max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(orthogonal(nesterov), alpha=-group["lr"] * tall)
+        parameter.add_(orthogonal(nesterov.to(self._dtype)).to(parameter.dtype), alpha=-group["lr"] * tall)
 
 
 def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:

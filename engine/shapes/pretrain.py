@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from engine.prompts import PromptPack, load_pack
+from engine.shapes import attention
 from engine.shapes.batches import STRIDE, Batch, pool
 from engine.shapes.curriculum import rate_at
 from engine.shapes.model import build_model, image_features, save_model
@@ -99,6 +100,7 @@ def pretrain(plan: Plan, out: Path, *, work: Path, resume: bool, device: str, sa
     pack = load_pack("shapes")
     tokenizer = build_tokenizer(pack)
     model = build_model(tokenizer).to(device).train()
+    model.set_attn_implementation(attention.NAME)
     optimizers = _optimizers(model, plan)
     step = _load(work, plan, model, optimizers) if resume else 0
     if step == 0:
@@ -206,7 +208,8 @@ def _optimizers(model: LlavaForConditionalGeneration, plan: Plan) -> list[torch.
         torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01)
     ]
     if matrices:
-        found.append(Muon([{"params": matrices, "peak": plan.muon_rate}], lr=plan.muon_rate))
+        dtype = torch.float32 if plan.precision == "fp32" else torch.bfloat16
+        found.append(Muon([{"params": matrices, "peak": plan.muon_rate}], lr=plan.muon_rate, dtype=dtype))
     return found
 
 
