@@ -5,14 +5,16 @@ judge/  identity.json  traces-00000.parquet …  done.json
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
 from engine.errors import BackendError
+from engine.judging import ruling_request
 from engine.progress import Progress
-from engine.prompts import PromptPack, judge_messages, read_verdict
+from engine.prompts import PromptPack, read_verdict
 from engine.records import ORDERS, Order, Pair, Trace, content_id, seed_for
 from engine.stages.identity import identity
 from engine.stages.parts import Parts
@@ -82,19 +84,22 @@ def _request(
     judge: str,
     iteration: int,
 ) -> Request:
-    a, b = (pair.preferred, pair.degraded) if order == "AB" else (pair.degraded, pair.preferred)
     sampling = Sampling(
         temperature=settings.judge.temperature, top_p=settings.judge.top_p, max_tokens=settings.judge.max_tokens
     )
-    return Request(
+    once = ruling_request(
+        pack,
         key=f"{pair.pair_id}/{order}",
-        messages=judge_messages(pack, pair.question, a, b),
+        question=pair.question,
+        preferred=pair.preferred,
+        degraded=pair.degraded,
+        order=order,
         image=images[pair.image_id],
-        n=settings.judge.traces_per_order,
-        sampling=sampling,
-        seed=seed_for(settings.loop.seed, iteration, pair.pair_id, order),
         judge=judge,
+        sampling=sampling,
     )
+    seed = seed_for(settings.loop.seed, iteration, pair.pair_id, order)
+    return replace(once, n=settings.judge.traces_per_order, seed=seed)
 
 
 def _whole_pairs(
