@@ -25,11 +25,12 @@ def open_folder(path: Path, limits: Limits) -> Source:
         raise SourceError(
             f"source.path: {path}: cannot be read: {error.strerror or error}. Correct its permissions."
         ) from error
-    files, skipped = _listed(path)
+    root = path.resolve()
+    files, skipped = _listed(root)
     return Source(
-        label=f"folder {readable_name(path.name or str(path))}",
+        label=f"folder {readable_name(path.name or str(root))}",
         total=len(files) + len(skipped),
-        entries=_entries(path.resolve(), files, skipped, limits),
+        entries=_entries(root, files, skipped, limits),
     )
 
 

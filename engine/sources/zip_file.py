@@ -80,9 +80,13 @@ def _check_directory_size(path: Path) -> None:
 
 
 def _wanted(member: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(member.filename).parts
+    parts = _parts(member)
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
     return not (member.is_dir() or hidden or "__MACOSX" in parts)
+
+
+def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
+    return PurePosixPath(member.filename.replace("\\", "/")).parts  # some Windows tools write backslashes
 
 
 def _entries(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: Limits) -> Iterator[Entry | Skipped]:
@@ -107,7 +111,7 @@ def _entries(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: L
 
 def _check(member: zipfile.ZipInfo, limits: Limits) -> None:
     """Refuse on what the member claims of itself."""
-    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+    parts = _parts(member)
     if ".." in parts or member.filename.startswith(("/", "\\")) or (parts and parts[0].endswith(":")):
         raise ImageRefused("its path points outside the archive")
     if stat.S_ISLNK(member.external_attr >> 16):
