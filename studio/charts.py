@@ -18,6 +18,9 @@ NEW, MID, BASE, CONTROL = "#1f86a6", "#5b93a8", "#7c8885", "#8c8577"
 BAND = "rgba(31,134,166,.18)"
 CLEAR = "rgba(0,0,0,0)"
 
+GROUND = "rgb(1,2,3)"
+"""Background of a label that lies on other lines; the style sheet knows it and paints the panel's colour."""
+
 HEIGHT = 320
 """Pixels."""
 
@@ -262,7 +265,7 @@ def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: i
         if known and is_last:
             ends.append((known[-1][1], known[-1][0], _bold(words.decimal(known[-1][1], digits), is_bold=True)))
     for value, step, text in ends:
-        figure.add_annotation(x=step, y=value, text=text, showarrow=False, xanchor="left", xshift=8)
+        figure.add_annotation(x=step, y=value, text=text, showarrow=False, xanchor="left", xshift=8, bgcolor=GROUND)
     last = max([total_steps or 0, *(max(one.steps, default=0) for one in series), 1])
     figure.update_xaxes(range=[0, last], tickvals=_round_steps(last))
     return figure

@@ -118,7 +118,7 @@ _SIZES: dict[str, str] = {
     "form_gap_width": "12px",
     "input_text_size": "14px",
     "input_radius": "6px",
-    "input_padding": "6px 10px",
+    "input_padding": "7px 10px",
     "button_border_width": "1px",
     "button_large_radius": "6px",
     "button_medium_radius": "6px",

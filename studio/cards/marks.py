@@ -139,7 +139,8 @@ def brand(workspace: str) -> Html:
 def heartbeat(text: str, *, pulse: Literal["live", "late", "idle"]) -> Html:
     """Dot and words: live = petrol and beating, late = hollow (older than 15 s), idle = grey."""
     kind = {"live": " is-live", "late": " is-late", "idle": " is-idle"}[pulse]
-    return element("span", Html('<i aria-hidden="true"></i>'), element("span", esc(text)), class_=f"st-beat{kind}")
+    dot = Html('<i aria-hidden="true"></i>')
+    return element("span", dot, element("span", esc(text)), class_=f"st-beat{kind}", title=text)
 
 
 def legend(*entries: tuple[str, Literal["new", "mid", "base", "control"]], extra: Html = EMPTY) -> Html:
