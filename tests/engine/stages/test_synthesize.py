@@ -321,8 +321,8 @@ def test_stage_after_a_kill_between_parts_skips_the_unfinished_file(bench):
 def test_stage_resumed_with_other_settings_is_refused_naming_the_setting(bench):
     with pytest.raises(BackendError):
         run(bench, many(10), FakeBackend(random_writer, fail_after=30))
+    other = settings_of(**{"synthesize.temperature": 0.9})
     with pytest.raises(IdentityError, match=r"synthesize\.temperature was 0\.6, now 0\.9"):
-        other = settings_of(**{"synthesize.temperature": 0.9})
         run(bench, many(10), FakeBackend(random_writer), settings=other)
 
 

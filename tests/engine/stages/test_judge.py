@@ -1,0 +1,181 @@
+"""Judging with a scripted judge: what is asked, what a trace says, and what a stop leaves behind."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.backends.base import Request
+from engine.config import Settings, parse_settings
+from engine.errors import BackendError, IdentityError, StopRequested
+from engine.progress import Progress
+from engine.prompts import load_pack
+from engine.records import ORDERS, Pair, Trace
+from engine.stages.judge import judge
+from engine.tables import read_parts
+from tests.fake_backend import Cut, FakeBackend
+from tests.stage_bench import StageBench, image_paths, stage_bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> StageBench:
+    return stage_bench(tmp_path)
+
+
+def pair(number: int, *, dropped: str | None = None) -> Pair:
+    return Pair(
+        pair_id=f"pair-{number:04d}",
+        instruction_id=f"instruction-{number:04d}",
+        image_id=f"image-{number:04d}",
+        question=f"Question {number}?",
+        kind="open",
+        strategy="alteration",
+        dimension="count" if number % 2 else "text",
+        preferred="A true thing.",
+        degraded="A false thing.",
+        votes=None,
+        altered=None,
+        writer="judge-v0",
+        dropped=dropped,
+    )
+
+
+def truthful(request: Request, _sample: int) -> str:
+    text = request.messages[-1].text
+    first = text.index("A true thing.") < text.index("A false thing.")
+    return f"I looked. [[{'A' if first else 'B'}]]"
+
+
+def random_judge(request: Request, sample: int) -> str:
+    dice = random.Random(f"{request.seed} {sample}")
+    return f"Hm, {dice.random():.6f}. {dice.choice(['[[A]]', '[[B]]', '[[C]]', 'I cannot say.', '[[A]] or [[B]]'])}"
+
+
+def run(
+    bench: StageBench,
+    pairs: list[Pair],
+    backend: FakeBackend,
+    *,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    judge_name: str = "judge-v0",
+) -> dict[str, Any]:
+    return judge(
+        folder=bench.folder("judge"),
+        pairs=pairs,
+        images=image_paths(2000),
+        settings=settings or Settings(),
+        pack=load_pack("default"),
+        backend=backend,
+        judge=judge_name,
+        iteration=1,
+        progress=progress or bench.progress(),
+    )
+
+
+def traces(bench: StageBench) -> dict[str, Trace]:
+    rows = bench.folder("judge").read("traces", Trace)
+    assert len({row.trace_id for row in rows}) == len(rows), "trace ids are unique"
+    per_pair = Counter(row.pair_id for row in rows)
+    assert set(per_pair.values()) <= {6}, "every pair has all its traces or none"
+    return {row.trace_id: row for row in rows}
+
+
+def test_judge_asks_every_usable_pair_in_both_orders_with_all_samples(bench):
+    backend = FakeBackend(truthful, shuffle=1)
+    run(bench, [pair(0), pair(1, dropped="tied"), pair(2)], backend)
+    assert [request.key for request in backend.requests] == [
+        "pair-0000/AB",
+        "pair-0000/BA",
+        "pair-0002/AB",
+        "pair-0002/BA",
+    ]
+    assert {request.n for request in backend.requests} == {3}
+    assert len({request.seed for request in backend.requests}) == 4
+    keys = {(row.pair_id, row.order, row.sample) for row in traces(bench).values()}
+    assert keys == {(p, order, k) for p in ("pair-0000", "pair-0002") for order in ORDERS for k in range(3)}
+
+
+def test_judge_shows_the_preferred_response_first_in_ab_and_second_in_ba(bench):
+    backend = FakeBackend(truthful)
+    run(bench, [pair(0)], backend)
+    ab, ba = (request.messages[-1].text for request in backend.requests)
+    assert ab.index("A true thing.") < ab.index("A false thing.")
+    assert ba.index("A true thing.") > ba.index("A false thing.")
+    assert all(row.verdict == ("A" if row.order == "AB" else "B") for row in traces(bench).values())
+
+
+def test_judge_keeps_the_whole_reply_and_leaves_selection_open(bench):
+    run(bench, [pair(0)], FakeBackend(truthful))
+    row = next(iter(traces(bench).values()))
+    assert row.reasoning.startswith("I looked. [[")
+    assert (row.tokens, row.kept, row.reason, row.dimension) == (3, None, None, "text")
+
+
+def test_judge_counts_a_reply_that_was_cut_off_as_invalid(bench):
+    run(bench, [pair(0)], FakeBackend(lambda _request, _sample: Cut("Surely [[A]], but")))
+    assert {row.verdict for row in traces(bench).values()} == {"invalid"}
+
+
+def test_judge_summary_shows_how_right_and_how_biased_the_judge_is(bench):
+    summary = run(bench, [pair(n) for n in range(10)], FakeBackend(lambda _request, _sample: "[[A]]"))
+    assert summary["verdicts"] == {"A": 60, "B": 0, "tie": 0, "invalid": 0}
+    assert (summary["right"], summary["says_a"]) == (0.5, 1.0)
+    assert summary["right_by_order"] == {"AB": 1.0, "BA": 0.0}
+    assert summary == bench.folder("judge").summary()
+
+
+def test_judge_of_no_usable_pair_is_done_with_an_empty_summary(bench):
+    summary = run(bench, [pair(0, dropped="tied")], FakeBackend(truthful))
+    assert (summary["pairs"], summary["traces"], summary["right"]) == (0, 0, None)
+
+
+@pytest.mark.parametrize("moment", [1, 100, 400, 599])
+def test_judge_stopped_and_resumed_asks_only_what_is_missing_and_ends_the_same(tmp_path, moment):
+    pairs = [pair(n) for n in range(100)]
+    whole, broken = stage_bench(tmp_path / "whole"), stage_bench(tmp_path / "broken")
+    run(whole, pairs, FakeBackend(random_judge))
+    progress = broken.progress()
+    backend = FakeBackend(random_judge, shuffle=2)
+    backend.after = lambda count: setattr(progress, "stop", count >= moment)
+    with pytest.raises(StopRequested):
+        run(broken, pairs, backend, progress=progress)
+    kept = {row.pair_id for row in traces(broken).values()}
+    again = FakeBackend(random_judge, shuffle=7)
+    run(broken, pairs[::-1], again)
+    assert traces(broken) == traces(whole)
+    assert {request.key[:9] for request in again.requests} == {p.pair_id for p in pairs} - kept
+
+
+def test_judge_after_a_lost_backend_keeps_whole_pairs(bench):
+    with pytest.raises(BackendError):
+        run(bench, [pair(n) for n in range(100)], FakeBackend(random_judge, fail_after=301))
+    assert len(traces(bench)) == 300
+
+
+def test_judge_resumed_as_another_judge_is_refused(bench):
+    with pytest.raises(BackendError):
+        run(bench, [pair(0), pair(1)], FakeBackend(random_judge, fail_after=7))
+    backend = FakeBackend(random_judge)
+    backend.load_judge("judge-v1", Path("/adapter"))
+    with pytest.raises(IdentityError, match="judge was 'judge-v0', now 'judge-v1'"):
+        run(bench, [pair(0), pair(1)], backend, judge_name="judge-v1")
+
+
+def test_judge_resumed_with_other_pairs_is_refused(bench):
+    with pytest.raises(BackendError):
+        run(bench, [pair(0), pair(1)], FakeBackend(random_judge, fail_after=7))
+    with pytest.raises(IdentityError, match="inputs"):
+        run(bench, [pair(0), replace(pair(1), pair_id="pair-9999")], FakeBackend(random_judge))
+
+
+def test_judge_writes_parts_of_whole_pairs(bench):
+    settings = parse_settings({"judge": {"traces_per_order": 3}}, where="test")
+    run(bench, [pair(n) for n in range(700)], FakeBackend(random_judge, shuffle=4), settings=settings)
+    parts = [read_parts([part], Trace) for part in bench.folder("judge").parts("traces")]
+    assert len(parts) == 5
+    homes = [{row.pair_id for row in part} for part in parts]
+    assert sum(map(len, homes)) == len(set.union(*homes)) == 700
