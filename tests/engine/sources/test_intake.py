@@ -183,7 +183,9 @@ def test_empty_source_and_source_of_broken_files_are_one_sentence(tmp_path: Path
         taken(tmp_path / "ws", kind="folder", path=str(folder))
     (folder / "a.txt").write_text("words")
     (folder / "b.png").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"not one usable image; 2 entries skipped, the first 'a.txt' because it is text"):
+    with pytest.raises(
+        SourceError, match=r"not one usable image; 2 entries skipped, the first 'a.txt' because it is text"
+    ):
         taken(tmp_path / "ws", kind="folder", path=str(folder))
 
 
