@@ -1,0 +1,220 @@
+"""Judge versions: PEFT adapters on one base model, and which of them is in force.
+
+Small models keep each version's changed weights merged, which costs nothing per token; large ones keep adapters apart.
+"""
+
+import copy
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from engine.backends.base import BASE_JUDGE
+from engine.errors import ModelError
+
+_SMALL = 1_000_000_000
+"""Bytes of weights up to which a whole second model is made to merge a version."""
+
+
+class Judges(Protocol):
+    """The judge versions of one model."""
+
+    def load(self, judge: str, adapter: Path) -> None:
+        """Register a version. Raises `ModelError` when the folder is no adapter, or one of another base."""
+
+    def activate(self, judge: str) -> None:
+        """Make the model answer as this version from now on. Raises `ModelError` for an unknown name."""
+
+    def changes_eyes(self, judge: str) -> bool:
+        """Whether the version sees differently from the base, so that image features cannot be shared."""
+
+
+def judges_for(model: Any, *, base_name: str) -> Judges:
+    """Merged for small models, adapters for large ones."""
+    size = sum(weight.nbytes for weight in model.parameters())
+    return MergedJudges(model, base_name) if size <= _SMALL else AdapterJudges(model, base_name)
+
+
+class _Register:
+    """Names and folders, and the checks every kind needs."""
+
+    def __init__(self, model: Any, base_name: str) -> None:
+        self._model = model
+        self._base_name = base_name
+        self._folders: dict[str, Path] = {}
+        self._active = BASE_JUDGE
+
+    def _is_new(self, judge: str, adapter: Path) -> bool:
+        """Whether there is anything to load; raises `ModelError` if the name stands for another folder."""
+        folder = adapter.resolve()
+        if judge == BASE_JUDGE:
+            raise ModelError(f"judge '{judge}': is the base model itself; give the adapter another name.")
+        known = self._folders.get(judge)
+        if known is not None and known != folder:
+            raise ModelError(f"judge '{judge}': already stands for {known}, not {folder}; give it another name.")
+        if known is None:
+            _check_base(judge, folder, self._base_name)
+        return known is None
+
+    def _check_known(self, judge: str) -> None:
+        if judge != BASE_JUDGE and judge not in self._folders:
+            loaded = ", ".join([BASE_JUDGE, *self._folders])
+            raise ModelError(f"judge '{judge}': is not loaded (loaded: {loaded}); load its adapter first.")
+
+    def _language_weights(self) -> set[int]:
+        """Ids of the parameters that image features cannot depend on."""
+        parts = [self._model.get_decoder(), self._model.get_output_embeddings()]
+        return {id(weight) for part in parts if part is not None for weight in part.parameters()}
+
+
+class MergedJudges(_Register):
+    """Each version is the set of weights it changes; switching exchanges them."""
+
+    def __init__(self, model: Any, base_name: str) -> None:
+        super().__init__(model, base_name)
+        self._base: dict[str, Tensor] = {name: weight.data for name, weight in model.named_parameters()}
+        self._changed: dict[str, dict[str, Tensor]] = {BASE_JUDGE: {}}
+
+    def load(self, judge: str, adapter: Path) -> None:
+        """See `Judges`."""
+        if not self._is_new(judge, adapter):
+            return
+        self.activate(BASE_JUDGE)
+        tuned = _with_adapter(copy.deepcopy(self._model), judge, adapter, self._base_name)
+        merged = tuned.merge_and_unload()
+        self._changed[judge] = {
+            name: weight.data
+            for name, weight in merged.named_parameters()
+            if name in self._base and not torch.equal(weight.data, self._base[name])
+        }
+        self._folders[judge] = adapter.resolve()
+
+    def activate(self, judge: str) -> None:
+        """See `Judges`."""
+        self._check_known(judge)
+        if judge == self._active:
+            return
+        weights = dict(self._model.named_parameters())
+        for name in self._changed[self._active]:
+            weights[name].data = self._base[name]
+        for name, changed in self._changed[judge].items():
+            weights[name].data = changed
+        self._active = judge
+
+    def changes_eyes(self, judge: str) -> bool:
+        """See `Judges`."""
+        self._check_known(judge)
+        language = self._language_weights()
+        weights = dict(self._model.named_parameters())
+        return any(id(weights[name]) not in language for name in self._changed[judge])
+
+
+class AdapterJudges(_Register):
+    """Each version is a named adapter beside the untouched weights."""
+
+    def __init__(self, model: Any, base_name: str) -> None:
+        super().__init__(model, base_name)
+        self._tuned: Any = None
+        self._language = self._language_weights()
+
+    def load(self, judge: str, adapter: Path) -> None:
+        """See `Judges`."""
+        if not self._is_new(judge, adapter):
+            return
+        self._tuned = _with_adapter(self._tuned or self._model, judge, adapter, self._base_name)
+        self._folders[judge] = adapter.resolve()
+        self._put_in_force(self._active)
+
+    def activate(self, judge: str) -> None:
+        """See `Judges`."""
+        self._check_known(judge)
+        if judge != self._active:
+            self._put_in_force(judge)
+
+    def changes_eyes(self, judge: str) -> bool:
+        """See `Judges`."""
+        self._check_known(judge)
+        if judge == BASE_JUDGE:
+            return False
+        own = f".{_peft_name(judge)}."
+        decoder = {id(weight) for weight in self._model.get_decoder().parameters()} | self._language
+        return any(own in name and id(weight) not in decoder for name, weight in self._model.named_parameters())
+
+    def _put_in_force(self, judge: str) -> None:
+        if judge == BASE_JUDGE:
+            self._tuned.base_model.disable_adapter_layers()
+        else:
+            self._tuned.base_model.enable_adapter_layers()
+            self._tuned.set_adapter(_peft_name(judge))
+            self._tuned.requires_grad_(False)
+        self._active = judge
+
+
+def _peft_name(judge: str) -> str:
+    """PEFT uses names as module names, which must not hold dots."""
+    return "judge_" + judge.replace(".", "_")
+
+
+def _with_adapter(model: Any, judge: str, adapter: Path, base_name: str) -> Any:
+    """`model` (plain or already a PeftModel) with the adapter on it. Raises `ModelError` unless every weight fits."""
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
+
+    name = _peft_name(judge)
+    try:
+        with _quiet():
+            if isinstance(model, PeftModel):
+                tuned: Any = model
+                tuned.load_adapter(str(adapter), adapter_name=name, is_trainable=False)
+            else:
+                tuned = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, is_trainable=False)
+        with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+            stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  not a dict
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(_misfit(judge, adapter, base_name, reason)) from None
+    placed = {key: tuple(weight.shape) for key, weight in get_peft_model_state_dict(tuned, adapter_name=name).items()}
+    if stored != placed:
+        odd = sorted(stored.items() ^ placed.items())[0][0]
+        raise ModelError(_misfit(judge, adapter, base_name, f"weight {odd} does not fit"))
+    return tuned.eval()
+
+
+def _misfit(judge: str, adapter: Path, base_name: str, reason: str) -> str:
+    return (
+        f"judge '{judge}': {adapter} is not an adapter of the base '{base_name}' ({reason}); "
+        "set model.base to the model it was trained on."
+    )
+
+
+def _check_base(judge: str, adapter: Path, base_name: str) -> None:
+    """Refuse an adapter that names another base. A base that merely moved keeps its last path component."""
+    try:
+        config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        trained_on = config.get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"judge '{judge}': {adapter} is no PEFT adapter ({error}); point to a folder with adapter_config.json."
+        ) from None
+    if trained_on and _last(trained_on) != _last(base_name):
+        raise ModelError(_misfit(judge, adapter, base_name, f"it was trained on '{trained_on}'"))
+
+
+def _last(name: str) -> str:
+    """The model's own name in a folder, a hub id, or a folder of the hub's cache (models--org--name/snapshots/…)."""
+    parts = Path(name).parts
+    cached = [part for part in parts if part.startswith("models--")]
+    return cached[-1].rsplit("--", 1)[-1] if cached else parts[-1] if parts else name
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PEFT calls what transformers deprecates; that is theirs to settle. A misfit is found by comparing the weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
