@@ -194,7 +194,7 @@ def load_settings(
         _merge(values, _read_yaml(file))
         where = file.name
     for key, value in (overrides or {}).items():
-        _merge(values, _nested(key, yaml.safe_load(value) if isinstance(value, str) else value))
+        _merge(values, _nested(key, _read_value(key, value) if isinstance(value, str) else value))
         where = "settings"
     return parse_settings(values, where=where)
 
@@ -253,6 +253,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: expected settings by name, found {type(values).__name__}. Correct the file.")
     return values
+
+
+def _read_value(key: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingsError(f"{key}={text}: not a YAML value. Put it in quotes: {key}='\"…\"'.") from None
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 from engine.config import load_settings
 from engine.errors import JudgeStudioError, LockedError, WorkspaceError
@@ -67,7 +68,8 @@ def start_run(workspace: Workspace, launch: Launch) -> str:
     Raises `SettingsError` before anything is started, `WorkspaceError` if the name is taken, `JudgeStudioError` with
     the command's own sentence if it ended at once.
     """
-    load_settings(preset=launch.preset, overrides=dict(launch.overrides))
+    words = Launch(preset=launch.preset, overrides=launch.overrides).words()
+    load_settings(preset=launch.preset, overrides=dict(word.split("=", 1) for word in words if "=" in word))
     name = launch.name or _reserve_free(workspace, launch.preset or "run")
     run = workspace.run(name)
     if launch.name:
@@ -260,4 +262,16 @@ def _as_word(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(list(value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return json.dumps(list(value), ensure_ascii=False)
+    if isinstance(value, str):
+        return value if _reads_as_itself(value) else json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _reads_as_itself(text: str) -> bool:
+    """False for a folder called "2024" or "yes: no", which YAML would take for something else than its name."""
+    try:
+        return bool(yaml.safe_load(text) == text)
+    except yaml.YAMLError:
+        return False
