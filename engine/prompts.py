@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.assets import assets_folder
 from engine.backends.base import Message
@@ -68,6 +68,12 @@ class Alteration(_Strict):
                 raise ValueError(f"edit_pattern lacks the named groups {sorted(missing)}")
         return pattern
 
+    @model_validator(mode="after")
+    def _edit_has_pattern(self) -> "Alteration":
+        if self.form == "edit" and self.edit_pattern is None:
+            raise ValueError("the form edit needs an edit_pattern")
+        return self
+
 
 class PromptPack(_Strict):
     """All texts of one style of prompting."""
@@ -86,6 +92,13 @@ class PromptPack(_Strict):
     judge_system: str | None = None
     number_sentences: bool = False
     """Show responses as numbered sentences, "A1: … A2: …", to the judge and to alterations."""
+
+    @field_validator("final_answer")
+    @classmethod
+    def _has_answer(cls, pattern: str) -> str:
+        if "answer" not in re.compile(pattern).groupindex:
+            raise ValueError("final_answer lacks the named group 'answer'")
+        return pattern
 
 
 @lru_cache(maxsize=16)
