@@ -98,18 +98,19 @@ def image_bytes(value: Any, find: Callable[[str], bytes]) -> bytes:
 
 def finder(root: Path, limits: Limits) -> Callable[[str], bytes]:
     """Reads files inside `root` by relative path; whatever leads outside is refused."""
+    return lambda name: read_limited(path_inside(root, name), limits)
+
+
+def path_inside(root: Path, name: str) -> Path:
+    """The file `name` of the folder `root`, links followed. Raises `ImageRefused` if that leads outside."""
     home = root.resolve()
-
-    def find(name: str) -> bytes:
-        try:
-            path = (home / name).resolve()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ImageRefused(f"its path cannot be used: {error}") from None
-        if not path.is_relative_to(home):
-            raise ImageRefused("its path points outside the source's folder")
-        return read_limited(path, limits)
-
-    return find
+    try:
+        path = (home / name).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ImageRefused(f"its path cannot be used: {error}") from None
+    if not path.is_relative_to(home):
+        raise ImageRefused("its path points outside the source's folder")
+    return path
 
 
 def _from_text(text: str, find: Callable[[str], bytes]) -> bytes:

@@ -28,8 +28,7 @@ def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
     assert settings.path is not None
     path = Path(settings.path).expanduser()
     where = f"source.path: dataset '{readable_name(settings.path, 200)}'"
-    _quiet()
-    rows = _load(settings, path, where)
+    rows = load_rows(settings.path, config=settings.dataset_config, split=settings.split, where=where)
     columns = columns_of(settings)
     rows, total = _prepared(rows, columns, settings.split, where)
     find = finder(path, limits) if path.exists() else _hub_finder(limits)
@@ -40,37 +39,43 @@ def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
     )
 
 
-def _quiet() -> None:
+def load_rows(name: str, *, split: str, where: str, config: str | None = None) -> Any:
+    """A `Dataset` or `IterableDataset` of one split of the folder or hub dataset `name`, images undecoded.
+
+    Raises `SourceError` beginning with `where`.
+    """
     import datasets
 
     datasets.disable_progress_bars()  # the run shows its own progress
-
-
-def _load(settings: SourceSettings, path: Path, where: str) -> Any:
-    """A `Dataset` or `IterableDataset` of the wanted split."""
-    import datasets
-
-    assert settings.path is not None
-    if path.exists() and any((path / name).is_file() for name in _SAVED):
+    path = Path(name).expanduser()
+    if path.exists() and any((path / saved).is_file() for saved in _SAVED):
         loaded = _attempt(lambda: datasets.load_from_disk(str(path)), where)
         if isinstance(loaded, datasets.DatasetDict):
-            if settings.split not in loaded:
-                raise SourceError(
-                    f"{where}: has no split '{settings.split}'; it has {', '.join(loaded)}. Set source.split."
-                )
-            return loaded[settings.split]
-        return loaded
+            if split not in loaded:
+                raise SourceError(f"{where}: has no split '{split}'; it has {', '.join(loaded)}. Set source.split.")
+            loaded = loaded[split]
+        return _undecoded(loaded)
     cached = False
     if not path.exists():
-        cached = _is_cached(settings.path)
+        cached = _is_cached(name)
         if not cached:
-            _check_hub(settings.path, where)
-    name = str(path) if path.exists() else settings.path
+            _check_hub(name, where)
+    known = str(path) if path.exists() else name
     # Streamed, because the images are stored in the workspace anyway; what is in the cache already is used as it is.
-    return _attempt(
-        lambda: datasets.load_dataset(name, settings.dataset_config, split=settings.split, streaming=not cached),
-        where,
-    )
+    return _undecoded(_attempt(lambda: datasets.load_dataset(known, config, split=split, streaming=not cached), where))
+
+
+def _undecoded(rows: Any) -> Any:
+    """The same rows, with `{bytes, path}` for every image: decoding is `engine.sources.upright`'s, with its limits."""
+    import datasets
+
+    raw = datasets.Image(decode=False)
+    for name, feature in (rows.features or {}).items():
+        if isinstance(feature, datasets.Image):
+            rows = rows.cast_column(name, raw)
+        elif isinstance(getattr(feature, "feature", None), datasets.Image):
+            rows = rows.cast_column(name, datasets.List(raw))
+    return rows
 
 
 def _attempt(load: Callable[[], Any], where: str) -> Any:
@@ -122,7 +127,7 @@ def _check_hub(dataset_id: str, where: str) -> None:
 
 
 def _prepared(rows: Any, columns: Columns, split: str, where: str) -> tuple[Any, int | None]:
-    """The rows with only the wanted columns and undecoded images, and how many there are if that is known."""
+    """The rows with only the wanted columns, and how many there are if that is known."""
     features = rows.features
     if features is None:  # json lines, streamed: the first row shows what the columns are called
         first = _attempt(lambda: next(iter(rows), None), where)
@@ -138,24 +143,13 @@ def _prepared(rows: Any, columns: Columns, split: str, where: str) -> tuple[Any,
         )
     check_columns(columns, list(features), where)
     rows = rows.select_columns(columns.wanted)
-    if columns.image in image_columns:
-        rows = rows.cast_column(columns.image, _undecoded(features[columns.image]))
     return rows, _number_of_rows(rows, split)
 
 
 def _holds_images(feature: Any) -> bool:
     import datasets
 
-    inner = getattr(feature, "feature", feature)
-    return isinstance(inner, datasets.Image)
-
-
-def _undecoded(feature: Any) -> Any:
-    """The same feature, yielding `{bytes, path}`: decoding is `engine.sources.upright`'s, with its limits."""
-    import datasets
-
-    raw = datasets.Image(decode=False)
-    return datasets.List(raw) if hasattr(feature, "feature") else raw
+    return isinstance(getattr(feature, "feature", feature), datasets.Image)
 
 
 def _number_of_rows(rows: Any, split: str) -> int | None:
