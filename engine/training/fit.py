@@ -1,0 +1,117 @@
+"""One training from loaded model to saved adapter: the only place where model, batches, layers and trainer meet."""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback
+
+from engine.backends.chat import ChatEncoder
+from engine.backends.transformers import load_model, load_processor
+from engine.config import ModelSettings, TrainSettings
+from engine.errors import TrainingError, WorkspaceError
+from engine.progress import Progress
+from engine.provenance import model_folder
+from engine.stages.parts import Parts
+from engine.tables import sync_folder
+from engine.training.batches import Collator
+from engine.training.lora import adapted, largest_change, weights_of
+from engine.training.trainer import JudgeTrainer, StageCallback, newest_checkpoint, training_arguments
+from engine.workspace import StageFolder
+
+
+def fit(
+    *,
+    folder: StageFolder,
+    work: Path,
+    save_to: Path,
+    rows: Sequence[Mapping[str, Any]],
+    model: ModelSettings,
+    train: TrainSettings,
+    parent_adapter: Path | None,
+    seed: int,
+    message: str,
+    progress: Progress,
+    parts: Parts,
+) -> None:
+    """Train on `rows` (see `stages.train.training_rows`) and save the adapter to `save_to`, synced to disk.
+
+    `work` holds checkpoints; training goes on from the newest whole one. Raises `StopRequested` after saving one
+    when a stop was asked for, and `TrainingError` when the adapter did not change.
+    """
+    callback = StageCallback(folder, progress, parts, message=message)
+    with _quiet():
+        torch.manual_seed(seed)
+        trainer = _trainer(rows, model, train, callback, work=work, parent_adapter=parent_adapter, seed=seed)
+        before = weights_of(trainer.model)
+        checkpoint = newest_checkpoint(work)
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        if callback.stopped is not None:
+            raise callback.stopped
+        if largest_change(trainer.model, before) == 0.0:
+            raise TrainingError(
+                "train: the adapter did not change. Raise train.learning_rate or train.epochs and start a new run."
+            )
+        if trainer.args.should_save:
+            _save(trainer.model, save_to)
+
+
+def _trainer(
+    rows: Sequence[Mapping[str, Any]],
+    model: ModelSettings,
+    train: TrainSettings,
+    callback: StageCallback,
+    *,
+    work: Path,
+    parent_adapter: Path | None,
+    seed: int,
+) -> JudgeTrainer:
+    name = str(model_folder(model.base) or model.base)
+    device = model.device if model.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    # Loaded on the CPU: under `accelerate launch` the trainer knows which device is this process's.
+    base = load_model(name, device="cpu", dtype=_weights(model, device), revision=model.revision)
+    parameters = sum(value.numel() for value in base.parameters())
+    encoder = ChatEncoder(load_processor(name, revision=model.revision), model_name=model.base)
+    trainer = JudgeTrainer(
+        model=adapted(base, train, parent=parent_adapter),
+        args=training_arguments(train, folder=work, device=device, seed=seed, parameters=parameters),
+        data_collator=Collator(encoder),
+        train_dataset=Dataset.from_list(list(rows)),
+        processing_class=load_processor(name, revision=model.revision),  # the encoder took the other apart
+        callbacks=[callback],
+    )
+    trainer.processing_class = None  # else every checkpoint would hold a copy
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _weights(model: ModelSettings, device: str) -> str:
+    """Number format the frozen weights rest in; PEFT keeps the adapter in float32. float16 would need loss scaling."""
+    return "float32" if device == "cpu" or model.dtype == "float32" else "bfloat16"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what TRL and transformers tell each other about names that will change; nobody here can act on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def _save(tuned: Any, folder: Path) -> None:
+    """Save the PEFT folder so that it survives a power loss once it is renamed."""
+    try:
+        tuned.save_pretrained(str(folder), safe_serialization=True)
+        for path in folder.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(folder)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{folder}: cannot write the adapter: {error.strerror or error}. Free some space, then resume."
+        ) from error

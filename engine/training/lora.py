@@ -1,0 +1,70 @@
+"""Which layers of a vision-language model are adapted, and where its adapter starts from.
+
+All linear layers of the language model; never the vision tower, the projector or the output head, so that the
+adapter also serves in vLLM, whose LoRA leaves those alone. No model family is named here.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from engine.config import TrainSettings
+from engine.errors import ModelError
+
+
+def language_linears(model: Any) -> str:
+    """A regular expression that fully matches the names of the language model's linear layers and no others.
+
+    `model` is a transformers image-text-to-text model. Raises `ModelError` if its language model has none.
+    """
+    decoder = model.get_decoder()
+    head = model.get_output_embeddings()
+    prefix = next((name for name, module in model.named_modules() if module is decoder), "")
+    leaves = {
+        name.rsplit(".", 1)[-1]
+        for name, module in decoder.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+    if not prefix or not leaves:
+        raise ModelError(
+            f"model {type(model).__name__}: no linear layers of a language model were found to train. "
+            "Choose another base model."
+        )
+    return rf"{re.escape(prefix)}\.(?:.*\.)?(?:{'|'.join(sorted(map(re.escape, leaves)))})"
+
+
+def adapted(model: Any, settings: TrainSettings, *, parent: Path | None) -> Any:
+    """`model` with a trainable LoRA adapter: the one in folder `parent` continued, or a fresh one.
+
+    Raises `ModelError` if `parent` does not fit the model.
+    """
+    if parent is None:
+        config = LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=language_linears(model),
+            task_type="CAUSAL_LM",
+        )
+        return get_peft_model(model, config)
+    try:
+        return PeftModel.from_pretrained(model, str(parent), is_trainable=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"adapter {parent}: cannot be continued on this base model: {first}. Set train.start=base, or restore it."
+        ) from error
+
+
+def weights_of(model: Any) -> dict[str, torch.Tensor]:
+    """A copy of the adapter's weights by name."""
+    return {name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad}
+
+
+def largest_change(model: Any, before: dict[str, torch.Tensor]) -> float:
+    """The largest absolute difference of any adapter weight from what it was."""
+    changes = [(value.detach() - before[name]).abs().max() for name, value in weights_of(model).items()]
+    return float(torch.stack([change.float().cpu() for change in changes]).max())

@@ -1,0 +1,162 @@
+"""TRL's SFTTrainer set up for one adapter, and the callback that ties it to a stage folder.
+
+Checkpoints carry a mark once they are whole, so that a kill while one is written falls back to the one before.
+"""
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+
+from engine.config import TrainSettings
+from engine.errors import StopRequested, TrainingError
+from engine.progress import Progress
+from engine.records import Step
+from engine.stages.parts import Parts
+from engine.training.order import LengthOrder
+from engine.workspace import StageFolder, write_text
+
+_CHECKPOINT_SECONDS = 60.0
+"""Training a kill may cost. A checkpoint of an adapter and its optimizer takes well under a second per 100 MB."""
+_LARGE_MODEL = 1_000_000_000
+"""Parameters above which recomputing activations is worth a third more time."""
+_WHOLE = "whole"
+"""The mark of a finished checkpoint."""
+
+
+class JudgeTrainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer with our order of examples, without telemetry and a model card in every checkpoint."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthOrder:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        return LengthOrder(rows["length"], batch=self.args.train_batch_size, seed=self.args.seed)
+
+    def _send_telemetry(self) -> None:
+        return None
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def training_arguments(settings: TrainSettings, *, folder: Path, device: str, seed: int, parameters: int) -> SFTConfig:
+    """The trainer's settings. `device` is "cpu" or "cuda"; under `accelerate launch` every process holds a share."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    micro = min(settings.micro_batch_size, settings.batch_size)
+    cuda = device == "cuda"
+    recompute = cuda and parameters > _LARGE_MODEL
+    return SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=max(1, round(settings.batch_size / (micro * processes))),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup,
+        weight_decay=0.0,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=not cuda,
+        bf16=cuda,
+        gradient_checkpointing=recompute,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if recompute else None,
+        max_length=None,
+        completion_only_loss=True,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=cuda,
+        save_strategy="no",  # the callback says when: by the clock, and before a stop
+        eval_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+class StageCallback(TrainerCallback):  # type: ignore[misc]
+    """Steps to parts, progress to the run, checkpoints by the clock, and a stop that loses nothing."""
+
+    def __init__(self, folder: StageFolder, progress: Progress, parts: Parts, *, message: str) -> None:
+        recorded = folder.read("steps", Step)
+        self._progress = progress
+        self._parts = parts
+        self._message = message
+        self._recorded = {row.step: row.tokens for row in recorded}
+        self._tokens_before = 0
+        self._saved = time.monotonic()
+        self.stopped: StopRequested | None = None
+        self.last_loss: float | None = recorded[-1].loss if recorded else None
+
+    def on_train_begin(self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        # The trainer counts tokens from its own start; those before the checkpoint are in the recorded steps.
+        self._tokens_before = self._recorded.get(state.global_step, 0)
+        self._saved = time.monotonic()
+        self._progress.begin(
+            "train", total=state.max_steps, done=state.global_step, unit="steps", message=self._message
+        )
+
+    def on_step_end(self, _args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        try:
+            self._progress.advance()
+        except StopRequested as stop:
+            self.stopped = stop
+            control.should_training_stop = True
+        if self.stopped or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+            control.should_save = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"train: the loss became {loss} at step {state.global_step}. Lower train.learning_rate "
+                f"(now {args.learning_rate:g}) and start a new run."
+            )
+        self.last_loss = loss
+        if state.global_step in self._recorded or not args.should_save:
+            return  # a step repeated after a kill, or not the first process
+        accuracy = logs.get("mean_token_accuracy")
+        self._parts.add(
+            [
+                Step(
+                    step=state.global_step,
+                    epoch=float(state.epoch or 0.0),
+                    loss=loss,
+                    learning_rate=float(logs["learning_rate"]),
+                    token_accuracy=None if accuracy is None else float(accuracy),
+                    tokens=self._tokens_before + int(logs["num_tokens"]),
+                )
+            ]
+        )
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        if not args.should_save:
+            return
+        self._parts.flush()  # first: a whole checkpoint promises that its steps are recorded
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        write_text(checkpoint / _WHOLE, "")
+        for other in Path(args.output_dir).glob("checkpoint-*"):
+            if other != checkpoint:
+                shutil.rmtree(other)
+        self._saved = time.monotonic()
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The last whole checkpoint below `folder`, or None."""
+    whole = [mark.parent for mark in folder.glob(f"checkpoint-*/{_WHOLE}")]
+    return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
