@@ -96,12 +96,10 @@ def size(bytes_: float | None, *, missing: str = MISSING) -> str:
     """Bytes in powers of 1,000 as a person reads them: "84 MB", "1.3 GB", "512 B"."""
     if bytes_ is None or not math.isfinite(bytes_):
         return missing
-    value = float(bytes_)
+    value = max(0.0, float(bytes_))
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:
-            return (
-                f"{value:.0f} {unit}" if unit in ("B", "kB", "MB") or value >= 99.5 else f"{value:.1f} {unit}"
-            )
+            return f"{value:.0f} {unit}" if unit in ("B", "kB", "MB") or value >= 99.5 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:,.1f} TB"
 
