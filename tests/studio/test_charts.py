@@ -1,3 +1,4 @@
+import itertools
 import json
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_labels_are_spread_so_that_none_overlaps_and_order_stays(values: list[fl
     places = spread(values, LABEL_GAP)
 
     assert len(places) == len(values)
-    assert all(b - a >= LABEL_GAP - 1e-9 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= LABEL_GAP - 1e-9 for a, b in itertools.pairwise(places))
     assert all(place >= 0 for place in places)
 
 

@@ -1,4 +1,4 @@
-"""The style sheet keeps to what Gradio's CSS mounting understands, its colours can be read, and cards use its classes."""
+"""The style sheet keeps to what Gradio's CSS mounting understands, can be read, and has a rule for every class."""
 
 import re
 from itertools import product

@@ -178,7 +178,7 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "doctor_table": lambda text: c.doctor_table([c.Check(name=text, found=text, state="bad", advice=text)]),
     "element": lambda text: c.element("span", c.esc(text), title=text, data_id=text),
     "empty": lambda text: c.empty(text, action(text), title=text, command_line=text),
-    "empty_place": lambda text: c.empty_place("pairs"),
+    "empty_place": lambda _: c.empty_place("pairs"),
     "esc": c.esc,
     "fate": lambda text: c.fate(text, text),
     "funnel": _funnel,
@@ -203,7 +203,7 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "letter_mark": c.letter_mark,
     "lineage_table": _lineage,
     "link": lambda text: c.link(text, text),
-    "live_result": lambda text: Html(""),  # inside live_results
+    "live_result": lambda _: Html(""),  # inside live_results
     "live_results": _live,
     "log_lines": lambda text: c.log_lines([c.LogLine(time=text, text=text, bad=True)]),
     "note": lambda text: c.note(text, tone="error", action=action(text)),
@@ -227,7 +227,7 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "schema_browser": lambda text: c.schema_browser([c.SchemaTable(name=text, columns=[(text, text)], rows=3)]),
     "sheet": lambda text: c.sheet(c.esc(text)),
     "skipped_files": lambda text: c.skipped_files([c.SkippedFile(name=text, reason=text)], total=7),
-    "sparkline": lambda text: c.sparkline((0.4, 0.5)),
+    "sparkline": lambda _: c.sparkline((0.4, 0.5)),
     "stage_ledger": _ledger,
     "stage_list": lambda text: c.stage_list([c.StageCell(state="waiting", count=text)]),
     "stat_strip": lambda text: c.stat_strip([c.Stat(label=text, value=text, unit=text, context=text)]),

@@ -12,11 +12,14 @@ from studio import cards
 from studio.cards import Html
 from tests.studio.cards.every_card import CARDS
 
-_TAGS = frozenset(
-    ["a", "article", "b", "br", "button", "caption", "circle", "dd", "del", "details", "div", "dl", "dt", "em", "figure", "footer", "h1", "h2", "h3", "header", "i", "img", "ins", "li", "mark", "p", "path", "polyline", "pre", "section", "small", "span", "summary", "svg", "table", "tbody", "td", "th", "thead", "time", "tr", "ul"]
+_TAGS = set(
+    """a article b br button caption circle dd del details div dl dt em figure footer h1 h2 h3 header i img ins li mark
+    p path polyline pre section small span summary svg table tbody td th thead time tr ul""".split()  # noqa: SIM905
 )
-_ATTRIBUTES = frozenset(
-    ["alt", "aria-busy", "aria-current", "aria-hidden", "aria-label", "class", "cx", "cy", "d", "data-act", "data-copy", "data-id", "data-keys", "data-label", "decoding", "dir", "disabled", "fill", "height", "href", "id", "loading", "open", "points", "r", "rel", "role", "scope", "src", "stroke", "stroke-dasharray", "stroke-width", "style", "tabindex", "target", "title", "type", "viewbox", "width"]
+_ATTRIBUTES = set(
+    """alt aria-busy aria-current aria-hidden aria-label class cx cy d data-act data-copy data-id data-keys data-label
+    decoding dir disabled fill height href id loading open points r rel role scope src stroke stroke-dasharray
+    stroke-width style tabindex target title type viewbox width""".split()  # noqa: SIM905
 )
 _VOID = frozenset({"img", "br"})
 _STYLE = re.compile(r"(?:--(?:v|in|out):[\d.]+;?|--tone:var\(--st-[a-z0-9]+\);?|(?:left|width):[\d.]+%;?)+")
@@ -87,16 +90,16 @@ class Reader(HTMLParser):
         self.texts.append(data)
 
     def handle_comment(self, data: str) -> None:
-        self.faults.append("comment")
+        self.faults.append(f"comment {data}")
 
     def handle_decl(self, decl: str) -> None:
-        self.faults.append("declaration")
+        self.faults.append(f"declaration {decl}")
 
     def unknown_decl(self, data: str) -> None:
-        self.faults.append("unknown declaration")
+        self.faults.append(f"unknown declaration {data}")
 
     def handle_pi(self, data: str) -> None:
-        self.faults.append("processing instruction")
+        self.faults.append(f"processing instruction {data}")
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
