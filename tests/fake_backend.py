@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.backends.base import BASE_JUDGE, Completion, Request
 from engine.errors import BackendError, ModelError
+from engine.records import seed_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ Choose = Callable[[Request], Sequence[float]]
 """request → probability of each of its choices."""
 
 
+def by_judge(request: Request) -> Sequence[float]:
+    """Each judge version has its own opinion of each prompt, always the same."""
+    weights = [1 + seed_for(request.judge, request.messages, choice) % 1000 for choice in request.choices]
+    return [weight / sum(weights) for weight in weights]
+
+
 def uniform(request: Request) -> Sequence[float]:
     return [1 / len(request.choices)] * len(request.choices)
 
@@ -35,7 +42,7 @@ class FakeBackend:
     """Keeps what it was asked in `requests` (flat) and `calls` (sizes of the `generate` calls)."""
 
     def __init__(
-        self, reply: Reply, *, choose: Choose = uniform, shuffle: int | None = None, fail_after: int | None = None
+        self, reply: Reply, *, choose: Choose = by_judge, shuffle: int | None = None, fail_after: int | None = None
     ) -> None:
         self.requests: list[Request] = []
         self.calls: list[int] = []
