@@ -5,6 +5,7 @@ It knows no tab's contents; `studio.page` holds what they share.
 
 import hmac
 import importlib
+import importlib.util
 import os
 import signal
 import threading
@@ -66,6 +67,8 @@ def build_app(workspace: Workspace) -> gr.Blocks:
 
 def _build_tabs(page: Page) -> None:
     for key, label in TABS.items():
+        if importlib.util.find_spec(f"studio.tabs.{key}") is None:
+            continue
         module = importlib.import_module(f"studio.tabs.{key}")
         with gr.Tab(label, id=key, alignment="right" if key in ("sql", "doctor") else "left"):
             module.build(page)

@@ -80,7 +80,7 @@ def start_run(workspace: Workspace, launch: Launch) -> str:
     if not _wait_for(child, lambda: run.config.exists()) and not run.config.exists():
         sentence = _last_line(run) or f"run '{name}': it ended at once without a word."
         shutil.rmtree(run.folder, ignore_errors=True)
-        raise JudgeStudioError(_plain(sentence))
+        raise JudgeStudioError(plain_sentence(sentence))
     return name
 
 
@@ -92,7 +92,7 @@ def resume_run(run: RunFolder, *, iterations: int | None = None) -> None:
             raise LockedError(f"run '{run.name}': a process is working on it already. Watch it, or stop it first.")
         child = _spawn(run, "resume", words)
     if not _wait_for(child, lambda: is_locked(run)) and child.poll():
-        raise JudgeStudioError(_plain(_last_line(run) or f"run '{run.name}': it ended at once without a word."))
+        raise JudgeStudioError(plain_sentence(_last_line(run) or f"run '{run.name}': it ended at once without a word."))
 
 
 def stop_run(run: RunFolder) -> None:
@@ -174,14 +174,14 @@ def _spawn(run: RunFolder, command: str, words: Sequence[str]) -> "subprocess.Po
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=_environment(),
+            env=environment(),
         )
     write_json(run.folder / "starting.json", {"pid": child.pid, "created": _created(child.pid)}, durable=False)
     threading.Thread(target=child.wait, name=f"reap {run.name}", daemon=True).start()
     return child
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Paths in settings stay relative to where the studio was started, so an uninstalled checkout is found by path."""
     code = str(Path(__file__).parents[1])
     paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -233,7 +233,7 @@ def _last_line(run: RunFolder) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _plain(sentence: str) -> str:
+def plain_sentence(sentence: str) -> str:
     """The sentence without the command's name before it."""
     head, _, tail = sentence.partition(": ")
     return tail if head.startswith("judge-studio ") and tail else sentence

@@ -18,6 +18,7 @@ import itertools
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import gradio as gr
 
+from engine.errors import JudgeStudioError
 from engine.state import ALIVE, read_state
 from engine.workspace import RunFolder, Workspace
 from studio import cards, words
@@ -190,13 +192,14 @@ def connect(page: Page, header: Any, heart: Any) -> None:
 
     def beat(tab: str, run: str | None, visit: int, shown: tuple[str, tuple[str, ...]]) -> list[Any]:
         names = tuple(folder.name for folder in page.workspace.runs())
-        pulse = show_heart(page.workspace)
+        active = active_runs(page.workspace)
+        pulse = show_heart(active)
         head: list[Any] = [gr.skip(), gr.skip(), gr.skip()]
         if (pulse, names) != shown:
             chosen = run if run in names else names[0] if names else None
             head = [pulse, gr.update(choices=list(names), value=chosen), (pulse, names)]
             run = chosen
-        mark = f"{signature(page.workspace, tab, run)} visit {visit}"
+        mark = f"{signature(page.workspace, tab, run, is_active=bool(active))} visit {visit}"
         return [*head, *(mark if name == tab else gr.skip() for name in page.pulses)]
 
     def go(query: Mapping[str, str]) -> list[Any]:
@@ -240,9 +243,20 @@ window.addEventListener('popstate', went);
 """`js_on_load` of the header: links made by `link` and the back button change the place without a page load."""
 
 
-def show_heart(workspace: Workspace) -> str:
+def active_runs(workspace: Workspace) -> list[str]:
+    """Names of the runs that a live process works on, or waits to."""
+    active = []
+    for run in workspace.runs():
+        try:
+            if read_state(run).state in ALIVE:
+                active.append(run.name)
+        except (JudgeStudioError, TypeError):
+            continue  # a damaged state.json; Home says so in the run's row
+    return active
+
+
+def show_heart(active: Sequence[str]) -> str:
     """The header's sign of life: how many runs are active."""
-    active = [run.name for run in workspace.runs() if read_state(run).state in ALIVE]
     if not active:
         return cards.sheet(cards.heartbeat("Idle", pulse="idle"))
     return cards.sheet(cards.heartbeat(f"{words.plural(len(active), 'run')} active", pulse="live"))
@@ -253,15 +267,27 @@ def read_query(query: str) -> dict[str, str]:
     return dict(parse_qsl(query.lstrip("?"), max_num_fields=200) if len(query) < 50_000 else [])
 
 
-def signature(workspace: Workspace, tab: str, run: str | None) -> str:
-    """Changes when what `tab` shows of `run` changed on disk. A few dozen `stat` calls, no file is read."""
+def only_changed(values: Sequence[str], before: Sequence[str]) -> list[Any]:
+    """Each text, or `gr.skip()` where it is what is shown already: what a visitor selected or opened stays so."""
+    known = [*before, *[""] * (len(values) - len(before))]
+    return [gr.skip() if value == old else value for value, old in zip(values, known, strict=False)]
+
+
+def signature(workspace: Workspace, tab: str, run: str | None, *, is_active: bool = False) -> str:
+    """Changes when what `tab` shows of `run` changed on disk. A few dozen `stat` calls, no file is read.
+
+    While a run `is_active`, it also changes with time where ages are shown.
+    """
     marks = [run or "", _stamp(workspace.runs_folder)]
+    if tab == "images":
+        marks += [_stamp(path) for path in sorted(workspace.uploads.glob("*/source.json"))]
+    if tab in ("home", "launch", "live") and is_active:
+        marks.append(str(int(time.monotonic() / POLL_SECONDS)))
     if run is None:
         return " ".join(marks)
     folder = workspace.run(run)
-    if tab in ("home", "launch"):
-        everyone = workspace.runs() if tab == "home" else [folder]
-        marks += [_stamp(other.folder / "state.json") for other in everyone]
+    if tab in ("home", "launch", "live"):
+        marks += [_stamp(other.folder / name) for other in workspace.runs() for name in ("state.json", "starting.json")]
     if tab in ("pairs", "traces"):
         marks.append(_stamp(workspace.notes))
     return " ".join([*marks, *_stage_stamps(folder)])

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from engine.config import Settings, SourceSettings
@@ -10,7 +12,7 @@ from engine.errors import JudgeStudioError
 from engine.loop import run_settings
 from engine.state import ALIVE, RunState, device_holder, read_events, read_state, stop_requested
 from engine.timing import StageTime, times_of
-from engine.workspace import STAGES, RunFolder
+from engine.workspace import STAGES, RunFolder, read_json
 from studio import cards, words
 from studio.cards import Action, LedgerRow, LogLine, RunRow, StageCell, Stat
 from studio.jobs import is_starting, said_by
@@ -47,18 +49,21 @@ class RunView:
         return self.shown_state in (*ALIVE, "starting")
 
 
-def view_of(run: RunFolder) -> RunView:
-    """Read a run. A damaged file becomes `fault`, so that one run cannot hide the others."""
+def view_of(run: RunFolder, *, with_events: bool = True) -> RunView:
+    """Read a run. A damaged file becomes `fault`, so that one run cannot hide the others.
+
+    The table of all runs needs no events, which are the longest file.
+    """
     settings, fault = None, None
     summaries: dict[tuple[int, str], Summary] = {}
     state = RunState(run=run.name, state="failed")
     try:
         state = read_state(run)
-        settings = run_settings(run)
+        settings = _settings(run.config, run.config.stat().st_mtime_ns)
         summaries = _summaries(run)
     except (JudgeStudioError, OSError, TypeError, ValueError) as error:
         fault = str(error)
-    events = read_events(run)
+    events = read_events(run) if with_events else []
     return RunView(
         folder=run,
         state=state,
@@ -82,11 +87,24 @@ def _summaries(run: RunFolder) -> dict[tuple[int, str], Summary]:
     number = 0
     while number == 0 or (run.folder / f"iteration-{number:02d}").is_dir():
         for stage in STAGES:
-            summary = run.stage(number, stage).summary()
-            if summary is not None:
-                found[number, stage] = summary
+            path = run.stage(number, stage).folder / "done.json"
+            try:
+                found[number, stage] = _summary(path, path.stat().st_mtime_ns)
+            except FileNotFoundError:
+                continue
         number += 1
     return found
+
+
+@lru_cache(maxsize=256)
+def _settings(config: Path, _changed: int) -> Settings:
+    """Parsing YAML takes 10 ms; the page asks for every run every two seconds."""
+    return run_settings(RunFolder(config.parent))
+
+
+@lru_cache(maxsize=4096)
+def _summary(path: Path, _changed: int) -> Summary:
+    return read_json(path) or {}
 
 
 # --- words about it --------------------------------------------------------------------------------------------

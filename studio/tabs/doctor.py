@@ -1,0 +1,74 @@
+"""The Doctor tab: versions, device, memory, disk per run, and what each missing extra would enable."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from engine.doctor import Fact, doctor_facts
+from engine.workspace import Workspace
+from studio import cards
+from studio.cards import Check
+from studio.page import Page
+from studio.sheet import card_html
+
+_KEPT_SECONDS = 300.0
+"""Age up to which the device's answer is shown again: asking it imports torch in a child process."""
+_TITLES = {
+    "installation": "Installation",
+    "device": "Device",
+    "memory": "Memory",
+    "disk": "Disk",
+    "extras": "Extras",
+}
+_ASKING = threading.Lock()
+_DEVICE: dict[str, tuple[float, list[Fact]]] = {}
+
+
+def build(page: Page) -> None:
+    """Lay out the Doctor tab and connect its events. Call it inside the app's gr.Tab."""
+    facts = card_html()
+    again = gr.Button("Look again", size="sm", elem_classes="st-narrow")
+
+    def redraw() -> Any:
+        yield show_doctor(page.workspace, device_facts(asked=False), is_asking=not _DEVICE)
+        yield show_doctor(page.workspace, device_facts(), is_asking=False)
+
+    def look_again() -> Any:
+        yield show_doctor(page.workspace, [], is_asking=True)
+        yield show_doctor(page.workspace, device_facts(fresh=True), is_asking=False)
+
+    page.redraw("doctor", redraw, [], [facts])
+    again.click(look_again, None, facts, show_progress="hidden", concurrency_limit=1)
+
+
+def device_facts(*, asked: bool = True, fresh: bool = False) -> list[Fact]:
+    """What the device answered, at most five minutes ago; [] without asking it if nobody asked yet."""
+    with _ASKING:
+        known = _DEVICE.get("facts")
+        if known is not None and not fresh and (time.monotonic() - known[0] < _KEPT_SECONDS or not asked):
+            return known[1]
+        if not asked:
+            return []
+        found = [fact for fact in doctor_facts(None) if fact.topic == "device"]
+        _DEVICE["facts"] = (time.monotonic(), found)
+        return found
+
+
+def show_doctor(workspace: Workspace, device: Sequence[Fact], *, is_asking: bool) -> str:
+    """All facts as HTML, one panel per topic."""
+    facts = [*doctor_facts(workspace, probe=False), *device]
+    if is_asking:
+        facts.append(Fact(topic="device", name="device", found="asking torch, this takes a few seconds", state="note"))
+    panels = []
+    for topic, title in _TITLES.items():
+        checks = [
+            Check(name=fact.name, found=fact.found, state=fact.state, advice=fact.advice)
+            for fact in facts
+            if fact.topic == topic
+        ]
+        panels.append(cards.panel(cards.doctor_table(checks), title=title))
+    command = cards.panel(cards.padded(cards.command("judge-studio doctor")))
+    return cards.sheet(cards.element("div", *panels, command, class_="st-stack"))
