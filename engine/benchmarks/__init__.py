@@ -10,6 +10,11 @@ SHAPES = "shapes"
 PUBLISHED = ("vl-rewardbench", "multimodal-rewardbench")
 
 
+def benchmark_name(name: str) -> str:
+    """What the tables call the benchmark that the settings name: "vl-rewardbench=PATH" → "vl-rewardbench"."""
+    return Path(name).stem if name.endswith(".jsonl") else name.partition("=")[0]
+
+
 def load_items(name: str, *, count: int, seed: int, folder: Path) -> list[BenchmarkItem]:
     """At most `count` items of a benchmark, images as absolute paths; what must be drawn or unpacked goes to `folder`.
 

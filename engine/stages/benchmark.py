@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.benchmarks import load_items
+from engine.benchmarks import benchmark_name, load_items
 from engine.benchmarks.held_out import NAME as HELD_OUT
 from engine.benchmarks.held_out import held_out_items
 from engine.config import Settings
@@ -37,11 +37,11 @@ def prepare_benchmarks(
     written = {item.benchmark for item in folder.read("items", BenchmarkItem)}
     progress.begin("benchmark", total=len(names), unit="benchmarks", message="Preparing what versions are measured on")
     for name in names:
-        if name not in written:
+        if benchmark_name(name) not in written:
             items, images = _items_with_images(name, settings, held_out, workspace)
             folder.write("images", images)
             folder.write("items", items)
-        counts[name] = sum(item.benchmark == name for item in folder.read("items", BenchmarkItem))
+        counts[name] = sum(item.benchmark == benchmark_name(name) for item in folder.read("items", BenchmarkItem))
         progress.advance()
     folder.finish({"items": counts})
     return {"items": counts}
