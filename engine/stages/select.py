@@ -100,7 +100,7 @@ def selection(
 
     `seed` is the run's `loop.seed`. Raises `SettingsError` if the rule could not keep anything.
     """
-    _check(settings)
+    check_rule(settings)
     flags = frozenset(flagged) if settings.exclude_flagged else frozenset[str]()
     by_pair: dict[str, list[Trace]] = {pair.pair_id: [] for pair in pairs if pair.dropped is None}
     for trace in sorted(traces, key=lambda trace: (trace.pair_id, trace.order, trace.sample, trace.trace_id)):
@@ -179,7 +179,8 @@ class _Room:
         self.dimensions[unit.traces[0].dimension] -= len(unit.traces)
 
 
-def _check(settings: SelectSettings) -> None:
+def check_rule(settings: SelectSettings) -> None:
+    """Raises `SettingsError` if the rule could not keep anything; cheap enough to ask before a run starts."""
     if settings.rule != "joint":
         return
     for name in ("max_per_pair", "max_per_image", "max_per_dimension"):

@@ -45,7 +45,7 @@ def synthesize(
     done = folder.summary()
     if done is not None:
         return done
-    dimensions = alteration_dimensions(settings, pack)
+    check_settings(settings, pack)
     wanted = {one.instruction_id: one for one in instructions}
     folder.begin(identity(settings, "synthesize", pack, iteration=iteration, inputs=wanted, writer=writer))
     folder.sweep()
@@ -56,7 +56,7 @@ def synthesize(
     desk = Desk(
         settings=settings.synthesize,
         pack=pack,
-        dimensions=dimensions,
+        dimensions=settings.synthesize.dimensions or tuple(pack.alteration.dimensions),
         images=images,
         writer=writer,
         iteration=iteration,
@@ -72,16 +72,21 @@ def synthesize(
     return summary
 
 
-def alteration_dimensions(settings: Settings, pack: PromptPack) -> tuple[str, ...]:
-    """The dimensions of alterations: those of the settings, or all of the pack."""
+def check_settings(settings: Settings, pack: PromptPack) -> None:
+    """Raises `SettingsError` if no pair could come of these settings; cheap enough to ask before a run starts."""
+    asked = settings.synthesize
     known = tuple(pack.alteration.dimensions)
-    for dimension in settings.synthesize.dimensions:
+    for dimension in asked.dimensions:
         if dimension not in known:
             raise SettingsError(
                 f"synthesize.dimensions: prompt pack '{pack.name}' cannot alter '{dimension}'. "
                 f"Use some of {', '.join(known)}."
             )
-    return settings.synthesize.dimensions or known
+    if asked.strategy == "majority" and asked.min_votes >= asked.samples:
+        raise SettingsError(
+            f"synthesize.min_votes: {asked.min_votes} of {asked.samples} samples leaves none for another answer. "
+            "Use fewer votes or more samples."
+        )
 
 
 def finish_drafts(drafts: Iterable[Draft], backend: Backend, progress: Progress) -> Iterator[Pair]:

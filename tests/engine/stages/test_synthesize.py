@@ -250,6 +250,12 @@ def test_dimension_that_the_pack_does_not_know_is_refused_before_anything_is_wri
     assert not bench.folder("synthesize").folder.exists()
 
 
+def test_majority_that_leaves_no_sample_for_another_answer_is_refused(bench):
+    settings = settings_of(**{"synthesize.min_votes": 8})
+    with pytest.raises(SettingsError, match=r"synthesize\.min_votes: 8 of 8 samples"):
+        run(bench, [closed(0)], FakeBackend(says("x")), settings=settings)
+
+
 # --- the whole stage -------------------------------------------------------------------------------------------
 
 
