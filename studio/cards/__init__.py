@@ -70,6 +70,7 @@ from studio.cards.progress import (
     stat_strip,
     tick_bar,
 )
+from studio.cards.steps import first_steps
 from studio.cards.system import Check, SchemaTable, doctor_table, result_table, schema_browser
 from studio.cards.tables import (
     ChangedItem,
@@ -130,6 +131,7 @@ __all__ = [
     "empty_place",
     "esc",
     "fate",
+    "first_steps",
     "funnel",
     "heartbeat",
     "history_list",

@@ -28,7 +28,7 @@ def stat_strip(stats: Sequence[Stat], *, bare: bool = False) -> Html:
         element(
             "div",
             element("dt", esc(stat.label)),
-            element("dd", esc(f"{stat.value} "), element("small", esc(stat.unit)) if stat.unit else EMPTY),
+            _stat_value(stat),
             element("dd", esc(stat.context), class_="st-context") if stat.context else EMPTY,
             class_="st-stat",
         )
@@ -36,6 +36,13 @@ def stat_strip(stats: Sequence[Stat], *, bare: bool = False) -> Html:
     ]
     columns = f" is-{len(tiles)}" if len(tiles) != 6 else ""
     return element("dl", *tiles, class_=f"st-stats{columns}{' is-free' if bare else ''}")
+
+
+def _stat_value(stat: Stat) -> Html:
+    """The number and its unit; what is not known is written small, so that it does not shout."""
+    if stat.value == words.MISSING:
+        return element("dd", esc(stat.value), class_="is-unknown")
+    return element("dd", esc(f"{stat.value} "), element("small", esc(stat.unit)) if stat.unit else EMPTY)
 
 
 StageState = Literal["done", "running", "waiting", "stopped", "failed"]

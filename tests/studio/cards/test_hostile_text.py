@@ -14,12 +14,12 @@ from tests.studio.cards.every_card import CARDS
 
 _TAGS = set(
     """a article b br button caption circle dd del details div dl dt em figure footer h1 h2 h3 header i img ins li mark
-    p path polyline pre section small span summary svg table tbody td th thead time tr ul""".split()  # noqa: SIM905
+    p path polyline pre rect section small span summary svg table tbody td th thead time tr ul""".split()  # noqa: SIM905
 )
 _ATTRIBUTES = set(
     """alt aria-busy aria-current aria-hidden aria-label class cx cy d data-act data-copy data-id data-keys data-label
     decoding dir disabled fill height href id loading open points r rel role scope src stroke stroke-dasharray
-    stroke-width style tabindex target title type viewbox width""".split()  # noqa: SIM905
+    stroke-width style tabindex target title type viewbox width x y""".split()  # noqa: SIM905
 )
 _VOID = frozenset({"img", "br"})
 _STYLE = re.compile(r"(?:--(?:v|in|out):[\d.]+;?|--tone:var\(--st-[a-z0-9]+\);?|(?:left|width):[\d.]+%;?)+")
@@ -81,7 +81,7 @@ class Reader(HTMLParser):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("circle", "path", "polyline") and (not self._open or self._open[-1] != tag):
+        if tag in ("circle", "path", "polyline", "rect") and (not self._open or self._open[-1] != tag):
             return
         if not self._open or self._open.pop() != tag:
             self.faults.append(f"</{tag}> out of place")
