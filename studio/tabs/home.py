@@ -43,7 +43,7 @@ class Home:
 def build(page: Page) -> None:
     """Lay out the Home tab and connect its events. Call it inside the app's gr.Tab."""
     shown = gr.State(())
-    message = card_html(elem_classes="st-message")
+    message = card_html(visible=False)
     run_card = card_html()
     runs_card = card_html()
 
@@ -54,7 +54,8 @@ def build(page: Page) -> None:
         outcome = do(page.workspace, str(getattr(event, "act", "")), str(getattr(event, "id", "")), run)
         names = [folder.name for folder in page.workspace.runs()]
         update = gr.update(choices=names, value=outcome.run)
-        return [outcome.message, update, *_changed(show_home(page.workspace, outcome.run), before)]
+        note = gr.update(value=outcome.message, visible=bool(outcome.message))
+        return [note, update, *_changed(show_home(page.workspace, outcome.run), before)]
 
     page.redraw("home", redraw, [page.run, shown], [run_card, runs_card, shown])
     gr.on(
@@ -143,12 +144,11 @@ def run_panel(view: RunView) -> Html:
         cards.element("div", *buttons, class_="st-row is-tight"),
         class_="st-pad st-between st-head",
     )
-    foot = cards.element(
-        "div",
-        cards.log_lines(recent_events(view, 2)),
-        cards.element("div", heartbeat(view), _small(device_words(view)), class_="st-stack is-close"),
-        class_="st-between",
-    )
+    signs = [part for part in (heartbeat(view), _small(device_words(view))) if part]
+    foot = cards.EMPTY
+    if view.events or signs:
+        beat = cards.element("div", *signs, class_="st-stack is-close")
+        foot = cards.element("div", cards.log_lines(recent_events(view, 2)), beat, class_="st-between")
     parts = [head]
     if view.fault is None:
         parts += [cards.stage_ledger(ledger(view)), cards.stat_strip(stats(view))]
@@ -191,7 +191,7 @@ def _empty() -> Html:
         title="No runs yet",
         command_line="judge-studio run --preset shapes",
     )
-    return cards.panel(start, _STEPS)
+    return cards.panel(start, cards.first_steps())
 
 
 def _miniature(view: RunView) -> str:
@@ -201,30 +201,6 @@ def _miniature(view: RunView) -> str:
             "by changing one setting."
         )
     return ""
-
-
-_STEPS = cards.element(
-    "div",
-    *(
-        cards.element("div", cards.element("b", cards.esc(title)), cards.esc(text))
-        for title, text in (
-            ("1. Draw and ask", "Scenes are drawn, each with an open or a closed question."),
-            (
-                "2. Write pairs",
-                "The model answers, then spoils one detail. Which is better is known by construction.",
-            ),
-            (
-                "3. Judge in both orders",
-                "Only rulings that agree in both orders and with the construction are kept.",
-            ),
-            (
-                "4. Train and measure",
-                "A new judge version is scored on held-out items, next to controls. Repeat until it stops paying.",
-            ),
-        )
-    ),
-    class_="st-steps",
-)
 
 
 # --- size on disk ----------------------------------------------------------------------------------------------
