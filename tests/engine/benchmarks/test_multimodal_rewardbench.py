@@ -88,7 +88,7 @@ def test_official_verdict_prefers_a_then_b_then_the_coin() -> None:
 
 
 def replies(items: dict[str, BenchmarkItem], text: str, said: Verdict) -> list[VerdictRow]:
-    return [verdict(item, order, said, text) for item in items.values() for order in ("AB", "BA")]  # type: ignore[arg-type]
+    return [verdict(item, order, said, text) for item in items.values() for order in ("AB", "BA")]
 
 
 def test_official_score_counts_the_stored_order_alone(items: dict[str, BenchmarkItem]) -> None:
