@@ -233,7 +233,7 @@ class _Loop:
 
     def work(self) -> None:
         """Intake, baseline, iterations."""
-        self._check_model()
+        self._check()
         try:
             instructions = self._take_in()
             self._measure_base(instructions)
@@ -241,7 +241,13 @@ class _Loop:
         finally:
             self.release()
 
-    def _check_model(self) -> None:
+    def _check(self) -> None:
+        """What can be known to fail before an hour of work is known now."""
+        from engine.stages.select import check_rule
+        from engine.stages.synthesize import check_settings
+
+        check_settings(self.settings, self.pack)
+        check_rule(self.settings.select)
         before = _run_record(self.run).get("model_fingerprint")
         now = model_fingerprint(self.settings.model.base)
         if before is not None and before != now:

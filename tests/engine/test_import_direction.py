@@ -8,9 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "vllm", "gradio", "plotly"}
 LAYERS = [
-    {"engine.errors", "engine.records", "engine.assets"},
+    {"engine.errors", "engine.records", "engine.assets", "engine.config", "engine.provenance"},
     {"engine.backends"},
-    {"engine.prompts", "engine.answers", "engine.config", "engine.workspace", "engine.tables"},
+    {"engine.prompts", "engine.answers", "engine.workspace", "engine.tables"},
     {"engine.stages"},
     {"engine.loop"},
     {"engine.commands", "engine.cli"},
