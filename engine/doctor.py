@@ -63,22 +63,27 @@ _EXTRAS: tuple[tuple[str, str, str], ...] = (
 _NEEDED = frozenset(LIBRARIES) - {"vllm", "judge-studio"}
 
 
-def doctor_facts(workspace: Workspace | None, *, probe: bool = True) -> list[Fact]:
-    """Everything, in reading order. `workspace` None leaves its disk out; `probe` False leaves the device out."""
-    facts = [*_installation()]
-    facts += _device() if probe else []
-    facts += _memory()
-    if workspace is not None:
-        facts += _disk(workspace)
-    return [*facts, *_extras()]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorReport:
+    """All facts, in reading order."""
+
+    facts: tuple[Fact, ...]
 
 
-def doctor_text(facts: list[Fact]) -> str:
+def doctor_report(folder: Path) -> DoctorReport:
+    """Everything about this machine and the workspace in `folder`, which need not exist."""
+    workspace = Workspace(folder.expanduser().resolve())
+    exists = workspace.root.is_dir()
+    facts = [*installation(), *device(), *memory(), *(disk(workspace) if exists else []), *extras()]
+    return DoctorReport(facts=tuple(facts))
+
+
+def report_text(report: DoctorReport) -> str:
     """The facts as lines for a terminal."""
     signs = {"ok": "✓", "note": "○", "bad": "✕"}
     lines: list[str] = []
     topic = ""
-    for fact in facts:
+    for fact in report.facts:
         if fact.topic != topic:
             topic = fact.topic
             lines += ["", topic.capitalize()]
@@ -94,7 +99,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _installation() -> list[Fact]:
+def installation() -> list[Fact]:
+    """Versions, and whether the embedded model is there."""
     facts = [
         Fact(topic="installation", name="judge-studio", found=__version__, state="ok"),
         Fact(topic="installation", name="python", found=f"{platform.python_version()}, {sys.executable}", state="ok"),
@@ -131,7 +137,7 @@ def _embedded_model() -> Fact:
     return Fact(topic="installation", name="shapes-vlm", found=f"{size / 1e6:.1f} MB of weights", state="ok")
 
 
-def _device() -> list[Fact]:
+def device() -> list[Fact]:
     """Asked in a child: the web page must not import torch, and a broken driver must not take it down."""
     try:
         done = subprocess.run(
@@ -154,8 +160,8 @@ def _device() -> list[Fact]:
         ]
     cpu = f"{psutil.cpu_count(logical=False) or os.cpu_count()} cores, {facts['threads']} threads for torch"
     found_devices = [Fact(topic="device", name="cpu", found=cpu, state="ok", advice=_held("cpu"))]
-    for number, device in enumerate(facts["devices"]):
-        found = f"{device['name']}, {device['free'] / 1e9:.1f} of {device['total'] / 1e9:.1f} GB free"
+    for number, gpu in enumerate(facts["devices"]):
+        found = f"{gpu['name']}, {gpu['free'] / 1e9:.1f} of {gpu['total'] / 1e9:.1f} GB free"
         found_devices.append(Fact(topic="device", name=f"cuda:{number}", found=found, state="ok", advice=_held("cuda")))
     if not facts["devices"]:
         advice = "The embedded model runs on the processor; larger ones want a GPU or a server (model.backend=openai)."
@@ -168,21 +174,23 @@ def _held(device: str) -> str:
     return f"Held by {holder}." if holder else ""
 
 
-def _memory() -> list[Fact]:
-    memory = psutil.virtual_memory()
-    is_low = memory.available < _LOW_MEMORY
+def memory() -> list[Fact]:
+    """Memory that a run could take."""
+    known = psutil.virtual_memory()
+    is_low = known.available < _LOW_MEMORY
     return [
         Fact(
             topic="memory",
             name="memory",
-            found=f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free",
+            found=f"{known.available / 1e9:.1f} of {known.total / 1e9:.1f} GB free",
             state="bad" if is_low else "ok",
             advice="Less than a run of the demo takes; close something." if is_low else "",
         )
     ]
 
 
-def _disk(workspace: Workspace) -> list[Fact]:
+def disk(workspace: Workspace) -> list[Fact]:
+    """Room left, and what takes it."""
     free = free_bytes(workspace.root)
     facts = [
         Fact(
@@ -214,7 +222,8 @@ def _size(folder: Path) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def _extras() -> list[Fact]:
+def extras() -> list[Fact]:
+    """What is not needed, and what it would enable."""
     facts = []
     for package, enables, install in _EXTRAS:
         found = _version(package)

@@ -49,7 +49,7 @@ def plan_card(plan: Plan) -> Html:
         if plan.estimated_from
         else "Times are known once a run of this model has finished a stage on this machine."
     )
-    body = cards.padded(
+    body = _stacked(
         _heading("Before the first iteration"),
         cards.plan([_row(stage) for stage in plan.baseline]),
         _heading("Each iteration"),
@@ -64,6 +64,11 @@ def plan_card(plan: Plan) -> Html:
 def _row(stage: PlanStage) -> PlanRow:
     time = words.duration(stage.seconds) if stage.seconds is not None else None
     return PlanRow(stage=stage.stage, what=stage.what[:1].upper() + stage.what[1:], time=time)
+
+
+def _stacked(*body: Html) -> Html:
+    """The body of a panel with room between its parts."""
+    return cards.padded(cards.element("div", *body, class_="st-stack"))
 
 
 def _heading(text: str) -> Html:
@@ -122,7 +127,7 @@ def settings_card(view: RunView, differs: Mapping[str, Any]) -> Html:
         cards.key_values(own, wide=True),
         class_="st-more",
     )
-    body = cards.padded(told, cards.key_values(rows, wide=True), more if own else cards.EMPTY)
+    body = _stacked(told, cards.key_values(rows, wide=True), more if own else cards.EMPTY)
     return cards.panel(body, title=f"Settings of {view.name}", aside=copy)
 
 
@@ -149,7 +154,7 @@ def run_card(view: RunView, steps: Sequence[Step]) -> Html:
     parts += _actions(view)
     title = cards.element("header", head, aside)
     foot = cards.element("footer", cards.command(_command(view)))
-    return cards.element("section", title, cards.padded(*parts), foot, class_="st-panel")
+    return cards.element("section", title, _stacked(*parts), foot, class_="st-panel")
 
 
 def _error(view: RunView) -> Html:

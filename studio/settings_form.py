@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from engine.config import Settings, flat, load_settings, parse_settings
 from engine.errors import SettingsError
+from studio import words
 
 Control = Literal["number", "text", "choice", "switch", "list"]
 
@@ -154,9 +155,9 @@ def _same(one: Any, other: Any) -> bool:
 def fault_of(field: FormField, value: Any) -> str | None:
     """The config's own sentence if this value cannot be, for the place right below the field; None if it can."""
     try:
-        parse_settings(_nested({field.key: as_setting(field, value)}), where=field.label)
+        parse_settings(_nested({field.key: as_setting(field, value)}), where="settings")
     except SettingsError as error:
-        return str(error)
+        return str(error).partition(": ")[2]
     return None
 
 
@@ -193,7 +194,8 @@ def summaries(settings: Settings) -> dict[str, str]:
     labels = ", labels by coin" if select.labels == "random" else ""
     return {
         "model": f"{model.backend}, device {model.device}, prompts {settings.prompt_pack}",
-        "source": f"{source.kind}, {source.questions_per_image} questions per image, {source.held_out:.0%} held out",
+        "source": f"{source.kind}, {words.plural(source.questions_per_image, 'question')} per image, "
+        f"{words.percent(source.held_out)} held out",
         "synthesize": f"{synthesize.samples} samples, majority from {synthesize.min_votes} votes, "
         f"temperature {synthesize.temperature:g}",
         "judge": f"both orders, {judge.traces_per_order} samples, temperature {judge.temperature:g}",

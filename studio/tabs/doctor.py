@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from engine.doctor import Fact, doctor_facts
+from engine import doctor
+from engine.doctor import Fact
 from engine.workspace import Workspace
 from studio import cards
 from studio.cards import Check
@@ -52,14 +53,14 @@ def device_facts(*, asked: bool = True, fresh: bool = False) -> list[Fact]:
             return known[1]
         if not asked:
             return []
-        found = [fact for fact in doctor_facts(None) if fact.topic == "device"]
+        found = doctor.device()
         _DEVICE["facts"] = (time.monotonic(), found)
         return found
 
 
 def show_doctor(workspace: Workspace, device: Sequence[Fact], *, is_asking: bool) -> str:
     """All facts as HTML, one panel per topic."""
-    facts = [*doctor_facts(workspace, probe=False), *device]
+    facts = [*doctor.installation(), *device, *doctor.memory(), *doctor.disk(workspace), *doctor.extras()]
     if is_asking:
         facts.append(Fact(topic="device", name="device", found="asking torch, this takes a few seconds", state="note"))
     panels = []

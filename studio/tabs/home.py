@@ -64,7 +64,7 @@ def build(page: Page) -> None:
         [page.run, shown],
         [message, page.run, run_card, runs_card, shown],
         show_progress="hidden",
-    )
+    ).then(None, None, None, js="() => { window.scrollTo({top: 0}); }")
 
 
 def _changed(home: Home, before: tuple[str, ...]) -> list[Any]:

@@ -18,9 +18,9 @@ from studio.uploads import ImageSource
 
 WAYS = {
     "upload": "Upload",
-    "folder": "Folder or zip on this machine",
-    "dataset": "Hugging Face dataset",
-    "drawn": "Drawn scenes",
+    "folder": "Folder or zip",
+    "dataset": "Hugging Face",
+    "drawn": "Drawn",
 }
 _DATASET_LIMIT = 1_000
 """Pictures of a dataset that are taken unless somebody asks for more: enough to look at, quick to fetch."""
@@ -49,7 +49,10 @@ def build(page: Page) -> None:
                 )
             with gr.Row(visible=False) as folder:
                 path = gr.Textbox(
-                    label="Folder, zip, parquet or jsonl file", placeholder="/home/me/photos", max_length=2000, scale=3
+                    label="Folder, zip, parquet or jsonl file on this machine",
+                    placeholder="/home/me/photos",
+                    max_length=2000,
+                    scale=3,
                 )
                 limit = gr.Number(label="Take at most", placeholder="all", minimum=1, precision=0)
                 add_folder = gr.Button("Take in", variant="primary")
@@ -219,7 +222,8 @@ def source_panel(page: Page, source: ImageSource) -> Html:
         body.append(cards.image_grid(grid, total=source.images))
     skipped = [SkippedFile(name=str(one.get("name")), reason=str(one.get("reason"))) for one in source.refused]
     body.append(cards.skipped_files(skipped, total=source.skipped))
-    return cards.panel(strip, cards.padded(*body), title=source.label, aside=_buttons(source))
+    stack = cards.element("div", *body, class_="st-stack")
+    return cards.panel(strip, cards.padded(stack), title=source.label, aside=_buttons(source))
 
 
 def _buttons(source: ImageSource) -> Html:
