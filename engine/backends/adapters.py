@@ -48,6 +48,12 @@ class _Register:
         self._base_name = base_name
         self._folders: dict[str, Path] = {}
         self._active = BASE_JUDGE
+        self._other_eyes: set[str] = set()
+
+    def changes_eyes(self, judge: str) -> bool:
+        """See `Judges`."""
+        self._check_known(judge)
+        return judge in self._other_eyes
 
     def _is_new(self, judge: str, adapter: Path) -> bool:
         """Whether there is anything to load; raises `ModelError` if the name stands for another folder."""
@@ -93,6 +99,10 @@ class MergedJudges(_Register):
             if name in self._base and not torch.equal(weight.data, self._base[name])
         }
         self._folders[judge] = adapter.resolve()
+        language = self._language_weights()
+        weights = dict(self._model.named_parameters())
+        if any(id(weights[name]) not in language for name in self._changed[judge]):
+            self._other_eyes.add(judge)
 
     def activate(self, judge: str) -> None:
         """See `Judges`."""
@@ -105,13 +115,6 @@ class MergedJudges(_Register):
         for name, changed in self._changed[judge].items():
             weights[name].data = changed
         self._active = judge
-
-    def changes_eyes(self, judge: str) -> bool:
-        """See `Judges`."""
-        self._check_known(judge)
-        language = self._language_weights()
-        weights = dict(self._model.named_parameters())
-        return any(id(weights[name]) not in language for name in self._changed[judge])
 
 
 class AdapterJudges(_Register):
@@ -129,21 +132,16 @@ class AdapterJudges(_Register):
         self._tuned = _with_adapter(self._tuned or self._model, judge, adapter, self._base_name)
         self._folders[judge] = adapter.resolve()
         self._put_in_force(self._active)
+        decoder = self._language | {id(weight) for weight in self._model.get_decoder().parameters()}
+        own = f".{_peft_name(judge)}."
+        if any(own in name and id(weight) not in decoder for name, weight in self._model.named_parameters()):
+            self._other_eyes.add(judge)
 
     def activate(self, judge: str) -> None:
         """See `Judges`."""
         self._check_known(judge)
         if judge != self._active:
             self._put_in_force(judge)
-
-    def changes_eyes(self, judge: str) -> bool:
-        """See `Judges`."""
-        self._check_known(judge)
-        if judge == BASE_JUDGE:
-            return False
-        own = f".{_peft_name(judge)}."
-        decoder = {id(weight) for weight in self._model.get_decoder().parameters()} | self._language
-        return any(own in name and id(weight) not in decoder for name, weight in self._model.named_parameters())
 
     def _put_in_force(self, judge: str) -> None:
         if judge == BASE_JUDGE:

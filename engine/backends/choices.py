@@ -56,7 +56,7 @@ def _scored(
 ) -> list[list[float]]:
     inputs = decoder.inputs(prompts)
     state = SharedPrefixState(decoder.model, inputs) if decoder.shared else PlainState(decoder.model, inputs)
-    device = decoder.model.device
+    device = decoder.device
     flat = [list(ids) for some in choices for ids in some]
     owner_R = torch.repeat_interleave(torch.arange(len(prompts)), torch.tensor([len(some) for some in choices]))
     total_R = torch.zeros(len(flat), dtype=torch.float64)

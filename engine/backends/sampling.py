@@ -32,10 +32,9 @@ def next_tokens(
     transformers and vLLM; `top_k_R` 0 and `top_p_R` 1 do not restrict.
     """
     logits_RV = logits_RV.float() + blocked_V
-    greedy_R = logits_RV.argmax(-1)
     drawn_R = temperature_R > 0
     if not bool(drawn_R.any()):
-        return greedy_R
+        return logits_RV.argmax(-1)
     warmth_R1 = torch.where(drawn_R, temperature_R, torch.ones_like(temperature_R))[:, None]
     odds_RV = torch.softmax(logits_RV / warmth_R1, -1)
     if bool(((top_k_R > 0) | (top_p_R < 1)).any()):
@@ -44,7 +43,7 @@ def next_tokens(
     heap_RV = odds_RV.cumsum(-1, dtype=torch.float64)
     mark_R1 = chance_R.to(torch.float64)[:, None] * heap_RV[:, -1:]
     sampled_R = torch.searchsorted(heap_RV, mark_R1, right=True)[:, 0].clamp_(max=logits_RV.shape[-1] - 1)
-    return torch.where(drawn_R, sampled_R, greedy_R)
+    return sampled_R if bool(drawn_R.all()) else torch.where(drawn_R, sampled_R, logits_RV.argmax(-1))
 
 
 def _restricted(odds_RV: Tensor, top_k_R: Tensor, top_p_R: Tensor) -> Tensor:

@@ -27,6 +27,11 @@ from engine.errors import BackendError
 _ROOM_TO_JOIN = 0.25
 """Free share of the rows at which waiting prompts join: often enough to stay busy, seldom enough to copy little."""
 
+_PADDING = 0.2
+"""Share of padding at which a prefill takes no shorter prompt, once it has `_ENOUGH` prompts."""
+
+_ENOUGH = 8
+
 _FINISHED_TO_LEAVE = 1 / 16
 """Share of finished rows at which they leave the batch."""
 
@@ -45,6 +50,7 @@ class Decoder:
     """A model and how to decode with it."""
 
     model: Any
+    device: torch.device
     replies: ReplyText
     pad: int
     ends: frozenset[int]
@@ -156,11 +162,12 @@ class Scheduler:
     def _take(self, room: int) -> list[Job]:
         """Jobs for one prefill: at most `room` rows and as many prompt tokens as the budget allows."""
         jobs: list[Job] = []
-        tokens = 0
+        longest, tokens = self._queue[0].prompt.length, 0
         while self._queue and room > 0:
             job = self._queue[0]
             tokens += job.prompt.length
-            full = tokens > self._budget.prompt_tokens
+            grid = (len(jobs) + 1) * longest
+            full = grid > self._budget.prompt_tokens or (len(jobs) >= _ENOUGH and tokens < (1 - _PADDING) * grid)
             if jobs and (full or not self._decoder.fit_together(job.prompt, jobs[0].prompt)):
                 break
             taken, left = job.samples[:room], job.samples[room:]
@@ -198,7 +205,7 @@ class _Batch:
         self._owners = [(job, sample) for job in jobs for sample in job.samples]
         self._state = decoder.start(jobs)
         rows = np.repeat(np.arange(len(jobs)), [len(job.samples) for job in jobs])
-        self._state.select(torch.from_numpy(rows).to(decoder.model.device))
+        self._state.select(torch.from_numpy(rows).to(decoder.device))
         settings = [job.request.sampling for job, _ in self._owners]
         longest = max(setting.max_tokens for setting in settings)
         self._limits_R = np.array([setting.max_tokens for setting in settings])
@@ -245,7 +252,7 @@ class _Batch:
             temperature_R=self._temperature_R,
             top_k_R=self._k_R,
             top_p_R=self._p_R,
-            chance_R=torch.from_numpy(self._chance_RS[rows, column_R]).to(self._decoder.model.device),
+            chance_R=torch.from_numpy(self._chance_RS[rows, column_R]).to(self._decoder.device),
         )
         written_R = tokens_R.cpu().numpy()
         self._written_RS[rows, column_R] = written_R
@@ -311,7 +318,7 @@ class _Batch:
         kept = np.arange(len(alive))
         holes = np.flatnonzero(~self._alive_R[: len(alive)])
         kept[holes] = alive[alive >= len(alive)]
-        rows = torch.from_numpy(kept).to(self._decoder.model.device)
+        rows = torch.from_numpy(kept).to(self._decoder.device)
         self._state.select(rows)
         self._owners = [self._owners[row] for row in kept]
         for name in ("_limits_R", "_warmth_R", "_top_k_R", "_top_p_R", "_lengths_R", "_alive_R"):
@@ -322,7 +329,7 @@ class _Batch:
 
     def _settle(self) -> None:
         """What follows from the rows: settings on the device, and the kinds of stop texts."""
-        device = self._decoder.model.device
+        device = self._decoder.device
         self._temperature_R = torch.from_numpy(self._warmth_R).to(device, torch.float32)
         self._k_R = torch.from_numpy(self._top_k_R).to(device)
         self._p_R = torch.from_numpy(self._top_p_R).to(device, torch.float32)

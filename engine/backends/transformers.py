@@ -154,6 +154,7 @@ class TransformersBackend:
             features, shared = self._fastest(prompts[:2])
             self._decoders[seen] = Decoder(
                 model=self.model,
+                device=self.model.device,
                 replies=self._replies,
                 pad=self.encoder.tokenizer.pad_token_id or 0,
                 ends=self._ends,

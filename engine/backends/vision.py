@@ -45,7 +45,7 @@ class ImageFeatures:
     def encode(self, slots: Sequence[ImageSlot]) -> None:
         """Give every slot its features; images of one shape go through the tower together."""
         alike: dict[tuple[Any, ...], list[ImageSlot]] = {}
-        for slot in slots:
+        for slot in {id(slot): slot for slot in slots}.values():
             if slot.features is None:
                 shape = tuple((name, tuple(value.shape)) for name, value in sorted(slot.inputs.items()))
                 alike.setdefault(shape, []).append(slot)
