@@ -103,17 +103,22 @@ def _ends(scale: LeanScale) -> list[Html]:
 
 
 def sparkline(
-    accuracies: Sequence[float | None], *, places: int | None = None, width: int = 96, height: int = 30
+    accuracies: Sequence[float | None],
+    *,
+    places: int | None = None,
+    width: int = 96,
+    height: int = 30,
+    scale: tuple[float, float] = (0.2, 0.7),
 ) -> Html:
     """Accuracy by version as a line with points and judge-v0's level behind it; the last point is bigger.
 
     `places` is how many versions the run will have, so that an unfinished line stops short.
-    Values lie in [0, 1]; unknown ones are skipped. The scale is 0.2 to 0.7 and widens to what is shown.
+    Values lie in [0, 1]; unknown ones are skipped. `scale` widens to what is shown.
     """
     known = [(place, value) for place, value in enumerate(accuracies) if value is not None]
     if not known:
         return element("span", Html("–"), class_="st-dim", aria_label="no accuracy yet")
-    low, high = min(0.2, *(v for _, v in known)), max(0.7, *(v for _, v in known))
+    low, high = min(scale[0], *(v for _, v in known)), max(scale[1], *(v for _, v in known))
     steps = max(len(accuracies), places or 0, 2) - 1
     points = [
         (4 + (width - 10) * place / steps, height - 4 - (height - 8) * (value - low) / (high - low))

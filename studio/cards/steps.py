@@ -30,7 +30,7 @@ def first_steps() -> Html:
     ]
     fates = [fate("kept"), fate("order-flip", "rejected: order-flip")]
     pair = pair_text("The center has a small blue star.", "The center has a small green star.")
-    curve = sparkline(_EXAMPLE_CURVE, width=200, height=84)
+    curve = sparkline(_EXAMPLE_CURVE, width=200, height=76, scale=(0.42, 0.63))
     steps = (
         (scenes, "", "1. Draw and ask", "Scenes are drawn, each with an open or a closed question."),
         (
