@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.answers import normalise
+from engine.assets import assets_folder
 from engine.config import SourceSettings
 from engine.errors import SettingsError, SourceError
-from engine.prompts import ClosedQuestion, QuestionBank
+from engine.prompts import ClosedQuestion, QuestionBank, load_pack
 from engine.records import ImageRow, Instruction, content_id
 from engine.sources.instructions import (
     bank_instructions,
@@ -173,3 +174,12 @@ def test_question_settings_that_contradict_each_other_are_one_sentence(settings:
     with pytest.raises(SettingsError, match=found):
         check_question_settings(SourceSettings.model_validate(settings))
     check_question_settings(SourceSettings(questions="own", question_column="q"))
+
+
+@pytest.mark.parametrize("pack", sorted(path.stem for path in (assets_folder() / "prompts").glob("*.yaml")))
+def test_bank_of_every_shipped_pack_fills_all_its_slots(pack: str) -> None:
+    bank = load_pack(pack).questions
+    made = from_bank(images(300), bank, questions_per_image=4, open_share=0.25)
+    assert len(made) == 1200
+    assert not [one.question for one in made if "{" in one.question]
+    assert {one.dimension for one in made} - {None} == {one.dimension for one in bank.closed}
