@@ -25,10 +25,20 @@ element.addEventListener('click', (event) => {
     else { select(); if (document.execCommand('copy')) done(); }
     return;
   }
+  const zoom = event.target.closest('[data-zoom]');
+  if (zoom && element.contains(zoom) && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    zoom.classList.toggle('is-zoomed');
+    return;
+  }
   act(event.target);
 });
+element.addEventListener('keydown', (event) => {
+  const zoomed = event.key === 'Escape' && element.querySelector('.is-zoomed');
+  if (zoomed) { event.stopPropagation(); zoomed.classList.remove('is-zoomed'); }
+});
 """
-"""Runs once per component: one delegated listener for clicks, and Copy without asking the server."""
+"""Runs once per component: one delegated listener for clicks; Copy and zoom work without asking the server."""
 
 KEY_SCRIPT = """
 document.addEventListener('keydown', (event) => {

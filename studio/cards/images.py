@@ -13,7 +13,8 @@ SMALL_SOURCE = 128
 def picture(src: str | None, alt: str, *, width: int | None = None, zoom: bool = False) -> Html:
     """A square image, or an empty square with the words of `alt` if the URL does not lead to this server.
 
-    `width` is the source's width in pixels; `zoom` makes it a link to the image itself in a new tab.
+    `width` is the source's width in pixels; `zoom` makes it fill the page when pressed
+    (without scripts: a link to the image itself).
     """
     url = image_url(src)
     small = " is-small" if width is not None and width < SMALL_SOURCE else ""
@@ -28,7 +29,9 @@ def picture(src: str | None, alt: str, *, width: int | None = None, zoom: bool =
             href=url,
             target="_blank",
             rel="noopener",
-            title="Open the image",
+            data_zoom=True,
+            title="Enlarge",
+            aria_label=f"Enlarge: {alt}",
         )
     return element("span", image, class_=f"st-img{small}")
 

@@ -18,7 +18,7 @@ _TAGS = set(
 )
 _ATTRIBUTES = set(
     """alt aria-busy aria-current aria-hidden aria-label class cx cy d data-act data-copy data-id data-keys data-label
-    decoding dir disabled fill height href id loading open points r rel role scope src stroke stroke-dasharray
+    data-zoom decoding dir disabled fill height href id loading open points r rel role scope src stroke stroke-dasharray
     stroke-width style tabindex target title type viewbox width x y""".split()  # noqa: SIM905
 )
 _VOID = frozenset({"img", "br"})
@@ -39,6 +39,8 @@ _PAYLOADS = (
     "data:text/html,<script>alert(1)</script>",
     "data:image/svg+xml;base64,PHN2Zy8+",
     "//evil.example/x.png",
+    "/gradio_api/file=images/3f/3fa1.png",
+    "?tab=pairs&run=%3Cb%3E",
     "/\\evil.example",
     "https://evil.example/x.png",
     "${alert(1)}",

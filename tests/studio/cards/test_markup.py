@@ -52,6 +52,14 @@ def test_picture_of_a_small_drawing_is_enlarged_with_hard_edges() -> None:
     assert "is-small" not in picture("/a.png", "", width=640)
 
 
+def test_picture_that_can_be_enlarged_is_a_link_to_itself() -> None:
+    shown = picture("/a.png", "Image of the pair", zoom=True)
+
+    assert 'href="/a.png"' in shown
+    assert "data-zoom" in shown
+    assert 'aria-label="Enlarge: Image of the pair"' in shown
+
+
 def test_press_with_a_local_url_is_a_link_without_act_and_else_a_button() -> None:
     link = press(esc("x"), act="open", key="7", url="?run=a", class_="c")
     button = press(esc("x"), act="open", key="7", url="//evil", class_="c")
