@@ -66,14 +66,14 @@ def test_versions_are_those_with_an_adapter(run):
 
 
 def test_version_that_is_not_there_is_refused_naming_those_that_are(run):
-    with pytest.raises(WorkspaceError, match="there is no judge-v7. Versions here: judge-v0, judge-v1, judge-v2"):
+    with pytest.raises(WorkspaceError, match=r"there is no judge-v7\. Versions here: judge-v0, judge-v1, judge-v2"):
         resolve_judge("trial/judge-v7", run.workspace)
     with pytest.raises(UsageError, match="judge-v0, judge-v1, … or best"):
         resolve_judge("trial/newest", run.workspace)
 
 
 def test_run_that_is_not_there_is_refused_naming_those_that_are(run):
-    with pytest.raises(WorkspaceError, match="no run called 'tryal'. Runs here: trial"):
+    with pytest.raises(WorkspaceError, match=r"no run called 'tryal'\. Runs here: trial"):
         resolve_judge("tryal/judge-v1", run.workspace)
 
 
