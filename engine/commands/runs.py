@@ -57,7 +57,7 @@ def _work(folder: RunFolder, settings: Settings, *, as_json: bool) -> int:
         print(json.dumps(asdict(state), indent=1))
     else:
         print_scores(folder)
-        print(f"{state.message}.")
+        print(state.message)
         if state.state == "stopped":
             print(f"Continue with: judge-studio resume {folder.name} --workspace {folder.workspace.root}")
     return 0
