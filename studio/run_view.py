@@ -9,12 +9,13 @@ from typing import Any
 
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
-from engine.loop import run_settings
+from engine.run_record import run_settings
 from engine.state import ALIVE, RunState, device_holder, read_events, read_state, stop_requested
 from engine.timing import StageTime, times_of
 from engine.workspace import STAGES, RunFolder, read_json
 from studio import cards, words
 from studio.cards import Action, LedgerRow, LogLine, RunRow, StageCell, Stat
+from studio.cards.progress import StageState
 from studio.jobs import is_starting, said_by
 from studio.page import link
 
@@ -295,7 +296,8 @@ def _cell(view: RunView, number: int, stage: str) -> StageCell:
 def _is_at(view: RunView, number: int, stage: str) -> bool:
     if view.state.state == "done" or number != view.state.iteration:
         return False
-    return stage == view.state.stage or (stage == "synthesize" and view.state.stage == "intake" and number == 0)
+    shown = {"intake": "synthesize", "benchmark": "evaluate"}.get(view.state.stage or "", view.state.stage)
+    return stage == shown
 
 
 def _current_cell(view: RunView) -> StageCell:
@@ -304,7 +306,7 @@ def _current_cell(view: RunView) -> StageCell:
     rate = f"{words.decimal(state.rate, 1)} per s" if state.rate else ""
     left = f"{words.duration(state.stage_left)} left" if state.stage_left is not None else ""
     detail = ", ".join(part for part in (rate, left) if part) if view.is_active else "finished parts are kept"
-    kind = "running" if view.is_active else "failed" if state.state == "failed" else "stopped"
+    kind: StageState = "running" if view.is_active else "failed" if state.state == "failed" else "stopped"
     count = ("taking in " if state.stage == "intake" else "") + _counted(state)
     return StageCell(state=kind, count=count.capitalize() if count else "", detail=detail, done_share=share)
 
