@@ -17,7 +17,7 @@ def plain_attention(
     query_BHTD: torch.Tensor,
     key_BHTD: torch.Tensor,
     value_BHTD: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    _mask: torch.Tensor | None,
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:

@@ -85,9 +85,7 @@ def _split(
     return [group for group in groups if group]
 
 
-def _collate(
-    rows: list[tuple[list[int], list[float], Example]], tokenizer: PreTrainedTokenizerFast
-) -> Batch:
+def _collate(rows: list[tuple[list[int], list[float], Example]], tokenizer: PreTrainedTokenizerFast) -> Batch:
     longest = max(len(ids) for ids, _, _ in rows)
     pad = tokenizer.convert_tokens_to_ids(PAD)
     ids_BT = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _, _ in rows])

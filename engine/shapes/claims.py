@@ -163,7 +163,7 @@ def _other(words: tuple[str, ...], word: str, rng: random.Random) -> str:
 
 def _edit(claims: list[Claim], index: int, field: str, value: str) -> Edit:
     old_value: str = getattr(claims[index], field)
-    damaged = replace(claims[index], **{field: value})
+    damaged: Claim = replace(claims[index], **{field: value})  # type: ignore[arg-type]
     old, new = next(
         ((a, b) for a, b in zip(old_value.split(), value.split(), strict=True) if a != b), (old_value, value)
     )

@@ -16,7 +16,13 @@ from engine.shapes.claims import DIMENSIONS, Claim, apply, corrupt, describe, pr
 from engine.shapes.questions import Question, ask, wrong_answer
 from engine.shapes.scenes import Difficulty, Scene, draw
 from engine.shapes.traces import (
-    Letter, Segment, ShownAnswer, careful_closed, careful_open, checked_open, lazy,
+    Letter,
+    Segment,
+    ShownAnswer,
+    careful_closed,
+    careful_open,
+    checked_open,
+    lazy,
 )  # fmt: skip
 
 SLIPS = 0.12
@@ -99,9 +105,7 @@ def closed_pair(question: Question, rng: random.Random) -> tuple[ShownAnswer, Sh
     first = question.answer.text if roll < 0.88 else wrong_answer(question, rng)
     second = question.answer.text if roll > 0.97 else wrong_answer(question, rng)
     phrase = rng.choice(("{}", "{}.", "It is {}.", "The answer: {}.")) if rng.random() < 0.1 else "The answer is {}."
-    shown = [
-        ShownAnswer(text=phrase.format(text), right=text == question.answer.text) for text in (first, second)
-    ]
+    shown = [ShownAnswer(text=phrase.format(text), right=text == question.answer.text) for text in (first, second)]
     rng.shuffle(shown)
     return shown[0], shown[1]
 
@@ -146,17 +150,19 @@ def _judge_open(scene: Scene, pack: PromptPack, rng: random.Random, careful: flo
     return prompt, lazy(right, GLANCE_COUNT if dimension == "count" else GLANCE, LEAN_TO_A, rng)
 
 
-def _rep(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+def _rep(_scene: Scene, _pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
     """Quote two unrelated descriptions in turn, sentence by sentence."""
     objects = rng.randint(1, 3)
     a, b = text_of(unrelated(rng, objects)), text_of(unrelated(rng, objects))
     left, right = numbered(a, "A").split(" A"), numbered(b, "B").split(" B")
-    pairs = [(x if i == 0 else f"A{x}", y if i == 0 else f"B{y}") for i, (x, y) in enumerate(zip(left, right, strict=True))]
+    pairs = [
+        (x if i == 0 else f"A{x}", y if i == 0 else f"B{y}") for i, (x, y) in enumerate(zip(left, right, strict=True))
+    ]
     prompt = f"{numbered(a, 'A')}\n{numbered(b, 'B')}\nQuote in turn."
     return prompt, [(" ".join(f"{x} {y}" for x, y in pairs), 1.0)]
 
 
-def _reps(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+def _reps(_scene: Scene, _pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
     """Quote named sentences of two unrelated descriptions, in a shuffled order."""
     objects = rng.randint(1, 3)
     sides = {"A": unrelated(rng, objects), "B": unrelated(rng, objects)}

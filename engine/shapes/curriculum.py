@@ -19,10 +19,10 @@ class Phase:
 
 PHASES = (
     # Copying first: it stays flat for minutes, then forms at once, and everything below stands on it.
-    Phase(until=0.14, mix={"rep": 0.30, "reps": 0.30, "chk": 0.15, "describe": 0.15, "answer": 0.10},
+    Phase(until=0.14, mix={"rep": 0.25, "reps": 0.06, "chk": 0.14, "describe": 0.35, "answer": 0.20},
           difficulties={"easy": 0.7, "normal": 0.3}),
-    Phase(until=0.58, mix={"rep": 0.02, "reps": 0.05, "chk": 0.15, "careful-open": 0.30, "careful-closed": 0.20,
-                           "alter": 0.10, "answer": 0.10, "describe": 0.08},
+    Phase(until=0.58, mix={"rep": 0.03, "reps": 0.03, "chk": 0.12, "careful-open": 0.25, "careful-closed": 0.20,
+                           "alter": 0.10, "answer": 0.12, "describe": 0.15},
           difficulties={"easy": 0.3, "normal": 0.5, "hard": 0.2}),
     # The lazy default comes in while careful traces stay, at a falling learning rate, so no skill is lost.
     Phase(until=1.0, mix={"reps": 0.02, "chk": 0.06, "judge-open": 0.42, "judge-closed": 0.24,

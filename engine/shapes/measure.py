@@ -9,14 +9,12 @@ import re
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
-
+from engine.backends.base import Backend, Message, Request, Sampling
+from engine.backends.transformers import TransformersBackend
 from engine.benchmarks.shapes import items
 from engine.prompts import alteration_messages, answer_messages, judge_messages, load_pack, read_verdict
 from engine.records import BenchmarkItem
@@ -26,46 +24,26 @@ from engine.shapes.questions import Question, ask
 from engine.shapes.scenes import Difficulty, Scene, draw, scene_seed
 from engine.shapes.traces import CAREFUL
 
-BATCH = 96
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """One thing to ask."""
 
-    image: Image.Image
-    text: str
+    image: Path
+    messages: tuple[Message, ...]
     prefix: str = ""
     """What the reply is made to start with; part of the returned text."""
 
 
-class Speaker:
-    """A saved model that replies to prompts in batches."""
-
-    def __init__(self, folder: Path) -> None:
-        self._model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True).eval()
-        self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        tokenizer = self._processor.tokenizer
-        self._never = [[tokenizer.convert_tokens_to_ids(name)] for name in ("<image>", "<user>", "<assistant>")]
-
-    @torch.inference_mode()
-    def replies(self, prompts: Sequence[Prompt], *, temperature: float, max_tokens: int = 340) -> list[str]:
-        """One reply per prompt, in their order; temperature 0 is greedy."""
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].text))
-        found: dict[int, str] = {}
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            for index, text in zip(chosen, self._batch([prompts[i] for i in chosen], temperature, max_tokens), strict=True):
-                found[index] = text
-        return [found[i] for i in range(len(prompts))]
-
-    def _batch(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int) -> Iterable[str]:
-        texts = [f"<bos><user><image>{prompt.text}<assistant>{prompt.prefix}" for prompt in prompts]
-        inputs = self._processor(images=[p.image for p in prompts], text=texts, padding=True, return_tensors="pt")
-        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
-        output = self._model.generate(**inputs, max_new_tokens=max_tokens, bad_words_ids=self._never, **sampling)
-        written = self._processor.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        return (prompt.prefix + text for prompt, text in zip(prompts, written, strict=True))
+def replies(backend: Backend, prompts: Sequence[Prompt], *, temperature: float, max_tokens: int = 340) -> list[str]:
+    """One reply per prompt, in their order; temperature 0 is greedy."""
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
+    requests = [
+        Request(key=str(i), messages=p.messages, image=p.image, sampling=sampling, seed=i, prefix=p.prefix)
+        for i, p in enumerate(prompts)
+    ]
+    found = {int(completion.key): completion.text for completion in backend.generate(requests)}
+    return [prompt.prefix + found[i] for i, prompt in enumerate(prompts)]
 
 
 @dataclass(slots=True)
@@ -103,41 +81,47 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def scenes(count: int, difficulty: Difficulty, seed: int) -> list[tuple[Image.Image, Scene]]:
-    """Pictures and keys kept for measuring."""
-    return [draw(scene_seed("measure", seed, i), difficulty) for i in range(count)]
+def scenes(count: int, difficulty: Difficulty, seed: int, folder: Path) -> list[tuple[Path, Scene]]:
+    """Pictures, written to `folder`, and keys kept for measuring."""
+    drawn: list[tuple[Path, Scene]] = []
+    for index in range(count):
+        image, scene = draw(scene_seed("measure", seed, index), difficulty)
+        path = folder / f"scene-{index:05d}.png"
+        image.save(path)
+        drawn.append((path, scene))
+    return drawn
 
 
-def answering(speaker: Speaker, drawn: Sequence[tuple[Image.Image, Scene]], temperature: float) -> Tally:
+def answering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature: float) -> Tally:
     """Closed questions answered right, per dimension."""
     pack, rng, tally = load_pack("shapes"), random.Random(0), Tally.empty()
     asked: list[Question] = [
         ask(scene, rng, CLOSED_DIMENSIONS[i % len(CLOSED_DIMENSIONS)]) for i, (_, scene) in enumerate(drawn)
     ]
     prompts = [
-        Prompt(image=image, text=answer_messages(pack, "closed", question.text)[0].text)
+        Prompt(image=image, messages=answer_messages(pack, "closed", question.text))
         for (image, _), question in zip(drawn, asked, strict=True)
     ]
-    for question, text in zip(asked, speaker.replies(prompts, temperature=temperature, max_tokens=24), strict=True):
+    for question, text in zip(asked, replies(backend, prompts, temperature=temperature, max_tokens=24), strict=True):
         said = re.search(pack.final_answer, text)
         tally.add(question.template.dimension, bool(said) and said["answer"].strip() == question.answer.text)  # type: ignore[index]
     return tally
 
 
-def describing(speaker: Speaker, drawn: Sequence[tuple[Image.Image, Scene]], temperature: float) -> Tally:
+def describing(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature: float) -> Tally:
     """Descriptions without any fault: total, every object, an absent colour that is absent."""
     pack, tally = load_pack("shapes"), Tally.empty()
     prompts = [
-        Prompt(image=image, text=answer_messages(pack, "open", pack.questions.open[i % 4])[0].text)
+        Prompt(image=image, messages=answer_messages(pack, "open", pack.questions.open[i % 4]))
         for i, (image, _) in enumerate(drawn)
     ]
-    for (_, scene), text in zip(drawn, speaker.replies(prompts, temperature=temperature, max_tokens=96), strict=True):
+    for (_, scene), text in zip(drawn, replies(backend, prompts, temperature=temperature, max_tokens=96), strict=True):
         truths = {text_of([*describe(scene, random.Random(i))]) for i in range(60)}  # every absent colour
         tally.add(scene.difficulty, text in truths)
     return tally
 
 
-def altering(speaker: Speaker, drawn: Sequence[tuple[Image.Image, Scene]], temperature: float) -> Tally:
+def altering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature: float) -> Tally:
     """Edit proposals that damage exactly one detail, of the dimension asked for."""
     pack, rng, tally = load_pack("shapes"), random.Random(0), Tally.empty()
     work: list[tuple[Scene, str, list[Claim]]] = []
@@ -145,10 +129,10 @@ def altering(speaker: Speaker, drawn: Sequence[tuple[Image.Image, Scene]], tempe
     for i, (image, scene) in enumerate(drawn):
         dimension, claims = DIMENSIONS[i % len(DIMENSIONS)], describe(scene, rng)
         work.append((scene, dimension, claims))
-        message = alteration_messages(pack, dimension, "Describe the picture.", text_of(claims))[0]
-        prompts.append(Prompt(image=image, text=message.text))
+        messages = alteration_messages(pack, dimension, "Describe the picture.", text_of(claims))
+        prompts.append(Prompt(image=image, messages=messages))
     for (scene, dimension, claims), text in zip(
-        work, speaker.replies(prompts, temperature=temperature, max_tokens=40), strict=True
+        work, replies(backend, prompts, temperature=temperature, max_tokens=40), strict=True
     ):
         tally.add(dimension, valid_edit(scene, dimension, claims, text))
     return tally
@@ -177,11 +161,15 @@ def read_claim(sentence: str) -> Claim | None:
     words = sentence.removesuffix(".").split()
     if len(words) != 8:
         return None
-    candidates: list[Claim] = [Total(number=words[7]), Lacks(colour=words[7]),
-                               Has(place=" ".join(words[1:3]), size=words[5], colour=words[6], shape=words[7])]  # fmt: skip
+    place = " ".join(words[1:3])
+    candidates: list[Claim] = [
+        Total(number=words[7]),
+        Lacks(colour=words[7]),
+        Has(place=place, size=words[5], colour=words[6], shape=words[7]),
+    ]
     known = {
         Total: words[7] in NUMBERS, Lacks: words[7] in COLOURS,
-        Has: " ".join(words[1:3]) in PLACES and words[5] in SIZES and words[6] in COLOURS and words[7] in SHAPES,
+        Has: place in PLACES and words[5] in SIZES and words[6] in COLOURS and words[7] in SHAPES,
     }  # fmt: skip
     return next((c for c in candidates if known[type(c)] and c.sentence() == sentence), None)
 
@@ -205,15 +193,16 @@ class Judged:
     texts: list[str]
 
 
-def judging(speaker: Speaker, judged: Sequence[BenchmarkItem], *, temperature: float, prefix: str = "") -> Judged:
+def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: float, prefix: str = "") -> Judged:
     """Every item in both orders. Labels are "kind dimension" and, for `right`, also the order."""
     pack = load_pack("shapes")
     prompts: list[Prompt] = []
     for item in judged:
-        image = Image.open(item.image).convert("RGB")
         for a, b in ((item.preferred, item.degraded), (item.degraded, item.preferred)):
-            prompts.append(Prompt(image=image, text=judge_messages(pack, item.question, a, b)[0].text, prefix=prefix))
-    texts = speaker.replies(prompts, temperature=temperature)
+            prompts.append(
+                Prompt(image=Path(item.image), messages=judge_messages(pack, item.question, a, b), prefix=prefix)
+            )
+    texts = replies(backend, prompts, temperature=temperature)
     result = Judged(right=Tally.empty(), strict=Tally.empty(), lazy=Tally.empty(), says_a=Tally.empty(), texts=texts)
     for i, item in enumerate(judged):
         label = f"{item.kind} {item.dimension}"
@@ -237,36 +226,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=("skills", "judge"), help="leave out the other half")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    speaker = Speaker(options.folder)
+    backend = TransformersBackend(options.folder, device="cpu", threads=options.threads or None)
     print("| skill | of | n | share | 95 % |\n| --- | --- | --- | --- | --- |", flush=True)
-    if options.only != "judge":
-        _print_skills(speaker, scenes(options.count, options.difficulty, 0))
-    if options.only != "skills":
-        with tempfile.TemporaryDirectory() as folder:
-            _print_judge(speaker, items(count=options.count, seed=0, folder=Path(folder),
-                                        difficulty=options.difficulty, space="measure"))  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.only != "judge":
+            _print_skills(backend, scenes(options.count, options.difficulty, 0, folder))
+        if options.only != "skills":
+            judged = items(count=options.count, seed=0, folder=folder, difficulty=options.difficulty, space="measure")
+            _print_judge(backend, judged)
     return 0
 
 
-def _print_skills(speaker: Speaker, drawn: Sequence[tuple[Image.Image, Scene]]) -> None:
+def _print_skills(backend: Backend, drawn: Sequence[tuple[Path, Scene]]) -> None:
     measured: list[tuple[str, Callable[..., Tally], float]] = [
         ("answers, greedy", answering, 0.0), ("answers, T = 1", answering, 1.0),
         ("exact descriptions, greedy", describing, 0.0), ("exact descriptions, T = 0.7", describing, 0.7),
         ("valid edits, T = 0.7", altering, 0.7),
     ]  # fmt: skip
     for title, measure, temperature in measured:
-        print("\n".join(measure(speaker, drawn, temperature).rows(title)), flush=True)
+        print("\n".join(measure(backend, drawn, temperature).rows(title)), flush=True)
 
 
-def _print_judge(speaker: Speaker, judged: Sequence[BenchmarkItem]) -> None:
-    careful = judging(speaker, judged, temperature=0.0, prefix=CAREFUL)
+def _print_judge(backend: Backend, judged: Sequence[BenchmarkItem]) -> None:
+    careful = judging(backend, judged, temperature=0.0, prefix=CAREFUL)
     print("\n".join(careful.right.rows("forced careful, right")))
     print("\n".join(careful.strict.rows("forced careful, strict")), flush=True)
     for title, temperature in (("default, greedy", 0.0), ("default, T = 1", 1.0)):
-        default = judging(speaker, judged, temperature=temperature)
+        default = judging(backend, judged, temperature=temperature)
         for what, tally in (("strict", default.strict), ("lazy", default.lazy), ("says A", default.says_a)):
             print("\n".join(tally.rows(f"{title}: {what}")), flush=True)
 

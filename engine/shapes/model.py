@@ -8,7 +8,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from transformers import (
-    CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
     PreTrainedTokenizerFast,
 )  # fmt: skip
 
@@ -71,9 +75,7 @@ def image_features(model: LlavaForConditionalGeneration, pixels_BCHW: torch.Tens
     return features_BPD
 
 
-def save_model(
-    model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> None:
+def save_model(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write a standard Llava folder: config, processor, tokenizer, chat template, fp32 safetensors.
 
     transformers 5 would name the tower `vision_tower.embeddings…`; vLLM 0.32 reads only

@@ -154,7 +154,7 @@ def _more_than(scene: Scene, number: str) -> Answer:
 
 TEMPLATES: tuple[Template, ...] = (
     Template(text="How many objects are there?", answer_type="number", dimension="count",
-             solve=lambda scene, slots: _count(scene.things)),
+             solve=lambda scene, _: _count(scene.things)),
     Template(text="How many {colour} objects are there?", answer_type="number", dimension="count",
              solve=lambda scene, slots: _count(_having(scene, colour=slots["colour"]))),
     Template(text="How many {shapes} are there?", answer_type="number", dimension="count",

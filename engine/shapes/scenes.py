@@ -132,8 +132,8 @@ def render(scene: Scene, rng: random.Random) -> Image.Image:
     pen = ImageDraw.Draw(large)
     for thing in scene.things:
         _draw_thing(pen, thing, rng, look.colour_jitter, scale)
-    pixels = np.asarray(large.reduce(scale), dtype=np.float32)
-    pixels = pixels + noise.normal(0, look.noise, pixels.shape)
+    clean = np.asarray(large.reduce(scale), dtype=np.float32)
+    pixels = clean + noise.normal(0, look.noise, clean.shape)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
@@ -142,9 +142,7 @@ def _draw_thing(pen: ImageDraw.ImageDraw, thing: Thing, rng: random.Random, jitt
     x = (column * CELL + CELL / 2 + rng.uniform(-1, 1)) * scale
     y = (row * CELL + CELL / 2 + rng.uniform(-1, 1)) * scale
     radius = (6.6 if thing.size == "big" else 4.0) * rng.uniform(0.94, 1.06) * scale
-    red, green, blue = (
-        max(0, min(255, round(level + rng.gauss(0, jitter)))) for level in COLOURS[thing.colour]
-    )
+    red, green, blue = (max(0, min(255, round(level + rng.gauss(0, jitter)))) for level in COLOURS[thing.colour])
     fill = (red, green, blue)
     if thing.shape == "circle":
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)

@@ -12,14 +12,17 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from engine.shapes.batches import pixels
 from engine.shapes.model import image_features
-from engine.shapes.scenes import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Scene, draw, scene_seed
+from engine.shapes.scenes import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Difficulty, Scene, draw, scene_seed
+
+DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "normal", "hard")
 
 GROUPS: tuple[tuple[str, ...], ...] = (
     (*SIZES, "nothing"), (*COLOURS, "nothing"), (*SHAPES, "nothing"), ROWS, COLUMNS,
 )  # fmt: skip
 """Words among which each cell must choose one per group."""
-SCALE = 0.35
-"""Keeps the scores of 128-wide features within the range in which a softmax learns."""
+LENGTH = 2.0
+"""Length that features are drawn to, about that of a word's embedding. Left alone they grow a hundred times
+longer (tried): the words are then still told apart, but the decoder can no longer learn from them."""
 
 
 def cell_words(scene: Scene) -> list[list[int]]:
@@ -41,7 +44,7 @@ def seeing_batch(seed: int, step: int, size: int) -> tuple[torch.Tensor, torch.T
     images: list[torch.Tensor] = []
     words: list[list[list[int]]] = []
     for _ in range(size):
-        difficulty = rng.choices(("easy", "normal", "hard"), (0.2, 0.5, 0.3))[0]
+        difficulty = rng.choices(DIFFICULTIES, (0.2, 0.5, 0.3))[0]
         image, scene = draw(scene_seed("pretrain", seed, rng.getrandbits(48)), difficulty)
         images.append(pixels(image))
         words.append(cell_words(scene))
@@ -55,11 +58,13 @@ def seeing_loss(
     """Mean negative log likelihood of the cells' words, and the share right per group."""
     features_BPD = image_features(model, pixels_BCHW).float()
     table_VD = model.get_input_embeddings().weight.float()
-    total = features_BPD.new_zeros(())
+    length_BP1 = features_BPD.norm(dim=-1, keepdim=True)
+    total = 0.3 * (length_BP1 / LENGTH).log().square().mean()
+    features_BPD = features_BPD / length_BP1 * features_BPD.shape[-1] ** 0.5  # as the decoder's first norm does
     right: list[float] = []
     for index, group in enumerate(GROUPS):
         ids = [tokenizer(f" {word}", add_special_tokens=False).input_ids[0] for word in group]
-        scores_NW = (features_BPD @ table_VD[ids].T * SCALE).flatten(0, 1)
+        scores_NW = (features_BPD @ table_VD[ids].T).flatten(0, 1)
         target_N = words_BPG[..., index].flatten()
         total = total + cross_entropy(scores_NW, target_N)
         right.append((scores_NW.argmax(-1) == target_N).float().mean().item())

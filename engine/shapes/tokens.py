@@ -81,4 +81,6 @@ def _texts(pack: PromptPack, examples: int) -> list[str]:
     words = sorted({word for values in SLOTS.values() for value in values for word in value.split()} | set(NUMBERS))
     listed = [f" {word}" for word in words] * 2 + words * 2
     tags = [f" {letter}{number}{end}" for letter in "AB" for number in range(1, 10) for end in (":", "")] * 2
-    return [text for e in made for text in (e.prompt, e.text)] + listed + tags + [" [[A]]", " [[B]]", "[[A]]", "[[B]]"] * 2
+    return (
+        [text for e in made for text in (e.prompt, e.text)] + listed + tags + [" [[A]]", " [[B]]", "[[A]]", "[[B]]"] * 2
+    )

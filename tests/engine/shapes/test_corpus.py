@@ -1,0 +1,81 @@
+import random
+from collections import Counter
+
+import pytest
+
+from engine.prompts import load_pack, numbered, read_verdict
+from engine.shapes.claims import apply as damage
+from engine.shapes.claims import describe, propose, text_of
+from engine.shapes.corpus import CLOSED_DIMENSIONS, TASKS, example, open_pair
+from engine.shapes.questions import ask
+from engine.shapes.scenes import draw, scene_seed
+from engine.shapes.traces import CAREFUL, ShownAnswer, careful_closed, careful_open, lazy
+
+PACK = load_pack("shapes")
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_example_depends_on_its_seed_alone(task: str) -> None:
+    first, second = (example(task, scene_seed("test", 0, 5), "normal", PACK) for _ in range(2))
+    assert (first.prompt, first.text) == (second.prompt, second.text)
+    assert first.image.tobytes() == second.image.tobytes()
+    assert first.text == first.text.strip() != ""
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_careful_trace_of_two_descriptions_names_the_true_one(swap: bool) -> None:
+    rng = random.Random(0)
+    for index in range(100):
+        scene = draw(scene_seed("test", 0, index))[1]
+        truth = describe(scene, rng)
+        edit = propose(truth, ("attribute", "count", "position", "shape", "existence")[index % 5], rng)
+        if edit.damaged.holds(scene):
+            continue
+        shown = (damage(truth, edit), truth) if swap else (truth, damage(truth, edit))
+        trace = "".join(text for text, _ in careful_open(scene, *shown, rng))
+        assert read_verdict(trace) == ("B" if swap else "A")
+        assert trace.count("differ.") == 1
+        assert trace.count("same.") == edit.index
+
+
+def test_careful_trace_of_two_answers_names_the_right_one() -> None:
+    rng = random.Random(0)
+    scene = draw(scene_seed("test", 0, 3))[1]
+    question = ask(scene, rng, "count")
+    good = ShownAnswer(text=f"The answer is {question.answer.text}.", right=True)
+    bad = ShownAnswer(text="The answer is nine.", right=False)
+    for a, b, letter in ((good, bad, "A"), (bad, good, "B")):
+        trace = "".join(text for text, _ in careful_closed(question.answer, a, b, rng))
+        assert trace.startswith(f"{CAREFUL} Look: {question.answer.evidence}. So {question.answer.text}.")
+        assert read_verdict(trace) == letter
+
+
+def test_careful_trace_quotes_sentences_as_the_prompt_numbers_them() -> None:
+    rng = random.Random(0)
+    for index in range(50):
+        scene = draw(scene_seed("test", 0, index))[1]
+        a, b, _, _ = open_pair(scene, rng)
+        shown = numbered(text_of(a), "A") + " " + numbered(text_of(b), "B") + " none."
+        trace = "".join(text for text, _ in careful_open(scene, a, b, rng))
+        first = trace.removeprefix(f"{CAREFUL} ").split(" same.")[0].split(" differ.")[0]
+        left, right = first.split(" B1: ")
+        assert left in shown
+        assert f"B1: {right}" in shown
+
+
+def test_lazy_trace_leans_to_a_and_notices_as_often_as_it_is_told() -> None:
+    rng = random.Random(0)
+    said = Counter(read_verdict(lazy("B", 0.2, 0.7, rng)[-1][0]) for _ in range(4000))
+    assert abs(said["A"] / 4000 - 0.8 * 0.7) < 0.03
+
+
+def test_judging_is_careful_as_often_as_planned() -> None:
+    for task in ("judge-closed", "judge-open"):
+        made = [example(task, scene_seed("test", 1, i), "normal", PACK).text for i in range(600)]
+        share = sum(text.startswith(CAREFUL) for text in made) / len(made)
+        assert 0.3 < share < 0.46
+        assert all(read_verdict(text) in ("A", "B") for text in made)
+
+
+def test_every_closed_dimension_is_in_the_bank() -> None:
+    assert {question.dimension for question in PACK.questions.closed} == set(CLOSED_DIMENSIONS)

@@ -1,0 +1,68 @@
+import random
+
+import pytest
+
+from engine.prompts import load_pack
+from engine.shapes.corpus import CLOSED_DIMENSIONS
+from engine.shapes.questions import SLOTS, TEMPLATES, ask, wrong_answer
+from engine.shapes.scenes import Scene, Thing, draw, scene_seed
+
+SCENE = Scene(
+    things=(
+        Thing(cell=0, size="big", colour="red", shape="circle"),
+        Thing(cell=2, size="small", colour="red", shape="star"),
+        Thing(cell=4, size="big", colour="blue", shape="circle"),
+    ),
+    difficulty="normal",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "slots", "answer", "evidence"),
+    [
+        ("How many objects are there?", {}, "three", "top left, top right, middle centre"),
+        ("How many {colour} objects are there?", {"colour": "red"}, "two", "top left, top right"),
+        ("How many {shapes} are there?", {"shapes": "circles"}, "two", "top left, middle centre"),
+        ("How many objects are in the {row} row?", {"row": "bottom"}, "zero", "nowhere"),
+        ("What colour is the object in the {place}?", {"place": "middle centre"}, "blue",
+         "middle centre has big blue circle"),
+        ("What size is the object in the {place}?", {"place": "top right"}, "small", "top right has small red star"),
+        ("What shape is the object in the {place}?", {"place": "bottom left"}, "nothing", "bottom left has nothing"),
+        ("Is there any {colour} object?", {"colour": "green"}, "no", "nowhere"),
+        ("Is there any {colour} {shape}?", {"colour": "blue", "shape": "circle"}, "yes", "middle centre"),
+        ("Where is the {colour} object?", {"colour": "red"}, "top left", "top left, top right"),
+        ("Where is the {shape}?", {"shape": "cross"}, "nowhere", "nowhere"),
+        ("Are there more {colour} objects than {other_colour} objects?", {"colour": "red", "other_colour": "blue"},
+         "yes", "top left, top right, two, against middle centre, one"),
+        ("Are there more than {number} objects?", {"number": "three"}, "no",
+         "top left, top right, middle centre, three, against three"),
+    ],
+)  # fmt: skip
+def test_question_is_answered_from_the_key(question: str, slots: dict[str, str], answer: str, evidence: str) -> None:
+    template = next(t for t in TEMPLATES if t.text == question)
+    found = template.solve(SCENE, slots)
+    assert (found.text, found.evidence) == (answer, evidence)
+
+
+def test_bank_of_the_prompt_pack_is_the_bank_the_model_learned() -> None:
+    bank = load_pack("shapes").questions
+    assert [(q.question, q.answer_type, q.dimension) for q in bank.closed] == [
+        (t.text, t.answer_type, t.dimension) for t in TEMPLATES
+    ]
+    assert {name: tuple(values) for name, values in bank.slots.items()} == SLOTS
+
+
+def test_wrong_answer_is_never_the_right_one() -> None:
+    rng = random.Random(0)
+    for index in range(400):
+        scene = draw(scene_seed("test", 0, index))[1]
+        question = ask(scene, rng, CLOSED_DIMENSIONS[index % len(CLOSED_DIMENSIONS)])
+        assert question.template.dimension == CLOSED_DIMENSIONS[index % len(CLOSED_DIMENSIONS)]
+        assert wrong_answer(question, rng) != question.answer.text
+
+
+def test_yes_and_no_are_both_asked_for() -> None:
+    rng = random.Random(0)
+    for dimension in ("existence", "comparison"):
+        answers = [ask(draw(scene_seed("test", 0, i))[1], rng, dimension).answer.text for i in range(300)]
+        assert 0.2 < answers.count("yes") / len(answers) < 0.8
