@@ -5,80 +5,26 @@ It knows no model family and no file format; stages and the workspace do.
 """
 
 import os
-import signal
-import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engine.backends.base import BASE_JUDGE, Backend
-from engine.config import Settings, flat, parse_settings, settings_as_dict
-from engine.errors import IdentityError, JudgeStudioError, SourceError, StopRequested, WorkspaceError
+from engine.config import Settings
+from engine.errors import IdentityError, SourceError
 from engine.progress import Progress
 from engine.prompts import PromptPack, load_pack
-from engine.provenance import library_versions, model_fingerprint
+from engine.provenance import model_fingerprint
 from engine.records import BenchmarkItem, ImageRow, Instruction, Pair, Trace
-from engine.state import (
-    ALIVE,
-    RunState,
-    append_event,
-    clear_stop,
-    device_lock,
-    read_state,
-    run_lock,
-)
-from engine.workspace import RunFolder, StageFolder, free_bytes, read_json, write_text
-
-_LEAST_FREE_BYTES = 200_000_000
-"""A run does not start with less room: the parts of one iteration and an adapter fit."""
-_BEAT_SECONDS = 5.0
-"""The page calls a heartbeat old after 15 s."""
+from engine.run_process import check_room, heartbeat, outcome, signals
+from engine.run_record import run_record, run_settings
+from engine.state import RunState, append_event, clear_stop, device_lock, read_state, run_lock
+from engine.workspace import RunFolder, StageFolder, read_json
 
 Watch = Callable[[RunState], None]
 Opener = Callable[[Settings, Path], Backend]
-
-
-def create_run(run: RunFolder, settings: Settings) -> None:
-    """Write config.yaml, or check that the existing one holds the same settings (`loop.*` may change).
-
-    Raises `IdentityError` naming the first setting that differs.
-    """
-    if run.config.exists():
-        before, now = flat(run_settings(run)), flat(settings)
-        for key in now:
-            if not key.startswith("loop.") and before.get(key) != now[key]:
-                raise IdentityError(
-                    f"run '{run.name}': cannot continue, {key} was {before.get(key)!r}, now {now[key]!r}. "
-                    "Start a new run, or set it back."
-                )
-    run.folder.mkdir(parents=True, exist_ok=True)
-    record = {
-        "settings": settings_as_dict(settings),
-        "libraries": library_versions(),
-        "model_fingerprint": model_fingerprint(settings.model.base),
-    }
-    write_text(run.config, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
-
-
-def run_settings(run: RunFolder) -> Settings:
-    """The settings a run was made with. Raises `WorkspaceError` if config.yaml cannot be read."""
-    return parse_settings(_run_record(run).get("settings") or {}, where=str(run.config))
-
-
-def _run_record(run: RunFolder) -> dict[str, Any]:
-    try:
-        record = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise WorkspaceError(f"{run.config}: cannot read: {error}. Restore the file or start a new run.") from error
-    if not isinstance(record, dict):
-        raise WorkspaceError(f"{run.config}: expected settings by name. Restore the file or start a new run.")
-    return record
 
 
 def open_model(settings: Settings, workspace: Path) -> Backend:
@@ -99,9 +45,9 @@ def run_loop(run: RunFolder, *, watch: Watch | None = None, opener: Opener = ope
         clear_stop(run)
         progress = Progress(run, _first_state(run, settings), watch=watch)
         progress.update(state="queued")
-        with _signals(progress), _heartbeat(progress), _outcome(progress):
-            _check_room(run)
-            device = _device(settings)
+        with signals(progress), heartbeat(progress), outcome(progress):
+            check_room(run)
+            device = device_of(settings)
             with device_lock(device, f"run {run.name}", waiting=lambda holder: _wait(progress, device, holder)):
                 progress.update(state="running", device=device, message="Starting")
                 append_event(run, "start", iterations=settings.loop.iterations)
@@ -120,7 +66,8 @@ def _first_state(run: RunFolder, settings: Settings) -> RunState:
     )
 
 
-def _device(settings: Settings) -> str:
+def device_of(settings: Settings) -> str:
+    """What a run with these settings has to itself: "cpu", "cuda", or a server by its address."""
     if settings.model.backend == "openai":
         return f"server {settings.model.url}"
     if settings.model.device != "auto":
@@ -133,89 +80,6 @@ def _device(settings: Settings) -> str:
 def _wait(progress: Progress, device: str, holder: str) -> None:
     progress.update(message=f"Waiting for {device}: {holder} is using it", device=device)
     progress.check_stop()
-
-
-def _check_room(run: RunFolder) -> None:
-    free = free_bytes(run.folder)
-    if free < _LEAST_FREE_BYTES:
-        raise WorkspaceError(
-            f"{run.folder}: only {free // 1_000_000} MB are free, a run needs at least "
-            f"{_LEAST_FREE_BYTES // 1_000_000} MB. Free some space, then resume."
-        )
-
-
-@contextmanager
-def _signals(progress: Progress) -> Iterator[None]:
-    """SIGTERM, SIGHUP and Ctrl-C ask for a stop after the batch; a second Ctrl-C interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, _frame: object) -> None:
-        if progress.stop and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        progress.stop = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _heartbeat(progress: Progress) -> Iterator[None]:
-    """A sign of life even while a model loads or a long batch computes."""
-    over = threading.Event()
-
-    def beat() -> None:
-        while not over.wait(_BEAT_SECONDS):
-            progress.beat()
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-@contextmanager
-def _outcome(progress: Progress) -> Iterator[None]:
-    """Record how the work ended, whatever ends it."""
-    try:
-        yield
-    except StopRequested:
-        progress.update(state="stopped", message="Stopped; finished parts are kept", pid=None)
-        append_event(progress.run, "stopped")
-    except KeyboardInterrupt:
-        progress.update(state="stopped", message="Interrupted; finished parts are kept", pid=None)
-        raise
-    except Exception as error:
-        expected = isinstance(error, JudgeStudioError)
-        sentence = str(error) if expected else f"{type(error).__name__}: {error}. See {progress.run.log.name}."
-        if not expected:
-            traceback.print_exc()
-        _record_failure(progress, sentence)
-        raise
-    else:
-        progress.update(state="done", stage=None, message=_last_words(progress.state), pid=None, stage_left=None)
-        append_event(progress.run, "done", best=progress.state.best)
-
-
-def _record_failure(progress: Progress, sentence: str) -> None:
-    """A full disk must not hide the failure it caused."""
-    try:
-        append_event(progress.run, "failed", error=sentence)
-        progress.update(state="failed", error=sentence, pid=None)
-    except (OSError, WorkspaceError):
-        return  # the lock is released on exit, so readers will recognise the run as dead
-
-
-def _last_words(state: RunState) -> str:
-    return f"{state.message}. The best version is {state.best}." if state.best else state.message
 
 
 class _Loop:
@@ -248,7 +112,7 @@ class _Loop:
 
         check_settings(self.settings, self.pack)
         check_rule(self.settings.select)
-        before = _run_record(self.run).get("model_fingerprint")
+        before = run_record(self.run).get("model_fingerprint")
         now = model_fingerprint(self.settings.model.base)
         if before is not None and before != now:
             raise IdentityError(
@@ -338,7 +202,7 @@ class _Loop:
                 self.progress.update(message=f"Stopped before iteration {number}: the time budget is spent")
                 return
             started = time.monotonic()
-            self._one_iteration(number, instructions, mean(seconds))
+            self._one_iteration(number, instructions, _mean(seconds))
             seconds.append(time.monotonic() - started)
             history.append(self.run.stage(number, "evaluate").summary() or {})
             best = best_version(history)
@@ -492,14 +356,9 @@ class _Loop:
         budget = self.settings.loop.budget_minutes
         if budget is None:
             return False
-        return self.progress.state.seconds + (mean(seconds) or 0.0) > budget * 60
+        return self.progress.state.seconds + (_mean(seconds) or 0.0) > budget * 60
 
 
-def mean(values: list[float]) -> float | None:
+def _mean(values: list[float]) -> float | None:
     """None for no values."""
     return sum(values) / len(values) if values else None
-
-
-def is_alive(run: RunFolder) -> bool:
-    """Whether some process is working on the run or waiting to."""
-    return read_state(run).state in ALIVE

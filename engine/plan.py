@@ -12,8 +12,8 @@ from pathlib import Path
 from engine.config import Settings
 from engine.console import duration
 from engine.errors import JudgeStudioError
-from engine.loop import run_settings
 from engine.provenance import model_folder
+from engine.run_record import run_settings
 from engine.timing import StageTime, stage_times
 from engine.workspace import STAGES, RunFolder, Workspace, bytes_under, free_bytes
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.backends.base import BASE_JUDGE, Backend
 from engine.config import ModelSettings, Settings
 from engine.errors import ModelError, UsageError, WorkspaceError
-from engine.loop import run_settings
+from engine.run_record import run_settings
 from engine.state import read_state
 from engine.workspace import RunFolder, Workspace
 

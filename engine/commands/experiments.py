@@ -15,7 +15,8 @@ def experiment(options: Namespace) -> int:
     if options.name is None:
         print("\n".join(experiments()))
         return 0
-    from engine.loop import create_run, run_loop
+    from engine.loop import run_loop
+    from engine.run_record import create_run
 
     workspace = open_workspace(options.workspace)
     outcomes: list[Outcome] = []

@@ -48,7 +48,8 @@ def run(options: Namespace) -> int:
 
 
 def _work(folder: RunFolder, settings: Settings, *, as_json: bool) -> int:
-    from engine.loop import create_run, run_loop
+    from engine.loop import run_loop
+    from engine.run_record import create_run
 
     create_run(folder, settings)
     with watcher(folder, quiet=as_json) as watch:
@@ -65,7 +66,7 @@ def _work(folder: RunFolder, settings: Settings, *, as_json: bool) -> int:
 
 def resume(options: Namespace) -> int:
     """Continue a run with its own settings."""
-    from engine.loop import run_settings
+    from engine.run_record import run_settings
 
     folder = open_workspace(options.workspace, create=False).existing_run(options.name)
     settings = run_settings(folder)

@@ -10,8 +10,9 @@ from engine.backends.base import BASE_JUDGE, Request
 from engine.catalog import open_catalog
 from engine.config import Settings, load_settings
 from engine.errors import BackendError, IdentityError, SourceError
-from engine.loop import create_run, run_loop, run_settings
+from engine.loop import run_loop
 from engine.records import Instruction, Pair, Trace, VersionRow
+from engine.run_record import create_run, run_settings
 from engine.scoreboard import scoreboard, strict_scores
 from engine.state import RunState, read_events, read_state, request_stop
 from engine.workspace import RunFolder, open_workspace
