@@ -1,6 +1,6 @@
 """Kill a run with SIGKILL at random moments, resume it each time, and check that nothing is lost or doubled.
 
-    python tests/bench/kill_run.py --kills 20 --seed 0 --workspace /tmp/kill [key=value …]
+    python tests/bench/kill_run.py --kills 20 --seed 0 --workspace /tmp/kill -- --preset shapes [key=value …]
 
 While the run is being killed, another thread keeps asking the DuckDB views. Exit code 1 if anything is wrong.
 """
@@ -174,7 +174,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=40.0, help="seconds a process lives at most before its kill")
     parser.add_argument("--workspace", type=Path, required=True)
-    parser.add_argument("settings", nargs="*", help="words for `judge-studio run`, e.g. --preset=shapes key=value")
+    parser.add_argument(
+        "settings", nargs="*", help="words for `judge-studio run`, after --, e.g. -- --preset shapes key=value"
+    )
     options = parser.parse_args()
     faults, stages, asked = kill_and_resume(
         options.workspace, kills=options.kills, seed=options.seed, settings=options.settings, longest=options.longest
