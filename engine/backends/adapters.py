@@ -4,7 +4,6 @@ Small models keep each version's changed weights merged, which costs nothing per
 """
 
 import copy
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from engine.backends.adapter_folder import check_base, misfit
 from engine.backends.base import BASE_JUDGE
 from engine.errors import ModelError
 
@@ -64,7 +64,7 @@ class _Register:
         if known is not None and known != folder:
             raise ModelError(f"judge '{judge}': already stands for {known}, not {folder}; give it another name.")
         if known is None:
-            _check_base(judge, folder, self._base_name)
+            check_base(judge, folder, self._base_name)
         return known is None
 
     def _check_known(self, judge: str) -> None:
@@ -175,39 +175,12 @@ def _with_adapter(model: Any, judge: str, adapter: Path, base_name: str) -> Any:
             stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  not a dict
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(_misfit(judge, adapter, base_name, reason)) from None
+        raise ModelError(misfit(judge, adapter, base_name, reason)) from None
     placed = {key: tuple(weight.shape) for key, weight in get_peft_model_state_dict(tuned, adapter_name=name).items()}
     if stored != placed:
         odd = sorted(stored.items() ^ placed.items())[0][0]
-        raise ModelError(_misfit(judge, adapter, base_name, f"weight {odd} does not fit"))
+        raise ModelError(misfit(judge, adapter, base_name, f"weight {odd} does not fit"))
     return tuned.eval()
-
-
-def _misfit(judge: str, adapter: Path, base_name: str, reason: str) -> str:
-    return (
-        f"judge '{judge}': {adapter} is not an adapter of the base '{base_name}' ({reason}); "
-        "set model.base to the model it was trained on."
-    )
-
-
-def _check_base(judge: str, adapter: Path, base_name: str) -> None:
-    """Refuse an adapter that names another base. A base that merely moved keeps its last path component."""
-    try:
-        config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-        trained_on = config.get("base_model_name_or_path")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"judge '{judge}': {adapter} is no PEFT adapter ({error}); point to a folder with adapter_config.json."
-        ) from None
-    if trained_on and _last(trained_on) != _last(base_name):
-        raise ModelError(_misfit(judge, adapter, base_name, f"it was trained on '{trained_on}'"))
-
-
-def _last(name: str) -> str:
-    """The model's own name in a folder, a hub id, or a folder of the hub's cache (models--org--name/snapshots/…)."""
-    parts = Path(name).parts
-    cached = [part for part in parts if part.startswith("models--")]
-    return cached[-1].rsplit("--", 1)[-1] if cached else parts[-1] if parts else name
 
 
 @contextmanager

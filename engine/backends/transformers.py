@@ -36,7 +36,8 @@ class TransformersBackend:
     """See `Backend`. `base` is a folder or a Hugging Face id.
 
     Raises `ModelError` when the model cannot be loaded or is no vision-language model. `rows` caps how many samples
-    run together (None: as memory allows); `threads` sets torch's threads for the whole process.
+    run together (None: as memory allows); `threads` sets torch's threads for the whole process; `processor` takes the
+    place of the one in the model's folder.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class TransformersBackend:
         revision: str | None = None,
         rows: int | None = None,
         threads: int | None = None,
+        processor: Any = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self._name = str(base)
         self.model: Any = load_model(self._name, device=device, dtype=dtype, revision=revision)
-        self.encoder = ChatEncoder(load_processor(self._name, revision=revision), model_name=self._name)
+        processor = processor or load_processor(self._name, revision=revision)
+        self.encoder = ChatEncoder(processor, model_name=self._name)
         self._judges: Judges = judges_for(self.model, base_name=self._name)
         self._rows = rows
         self._replies = ReplyText(self.encoder.tokenizer)

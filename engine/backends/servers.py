@@ -1,0 +1,31 @@
+"""Which server the settings mean: one that runs already, or a vLLM that is started for this run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.backends.openai import OpenAIBackend
+from engine.backends.vllm_server import VllmBackend, VllmServer
+from engine.config import ModelSettings
+from engine.errors import SettingsError
+
+
+def open_server(
+    settings: ModelSettings, *, base: str, workspace: Path, report: Callable[[str], None] = lambda _: None
+) -> OpenAIBackend:
+    """A backend behind HTTP. `base` is the resolved base model, `workspace` the folder its images lie in.
+
+    Raises `SettingsError`, `BackendError` or `ModelError`.
+    """
+    if settings.backend == "vllm" and settings.url is None:
+        server = VllmServer(
+            base,
+            images=workspace,
+            python=settings.vllm_python,
+            dtype=settings.dtype,
+            revision=settings.revision,
+            report=report,
+        )
+        return VllmBackend(server, base_name=base)
+    if settings.url is None:
+        raise SettingsError("model.url: is empty but model.backend is openai; give the server's address.")
+    return OpenAIBackend(settings.url, model=settings.served_name, base_name=base)
