@@ -4,9 +4,92 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from engine.errors import UsageError
 from engine.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from engine.records import VerdictRow
+    from engine.versions import JudgeRef
+
+
+def compare(options: Namespace) -> int:
+    """Print the paired gain of one version over another, slice by slice, on the items both were measured on."""
+    from engine.versions import resolve_judge
+
+    workspace = open_workspace(options.workspace, create=False)
+    old, new = resolve_judge(options.old, workspace), resolve_judge(options.new, workspace)
+    rows = [
+        {"benchmark": benchmark, **row}
+        for benchmark, verdicts in _verdicts(new).items()
+        for row in _compared(verdicts, _verdicts(old).get(benchmark, []))
+    ]
+    if not rows:
+        raise UsageError(
+            f"{new.label} and {old.label} were not measured on the same items. Compare versions of one run."
+        )
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    print(f"{new.label} against {old.label}, strict (both orders right), paired on the same items")
+    names = ("benchmark", "dimension", "n", "gain", "gain_low", "gain_high", "p")
+    print_table(names, [[row[name] for name in names] for row in rows])
+    return 0
+
+
+def _verdicts(judge: "JudgeRef") -> "dict[str, list[VerdictRow]]":
+    """What the judge said in its run's evaluation, by benchmark."""
+    from engine.records import VerdictRow
+
+    if judge.run is None:
+        raise UsageError(f"{judge.label}: belongs to no run, so nothing was measured. Name RUN/judge-vN.")
+    number = int(judge.version.removeprefix("judge-v"))
+    found: dict[str, list[VerdictRow]] = {}
+    for row in judge.run.stage(number, "evaluate").read("verdicts", VerdictRow):
+        if row.judge == judge.version:
+            found.setdefault(row.benchmark, []).append(row)
+    return found
+
+
+def _compared(new: "list[VerdictRow]", old: "list[VerdictRow]") -> list[dict[str, Any]]:
+    """Only where the same items were judged: versions of two runs may share a benchmark and its seed."""
+    from engine.metrics import comparisons
+
+    if {row.item_id for row in new} != {row.item_id for row in old}:
+        return []
+    return list(comparisons(new, old))
+
+
+def export(options: Namespace) -> int:
+    """Write a judge version to a new folder."""
+    from engine.export import export_judge
+    from engine.versions import resolve_judge
+
+    workspace = open_workspace(options.workspace, create=False)
+    folder = export_judge(resolve_judge(options.judge, workspace), options.folder, merged=options.merged)
+    print(json.dumps({"folder": str(folder)}) if options.json else f"Written to {folder}")
+    return 0
+
+
+def export_data(options: Namespace) -> int:
+    """Write a run's data sets to a new folder."""
+    from engine.export_data import export_data as write
+
+    run = open_workspace(options.workspace, create=False).existing_run(options.name)
+    counts = write(run, options.folder)
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    print(json.dumps(counts) if options.json else f"Written to {options.folder}: {rows}")
+    return 0
+
+
+def report(options: Namespace) -> int:
+    """Write a run's report as one HTML file."""
+    from engine.report import write_report
+
+    path = write_report(open_workspace(options.workspace, create=False).existing_run(options.name), options.out)
+    print(json.dumps({"report": str(path)}) if options.json else f"Written to {path}")
+    return 0
 
 
 def sql(options: Namespace) -> int:
