@@ -7,8 +7,8 @@ from pathlib import Path
 from engine.backends.base import BASE_JUDGE, Backend
 from engine.config import ModelSettings, Settings
 from engine.errors import ModelError, UsageError, WorkspaceError
+from engine.promotion import best_judge
 from engine.run_record import run_settings
-from engine.state import read_state
 from engine.workspace import RunFolder, Workspace
 
 
@@ -56,7 +56,7 @@ def resolve_judge(name: str, workspace: Workspace) -> JudgeRef:
 def _of_run(run: RunFolder, version: str) -> JudgeRef:
     settings = run_settings(run)
     if version == "best":
-        version = read_state(run).best or BASE_JUDGE
+        version = best_judge(run)
     number = version.removeprefix("judge-v")
     if not number.isdigit() or version != f"judge-v{int(number)}":
         raise UsageError(f"judge '{run.name}/{version}': a version is called judge-v0, judge-v1, … or best.")
