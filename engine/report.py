@@ -297,7 +297,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _points(gain: Mapping[str, Any]) -> str:
     """A paired gain in points with its interval."""
-    return f"{100 * gain['gain']:+.1f} points ({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})"
+    text = f"{100 * gain['gain']:+.1f} points ({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})"
+    return text.replace("-", "−")
 
 
 def _p(value: float) -> str:
@@ -305,4 +306,4 @@ def _p(value: float) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")

@@ -94,6 +94,11 @@ def training_rows(
     return rows
 
 
+def unfinished_adapter(folder: StageFolder) -> Path:
+    """Where the adapter is saved before it is renamed."""
+    return folder.folder / "adapter.unfinished"
+
+
 def adapter_digest(adapter: Path) -> str:
     """16 hex digits of an adapter's weights: a parent trained again is another parent."""
     return content_id((adapter / "adapter_model.safetensors").read_bytes().hex())
@@ -121,14 +126,12 @@ def _fit(
     progress.begin("train", total=None, unit="steps", message=f"Loading {settings.model.base} to train it")
     from engine.training.fit import fit
 
-    work = folder.folder / "checkpoints"
-    unfinished = folder.folder / "adapter.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(unfinished_adapter(folder), ignore_errors=True)
     with Parts(folder, "steps", rows=_STEP_ROWS) as parts:
         fit(
             folder=folder,
-            work=work,
-            save_to=unfinished,
+            work=folder.folder / "checkpoints",
+            save_to=unfinished_adapter(folder),
             rows=rows,
             model=settings.model,
             train=settings.train,
@@ -139,7 +142,7 @@ def _fit(
             parts=parts,
         )
     gc.collect()  # the trainer holds itself in circles, and the device is needed for evaluation
-    os.replace(unfinished, folder.folder / "adapter")
+    os.replace(unfinished_adapter(folder), folder.folder / "adapter")
     sync_folder(folder.folder)
 
 

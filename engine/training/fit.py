@@ -36,12 +36,13 @@ def fit(
     parent_adapter: Path | None,
     seed: int,
     message: str,
-    progress: Progress,
+    progress: Progress | None,
     parts: Parts,
 ) -> None:
     """Train on `rows` (see `stages.train.training_rows`) and save the adapter to `save_to`, synced to disk.
 
-    `work` holds checkpoints; training goes on from the newest whole one. Raises `StopRequested` after saving one
+    `work` holds checkpoints; training goes on from the newest whole one. `progress` is None in all but the first
+    process of `accelerate launch`. Raises `StopRequested` after saving one
     when a stop was asked for, and `TrainingError` when the adapter did not change.
     """
     callback = StageCallback(folder, progress, parts, message=message)
@@ -53,12 +54,11 @@ def fit(
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if callback.stopped is not None:
             raise callback.stopped
-        if largest_change(trainer.model, before) == 0.0:
+        if trainer.args.world_size == 1 and largest_change(trainer.model, before) == 0.0:
             raise TrainingError(
                 "train: the adapter did not change. Raise train.learning_rate or train.epochs and start a new run."
             )
-        if trainer.args.should_save:
-            _save(trainer.model, save_to)
+        _save(trainer, save_to)
 
 
 def _trainer(
@@ -103,10 +103,13 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _save(tuned: Any, folder: Path) -> None:
-    """Save the PEFT folder so that it survives a power loss once it is renamed."""
+def _save(trainer: JudgeTrainer, folder: Path) -> None:
+    """Save the PEFT folder so that it survives a power loss once it is renamed. Every process takes part."""
     try:
-        tuned.save_pretrained(str(folder), safe_serialization=True)
+        trainer.save_model(str(folder))
+        if not trainer.args.should_save:
+            return
+        (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle of paths on this machine
         for path in folder.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())

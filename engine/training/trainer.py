@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
@@ -81,9 +82,13 @@ def training_arguments(settings: TrainSettings, *, folder: Path, device: str, se
 
 
 class StageCallback(TrainerCallback):  # type: ignore[misc]
-    """Steps to parts, progress to the run, checkpoints by the clock, and a stop that loses nothing."""
+    """Steps to parts, progress to the run, checkpoints by the clock, and a stop that loses nothing.
 
-    def __init__(self, folder: StageFolder, progress: Progress, parts: Parts, *, message: str) -> None:
+    Under `accelerate launch` the first process decides for all: one that saved or stopped alone would leave the
+    others waiting for ever. The others have no `progress`.
+    """
+
+    def __init__(self, folder: StageFolder, progress: Progress | None, parts: Parts, *, message: str) -> None:
         recorded = folder.read("steps", Step)
         self._progress = progress
         self._parts = parts
@@ -98,18 +103,30 @@ class StageCallback(TrainerCallback):  # type: ignore[misc]
         # The trainer counts tokens from its own start; those before the checkpoint are in the recorded steps.
         self._tokens_before = self._recorded.get(state.global_step, 0)
         self._saved = time.monotonic()
-        self._progress.begin(
-            "train", total=state.max_steps, done=state.global_step, unit="steps", message=self._message
-        )
+        if self._progress is not None:
+            self._progress.begin(
+                "train", total=state.max_steps, done=state.global_step, unit="steps", message=self._message
+            )
 
-    def on_step_end(self, _args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        asked = self._stop_asked()
+        save, stop = decided_by_first(
+            (asked is not None or time.monotonic() - self._saved > _CHECKPOINT_SECONDS, asked is not None), args.device
+        )
+        if stop:
+            self.stopped = asked or StopRequested("train: stopped by the first process.")
+            control.should_training_stop = True
+        if save:
+            control.should_save = True
+
+    def _stop_asked(self) -> StopRequested | None:
+        if self._progress is None:
+            return None
         try:
             self._progress.advance()
         except StopRequested as stop:
-            self.stopped = stop
-            control.should_training_stop = True
-        if self.stopped or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
-            control.should_save = True
+            return stop
+        return None
 
     def on_log(
         self,
@@ -145,6 +162,7 @@ class StageCallback(TrainerCallback):  # type: ignore[misc]
         )
 
     def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
+        self._saved = time.monotonic()
         if not args.should_save:
             return
         self._parts.flush()  # first: a whole checkpoint promises that its steps are recorded
@@ -153,7 +171,15 @@ class StageCallback(TrainerCallback):  # type: ignore[misc]
         for other in Path(args.output_dir).glob("checkpoint-*"):
             if other != checkpoint:
                 shutil.rmtree(other)
-        self._saved = time.monotonic()
+
+
+def decided_by_first(flags: tuple[bool, bool], device: torch.device) -> tuple[bool, bool]:
+    """The flags of the first process, in every process; the flags themselves where there is only one."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return flags
+    held = torch.tensor(flags, dtype=torch.int32, device=device)
+    torch.distributed.broadcast(held, src=0)
+    return bool(held[0]), bool(held[1])
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
