@@ -23,7 +23,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 from engine.prompts import PromptPack, load_pack
 from engine.shapes import attention
 from engine.shapes.batches import STRIDE, Batch, pool
-from engine.shapes.curriculum import rate_at
+from engine.shapes.curriculum import rate_at, seeing_rate_at
 from engine.shapes.model import build_model, image_features, save_model
 from engine.shapes.muon import Muon
 from engine.shapes.seeing import seeing_batch, seeing_loss
@@ -120,7 +120,7 @@ def _learn_to_see(
     optimizer = torch.optim.AdamW([*seen, model.get_input_embeddings().weight], lr=plan.rate, weight_decay=0.01)
     for step in range(plan.seeing_steps):
         for group in optimizer.param_groups:
-            group["lr"] = plan.rate * rate_at(step / plan.seeing_steps)
+            group["lr"] = plan.rate * seeing_rate_at(step / plan.seeing_steps)
         pixels_BCHW, words_BPG = seeing_batch(plan.seed, step, 64)
         with _autocast(plan, device):
             loss, right = seeing_loss(model, tokenizer, pixels_BCHW.to(device), words_BPG.to(device))
