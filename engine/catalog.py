@@ -9,7 +9,7 @@ open the parts that were there when it was made and nothing else on the machine;
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -62,6 +62,12 @@ class Catalog:
         with self._lock:
             return self._scan.look()
 
+    def look(self) -> int:
+        """Like `refresh`; returns a number that is another one whenever the parts are others."""
+        with self._lock:
+            self._scan.look()
+            return self._scan.generation
+
     def parts(self, table: str, *, run: str | None = None) -> list[Part]:
         """Whole parts of a table in order. `traces` are those of select where it is done, else those of judge."""
         with self._lock:
@@ -96,9 +102,9 @@ class Catalog:
         limited = f"SELECT * FROM (\n{question}\n) LIMIT {limit + 1}"  # inside, so that DuckDB stops early
         return self._retrying(lambda: self._ask(limited, limit, seconds, started))
 
-    def query(self, text: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a statement of ours over the views."""
-        return self._retrying(lambda: self._open().cursor().execute(text, list(parameters)).fetchall())
+    def query(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a statement of ours over the views; parameters by position (?) or by name ($name)."""
+        return self._retrying(lambda: self._open().cursor().execute(text, parameters).fetchall())
 
     def schema(self) -> dict[str, tuple[Column, ...]]:
         """Every view with its columns, in reading order."""

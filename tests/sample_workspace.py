@@ -166,7 +166,7 @@ def make_traces(iteration: int, number: int, *, selected: bool) -> list[Trace]:
                     verdict=verdict,  # type: ignore[arg-type]
                     tokens=20 + number,
                     kept=fate == "kept" if selected else None,
-                    reason=fate if selected else None,
+                    reason=("agrees" if fate == "kept" else fate) if selected else None,
                 )
             )
     return traces
