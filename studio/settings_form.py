@@ -117,8 +117,8 @@ def as_shown(field: FormField, value: Any) -> Any:
     """A setting's value as its control takes it."""
     if field.control == "list":
         return ", ".join(str(part) for part in value or ())
-    if field.control == "text":
-        return "" if value is None else str(value)
+    if field.control == "text" or field.is_optional:
+        return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     return value
 
 
@@ -129,9 +129,20 @@ def as_setting(field: FormField, value: Any) -> Any:
     if field.control == "text":
         text = str(value or "").strip()
         return None if field.is_optional and not text else text
-    if field.control == "number" and value is not None and field.is_whole and float(value).is_integer():
-        return int(value)
-    return value
+    return _as_number(field, value) if field.control == "number" else value
+
+
+def _as_number(field: FormField, value: Any) -> Any:
+    """A number, None for an empty optional one, or the text itself, which the config then refuses in its words."""
+    if isinstance(value, str):
+        text = value.strip().replace(",", "")
+        if not text and field.is_optional:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            return value
+    return int(value) if value is not None and field.is_whole and float(value).is_integer() else value
 
 
 def preset_values(preset: str) -> dict[str, Any]:

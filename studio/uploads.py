@@ -22,7 +22,7 @@ import psutil
 
 from engine.config import SourceSettings
 from engine.errors import JudgeStudioError, SourceError, UsageError, WorkspaceError
-from engine.loop import run_settings
+from engine.run_record import run_settings
 from engine.sources.intake import Count, Intake, take_in
 from engine.workspace import Workspace, read_json, write_json
 from studio import words

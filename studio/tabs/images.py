@@ -54,13 +54,13 @@ def build(page: Page) -> None:
                     max_length=2000,
                     scale=3,
                 )
-                limit = gr.Number(label="Take at most", placeholder="all", minimum=1, precision=0)
+                limit = gr.Textbox(label="Take at most", placeholder="all", max_length=12)
                 add_folder = gr.Button("Take in", variant="primary")
             with gr.Row(visible=False) as dataset:
                 name = gr.Textbox(label="Dataset", placeholder="owner/name", max_length=300, scale=2)
                 split = gr.Textbox(label="Split", value=usual.split, max_length=100)
                 column = gr.Textbox(label="Image column", value=usual.image_column, max_length=100)
-                most = gr.Number(label="Take at most", value=_DATASET_LIMIT, minimum=1, precision=0)
+                most = gr.Textbox(label="Take at most", value=str(_DATASET_LIMIT), placeholder="all", max_length=12)
                 add_dataset = gr.Button("Take in", variant="primary")
             with gr.Row(visible=False) as drawn:
                 count = gr.Number(label="Scenes", value=60, minimum=1, maximum=100_000, precision=0)
@@ -104,7 +104,7 @@ def build(page: Page) -> None:
     outputs = [message, chosen, found, shown]
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     add_folder.click(
-        lambda path, limit: add({**_kind_of(str(path or "")), "limit": limit or None}), [path, limit], outputs, **quiet
+        lambda path, limit: add({**_kind_of(str(path or "")), "limit": limit}), [path, limit], outputs, **quiet
     )
     add_dataset.click(
         lambda name, split, column, most: add(
@@ -113,7 +113,7 @@ def build(page: Page) -> None:
                 "path": str(name or "").strip(),
                 "split": str(split or usual.split),
                 "image_column": str(column or usual.image_column),
-                "limit": most or None,
+                "limit": most,
             }
         ),
         [name, split, column, most],
@@ -152,8 +152,9 @@ def _kind_of(path: str) -> dict[str, Any]:
 
 def take_in(workspace: Workspace, settings: Mapping[str, Any]) -> str:
     """Start taking in a source; its key. Raises `JudgeStudioError` with a sentence for whatever does not fit."""
+    limit = str(settings.get("limit") or "").strip().replace(",", "")
     try:
-        return uploads.take_in_settings(workspace, settings)
+        return uploads.take_in_settings(workspace, {**settings, "limit": limit or None})
     except ValidationError as error:
         fault = error.errors()[0]
         field = ".".join(str(part) for part in fault["loc"])

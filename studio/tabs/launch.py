@@ -12,9 +12,9 @@ import gradio as gr
 
 from engine.config import Settings, flat, presets
 from engine.errors import JudgeStudioError, SettingsError
-from engine.loop import run_settings
 from engine.plan import run_plan
 from engine.records import Step
+from engine.run_record import run_settings
 from engine.workspace import RunFolder, Workspace
 from studio import cards, jobs, uploads, words
 from studio.launch_view import (
@@ -150,7 +150,7 @@ def _control(field: FormField, value: Any) -> Any:
         return gr.Checkbox(value=shown, **common)
     if field.control == "choice":
         return gr.Dropdown(list(field.choices), value=shown, **common)
-    if field.control == "number":
+    if field.control == "number" and not field.is_optional:  # Gradio's number field turns an empty one into 0
         return gr.Number(value=shown, **common)
     placeholder = "empty" if field.is_optional else "all" if field.control == "list" else None
     return gr.Textbox(value=shown, placeholder=placeholder, max_length=2000, **common)

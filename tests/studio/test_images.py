@@ -105,6 +105,7 @@ def test_picture_with_too_many_pixels_is_refused_unread(workspace: Workspace, tm
         ({"kind": "dataset", "path": ""}, "Write it as owner/name"),
         ({"kind": "drawn", "count": 0}, "count cannot be 0"),
         ({"kind": "nonsense"}, "kind cannot be"),
+        ({"kind": "drawn", "limit": "many"}, "limit cannot be"),
     ],
 )
 def test_source_that_cannot_be_is_refused_with_a_sentence(

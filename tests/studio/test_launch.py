@@ -46,7 +46,7 @@ def test_preset_shown_in_the_form_and_read_back_changes_nothing(preset: str) -> 
 def test_entered_values_become_the_overrides_of_the_command() -> None:
     values = preset_values("shapes")
     shown = {key: as_shown(field, values[key]) for key, field in FIELDS.items()}
-    shown |= {"judge.temperature": 0.7, "source.path": " /photos ", "select.max_per_image": 3.0, "source.limit": None}
+    shown |= {"judge.temperature": 0.7, "source.path": " /photos ", "select.max_per_image": "3", "source.limit": ""}
     assert changes("shapes", shown) == {
         "judge.temperature": 0.7,
         "source.path": "/photos",
@@ -61,6 +61,8 @@ def test_entered_values_become_the_overrides_of_the_command() -> None:
         ("loop.iterations", 1.5, "valid integer"),
         ("loop.iterations", None, "valid integer"),
         ("source.held_out", -1, "greater than or equal to 0"),
+        ("source.limit", "many", "valid integer"),
+        ("source.limit", "0", "greater than or equal to 1"),
     ],
 )
 def test_value_out_of_range_is_said_at_its_field(key: str, value: Any, says: str) -> None:

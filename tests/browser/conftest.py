@@ -1,0 +1,119 @@
+"""A real Chromium on a real studio. Skipped with the reason where there is no browser.
+
+Every page a test opens is watched: an error in the console, a request to another host, or a script that came out of
+somebody's text fails the test.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sample_workspace import make_workspace
+from tests.studio_server import Server, studio_server
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+WIDE = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+PATIENCE = 30_000
+"""Milliseconds a locator waits: the machine may have two busy cores."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine (Debian: apt install chromium)"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A browser page and what went wrong on it."""
+
+    def __init__(self, context: Any, server: Server) -> None:
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.server = server
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("request", self._request)
+        self.page.on("dialog", self._dialog)
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.problems.append(f"console: {message.text}")
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith((self.server.url, "data:", "blob:")):
+            self.problems.append(f"request to another host: {request.url}")
+
+    def _dialog(self, dialog: Any) -> None:
+        self.problems.append(f"a script ran: {dialog.message}")
+        dialog.dismiss()
+
+    def open(self, query: str = "") -> Any:
+        """Load the app at a place and wait until it answers."""
+        self.page.goto(f"{self.server.url}/{query}")
+        self.page.get_by_role("tab", name="Home").wait_for()
+        return self.page
+
+    def sideways(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+Opener = Callable[..., Watched]
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Opener]:
+    """`visit(server, size=PHONE, dark=True)` → a page of its own; its problems are checked at the end."""
+    opened: list[tuple[Any, Watched]] = []
+
+    def open_page(server: Server, *, size: dict[str, int] = WIDE, dark: bool = False, reduced: bool = False) -> Watched:
+        context = chromium.new_context(
+            viewport=size,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce" if reduced else "no-preference",
+        )
+        opened.append((context, Watched(context, server)))
+        return opened[-1][1]
+
+    yield open_page
+    problems = [problem for _, watched in opened for problem in watched.problems]
+    for context, _ in opened:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture(scope="session")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with studio_server(tmp_path_factory.mktemp("empty") / "ws") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of scripted rows, hostile text in questions and file names among them."""
+    return make_workspace(tmp_path_factory.mktemp("sample") / "ws").root
+
+
+@pytest.fixture(scope="session")
+def sample_server(sample: Path) -> Iterator[Server]:
+    with studio_server(sample) as server:
+        yield server

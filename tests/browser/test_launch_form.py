@@ -1,0 +1,67 @@
+"""Launch and Images in a browser: fields, faults, sources, uploads."""
+
+import re
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+from tests.studio_server import Server
+
+
+def test_wrong_value_is_said_at_its_field_and_right_ones_reach_the_command(visit: Opener, empty_server: Server) -> None:
+    page = visit(empty_server).open("?tab=launch")
+    page.get_by_role("button", name=re.compile("Judge ·")).click()
+    field = page.locator("#set-judge-temperature")
+    field.locator("input").fill("9")
+    field.locator("input").press("Tab")
+    expect(field).to_contain_text("less than or equal to 5")
+    field.locator("input").fill("0.7")
+    field.locator("input").press("Tab")
+    expect(field).not_to_contain_text("less than or equal to 5")
+    expect(page.locator("pre.st-cmd:visible").first).to_contain_text("judge.temperature=0.7")
+    expect(page.get_by_role("button", name=re.compile("Judge ·"))).to_contain_text("1 changed")
+
+
+def test_preset_fills_every_field(visit: Opener, empty_server: Server) -> None:
+    page = visit(empty_server).open("?tab=launch")
+    page.get_by_text("Paper settings").click()
+    expect(page.locator("#set-model-base textarea, #set-model-base input")).to_have_value(re.compile("Llama-3.2-11B"))
+    expect(page.locator("pre.st-cmd:visible").first).to_contain_text("--preset paper")
+
+
+def test_upload_shows_the_grid_and_refuses_what_is_no_picture(
+    visit: Opener, empty_server: Server, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "good.png")
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "script.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
+    page = visit(empty_server).open("?tab=images")
+    page.locator("#upload-files input[type=file]").set_input_files(
+        [tmp_path / name for name in ("good.png", "huge.png", "text.png", "empty.png", "script.svg")]
+    )
+    expect(page.locator(".st-grid img")).to_have_count(1)
+    page.get_by_text("4 files skipped").click()
+    panel = page.locator("[role=tabpanel]:visible")
+    for reason in ("it is text, not an image", "0 bytes", "more than the 100,000,000 allowed", "SVG"):
+        expect(panel).to_contain_text(reason)
+    picture = page.locator(".st-grid img").first
+    assert picture.evaluate("i => i.complete && i.naturalWidth") == 64
+
+
+def test_source_taken_in_is_used_in_a_new_run(visit: Opener, empty_server: Server) -> None:
+    page = visit(empty_server).open("?tab=images&images.way=drawn")
+    page.get_by_role("button", name="Draw them").click()
+    page.get_by_role("link", name="Use in a new run").click()
+    expect(page.locator("pre.st-cmd:visible").first).to_contain_text("source.count=60")
+    assert "launch.images=drawn-scenes" in page.url
+
+
+def test_missing_folder_is_refused_with_a_sentence(visit: Opener, empty_server: Server) -> None:
+    page = visit(empty_server).open("?tab=images&images.way=folder")
+    page.get_by_label("Folder, zip, parquet or jsonl file on this machine").fill("/never/there")
+    page.get_by_role("button", name="Take in", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("there is nothing on this machine")

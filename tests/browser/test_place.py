@@ -1,0 +1,35 @@
+"""The URL: it brings back exactly this run, tab and choice, and the back button works."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+from tests.studio_server import Server
+
+
+def test_reload_brings_back_the_same_tab_and_view(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=home")
+    page.get_by_role("tab", name="Launch").click()
+    page.get_by_text("The chosen run").click()
+    page.get_by_role("heading", name="Settings of shapes-01").wait_for()
+    assert "tab=launch" in page.url
+    assert "launch.view=run" in page.url
+    page.reload()
+    page.get_by_role("heading", name="Settings of shapes-01").wait_for()
+
+
+def test_link_changes_the_place_without_loading_the_page_and_back_returns(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=home")
+    page.evaluate("window.stays = true")
+    page.get_by_role("link", name="New run").click()
+    page.get_by_role("button", name="Start the run").wait_for()
+    assert page.evaluate("window.stays") is True
+    page.go_back()
+    page.get_by_role("heading", name="shapes-01").wait_for()
+    expect(page.get_by_role("tab", name="Home")).to_have_attribute("aria-selected", "true")
+    assert page.evaluate("window.stays") is True
+
+
+def test_nonsense_in_the_url_shows_home(visit: Opener, sample_server: Server) -> None:
+    query = "?tab=%3Cscript%3Ealert(1)%3C/script%3E&run=../../etc&pairs.page=NaN&launch.view=x&images.way=%00"
+    page = visit(sample_server).open(query)
+    page.get_by_role("heading", name="shapes-01").wait_for()
