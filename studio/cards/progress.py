@@ -34,7 +34,7 @@ def stat_strip(stats: Sequence[Stat], *, bare: bool = False) -> Html:
         )
         for stat in stats[:6]
     ]
-    columns = f" is-{len(tiles)}" if len(tiles) != 6 else ""
+    columns = f" is-{len(tiles)}"
     return element("dl", *tiles, class_=f"st-stats{columns}{' is-free' if bare else ''}")
 
 

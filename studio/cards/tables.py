@@ -17,7 +17,9 @@ class Column:
     name: str
     is_number: bool = False
     is_optional: bool = False
-    """Leaves first on a phone."""
+    """Leaves on a phone."""
+    is_far: bool = False
+    """Leaves already below 1000 px."""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Html], *, caption: str) -> Html:
@@ -34,7 +36,7 @@ def table(columns: Sequence[Column], rows: Sequence[Html], *, caption: str) -> H
 
 
 def _cell_class(column: Column) -> str | None:
-    parts = ["st-num"] * column.is_number + ["is-opt"] * column.is_optional
+    parts = ["st-num"] * column.is_number + ["is-opt"] * column.is_optional + ["is-far"] * column.is_far
     return " ".join(parts) or None
 
 
@@ -71,16 +73,16 @@ class RunRow:
 _RUN_COLUMNS = (
     Column(name="Run"),
     Column(name="State"),
-    Column(name="Base model", is_optional=True),
-    Column(name="Source", is_optional=True),
+    Column(name="Base model", is_far=True),
+    Column(name="Source", is_far=True),
     Column(name="Iterations", is_optional=True),
     Column(name="Accuracy, strict"),
-    Column(name="Best version", is_optional=True),
+    Column(name="Best version", is_far=True),
     Column(name="Best", is_number=True),
     Column(name="Kept", is_number=True, is_optional=True),
     Column(name="Time", is_number=True, is_optional=True),
-    Column(name="Disk", is_number=True, is_optional=True),
-    Column(name="", is_number=True, is_optional=True),
+    Column(name="Disk", is_number=True, is_far=True),
+    Column(name="", is_number=True),
 )
 
 
