@@ -17,8 +17,6 @@ from engine.records import ORDERS, Order, Verdict
 Outcome = Literal["A", "B", "tie", "order-flip", "invalid"]
 """Both orders together. order-flip: the orders disagree, so the place decided; invalid: a reply had no one verdict."""
 
-_CHOICES = ("[[A]]", "[[B]]")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -125,7 +123,12 @@ def ask_chance(request: Request, reply: str) -> Request | None:
     """The request for how likely [[A]] and [[B]] were at the verdict of `reply`; None if it states none."""
     if read_verdict(reply) not in ("A", "B"):
         return None
-    return replace(request, prefix=reply[: reply.index("[[")], choices=_CHOICES, n=1)
+    before = reply[: reply.index("[[")]
+    prefix = before.rstrip()
+    # Tokenizers put a space into the token after it, so it belongs to the choices: a prefix that ends in a bare
+    # space is one that the model never saw.
+    space = before[len(prefix) :]
+    return replace(request, prefix=prefix, choices=(f"{space}[[A]]", f"{space}[[B]]"), n=1)
 
 
 def rule(

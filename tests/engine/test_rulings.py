@@ -67,8 +67,8 @@ def test_chance_is_asked_at_the_verdict_after_the_judges_own_reasons():
     request = ask(PACK, Comparison(key="k", image=None, question="q", a="x", b="y"), "AB", judge="judge-v0")
     more = ask_chance(request, "Because of this. Verdict: [[B]].")
     assert more is not None
-    assert more.prefix == "Because of this. Verdict: "
-    assert more.choices == ("[[A]]", "[[B]]")
+    assert more.prefix == "Because of this. Verdict:"
+    assert more.choices == (" [[A]]", " [[B]]")
     assert ask_chance(request, "No idea.") is None
 
 
