@@ -6,7 +6,7 @@ comparable with the authors' only as far as that allows; the protocol's name say
 
 import random
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,12 @@ from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, s
 from engine.versions import JudgeRef
 from engine.workspace import Workspace
 
-PUBLISHED = {vl_rewardbench.OFFICIAL: vl_rewardbench, multimodal_rewardbench.OFFICIAL: multimodal_rewardbench}
+Scoring = Callable[[str, Sequence[VerdictRow]], list[ScoreRow]]
+PUBLISHED: dict[str, tuple[str, Scoring]] = {
+    vl_rewardbench.OFFICIAL: (vl_rewardbench.NAME, vl_rewardbench.official_scores),
+    multimodal_rewardbench.OFFICIAL: (multimodal_rewardbench.NAME, multimodal_rewardbench.official_scores),
+}
+"""Protocol → its benchmark and how the authors score."""
 _VL_SAMPLING = Sampling(temperature=0.2, top_p=0.2)
 
 
@@ -32,15 +37,15 @@ def measure(
     """Scores of `judge` on at most `count` items. Raises `UsageError` for an unknown protocol."""
     if protocol not in (*PROTOCOLS, *PUBLISHED):
         raise UsageError(f"--protocol: none called '{protocol}'. Use one of {', '.join((*PROTOCOLS, *PUBLISHED))}.")
-    if protocol in PUBLISHED and not benchmark.startswith(PUBLISHED[protocol].NAME):
-        raise UsageError(f"--protocol: {protocol} belongs to {PUBLISHED[protocol].NAME}, not to {benchmark}.")
+    if protocol in PUBLISHED and not benchmark.startswith(PUBLISHED[protocol][0]):
+        raise UsageError(f"--protocol: {protocol} belongs to {PUBLISHED[protocol][0]}, not to {benchmark}.")
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
         items = _items(judge, benchmark, count, workspace, Path(scratch))
         asked = _asked(items, protocol, seed=judge.settings.loop.seed)
         drawn = _VL_SAMPLING if protocol == vl_rewardbench.OFFICIAL else Sampling()
         verdicts = _verdicts(backend, judge, asked, replace(drawn, max_tokens=judge.settings.evaluate.max_tokens))
     if protocol in PUBLISHED:
-        return PUBLISHED[protocol].official_scores(judge.label, verdicts)
+        return PUBLISHED[protocol][1](judge.label, verdicts)
     by_id = {item.item_id: item for item in items}
     rows = score_rows(judge.label, items[0].benchmark, verdicts, by_id)
     return [row for row in rows if row.protocol == protocol]

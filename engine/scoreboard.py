@@ -41,7 +41,8 @@ def scoreboard(run: RunFolder) -> list[str]:
             says_a = None if row.position_lean is None else 0.5 + row.position_lean
             lines.append(
                 f"  {row.judge:<32} {f'{row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f})':<22} "
-                f"{_number(opened and opened.accuracy):>6} {_number(closed and closed.accuracy):>6} "
+                f"{_number(opened.accuracy if opened else None):>6} "
+                f"{_number(closed.accuracy if closed else None):>6} "
                 f"{_number(says_a):>7} {_number(row.invalid):>7} {_number(kept_share(run, row.judge)):>6}"
             )
     return lines
