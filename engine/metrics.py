@@ -1,6 +1,6 @@
 """From verdicts to numbers: accuracy per slice and protocol, leans, paired gains, and what the loop concludes.
 
-Pure functions over records; no model, no file. The rules of published benchmarks are in `engine.published`.
+Pure functions over records; no model, no file. The rules of published benchmarks are in `engine.benchmarks`.
 """
 
 from collections import Counter, defaultdict
