@@ -339,19 +339,6 @@ def test_scores_hold_controls_and_versions(catalog: Catalog) -> None:
     assert scores.run_scores(catalog, RUN, benchmark="other") == []
 
 
-def test_changed_items_put_the_lost_ones_first(catalog: Catalog) -> None:
-    found = scores.changed_items(catalog, RUN, "held-out", "judge-v0", "judge-v1")
-    assert [(item.item_id, item.change) for item in found.items] == [("item-2", "lost"), ("item-1", "gained")]
-    assert (found.lost, found.gained, found.compared) == (1, 1, 4)
-    lost = found.items[0]
-    assert (lost.question, lost.dimension) == ("Held-out question 2?", "position")
-    assert [half.correct for half in lost.old] == [True, True]
-    assert [half.correct for half in lost.new] == [False, False]
-    second = scores.changed_items(catalog, RUN, "held-out", "judge-v0", "judge-v1", limit=1, skip=1)
-    assert [item.item_id for item in second.items] == ["item-1"]
-    assert scores.changed_items(catalog, RUN, "held-out", "judge-v1", "judge-v1").items == ()
-
-
 def test_steps_and_versions_come_by_iteration(catalog: Catalog) -> None:
     steps = training.run_steps(catalog, RUN)
     assert {iteration: [step.step for step in some] for iteration, some in steps.items()} == {1: [1, 2, 3]}

@@ -1,0 +1,104 @@
+"""Notes, flags and past judgements: what is kept, and that several processes and a damaged file do no harm."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from engine.errors import UsageError, WorkspaceError
+from engine.flags import flagged_pairs
+from engine.workspace import Workspace, open_workspace
+from studio import notes
+
+HOSTILE = "'); DROP TABLE flags; -- <script>\u202e 🟢"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return open_workspace(tmp_path / "ws")
+
+
+def test_reading_where_nothing_was_written_makes_no_file(workspace: Workspace) -> None:
+    assert notes.flagged_in(workspace, "r") == notes.noted_in(workspace, "r") == frozenset()
+    assert notes.judgements(workspace) == []
+    assert notes.find_judgement(workspace, 1) is None
+    assert not workspace.notes.exists()
+
+
+def test_note_is_kept_replaced_and_removed_by_an_empty_one(workspace: Workspace) -> None:
+    notes.save_note(workspace, "r", "p1", f"  {HOSTILE}\n")
+    assert notes.read_note(workspace, "r", "p1") == notes.Note(text=HOSTILE, flagged=False)
+    assert notes.read_note(workspace, "other", "p1").text == ""
+    notes.save_note(workspace, "r", "p1", "second")
+    assert notes.read_note(workspace, "r", "p1").text == "second"
+    assert notes.noted_in(workspace, "r") == {"p1"}
+    notes.save_note(workspace, "r", "p1", " ")
+    assert notes.noted_in(workspace, "r") == frozenset()
+
+
+def test_note_that_is_too_long_is_refused_and_the_old_one_stays(workspace: Workspace) -> None:
+    notes.save_note(workspace, "r", "p1", "old")
+    with pytest.raises(UsageError, match="at most 10,000"):
+        notes.save_note(workspace, "r", "p1", "x" * 10_001)
+    assert notes.read_note(workspace, "r", "p1").text == "old"
+
+
+def test_flag_set_in_the_studio_is_what_the_engine_leaves_out(workspace: Workspace) -> None:
+    notes.set_flag(workspace, "r", "p1", True)
+    notes.set_flag(workspace, "r", "p1", True)
+    notes.set_flag(workspace, "s", "p2", True)
+    assert flagged_pairs(workspace) == {"p1", "p2"}
+    assert notes.flagged_in(workspace, "r") == {"p1"}
+    assert notes.read_note(workspace, "r", "p1").flagged
+    notes.set_flag(workspace, "r", "p1", False)
+    assert flagged_pairs(workspace) == {"p2"}
+
+
+def test_writing_changes_the_time_of_the_file_that_browsers_watch(workspace: Workspace) -> None:
+    notes.set_flag(workspace, "r", "p1", True)
+    before = workspace.notes.stat().st_mtime_ns
+    notes.save_note(workspace, "r", "p1", "seen")
+    assert workspace.notes.stat().st_mtime_ns != before
+    assert not Path(f"{workspace.notes}-wal").exists()
+
+
+def test_notes_of_a_deleted_run_are_forgotten(workspace: Workspace) -> None:
+    for run in ("r", "s"):
+        notes.save_note(workspace, run, "p1", "text")
+        notes.set_flag(workspace, run, "p1", True)
+    notes.forget_run(workspace, "r")
+    assert notes.read_note(workspace, "r", "p1") == notes.Note(text="", flagged=False)
+    assert notes.read_note(workspace, "s", "p1") == notes.Note(text="text", flagged=True)
+
+
+def test_judgements_come_newest_first_and_the_oldest_are_forgotten(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "KEPT_JUDGEMENTS", 3)
+    results = {"judge-v1": {"AB": "A", "confidence": 0.75, "text": HOSTILE}}
+    keys = [
+        notes.add_judgement(workspace, image="images/x.png", question=f"q{n}", a="a", b="b", results=results)
+        for n in range(5)
+    ]
+    found = notes.judgements(workspace, last=10)
+    assert [one.question for one in found] == ["q4", "q3", "q2"]
+    assert found[0].results == results
+    assert notes.find_judgement(workspace, keys[4]) == found[0]
+    assert notes.find_judgement(workspace, keys[0]) is None
+
+
+def test_threads_write_at_once_and_nothing_is_lost(workspace: Workspace) -> None:
+    threads = [
+        threading.Thread(target=notes.set_flag, args=(workspace, "r", f"p{number}", True)) for number in range(24)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(notes.flagged_in(workspace, "r")) == 24
+
+
+def test_damaged_file_is_named_with_what_to_do(workspace: Workspace) -> None:
+    workspace.notes.write_bytes(b"not a database" * 100)
+    with pytest.raises(WorkspaceError, match=r"studio\.sqlite: cannot use the notes: .*move the file away"):
+        notes.set_flag(workspace, "r", "p1", True)
