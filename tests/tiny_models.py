@@ -52,6 +52,20 @@ MLLAMA_SPECIALS = [
 ]
 
 
+QWEN_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+QWEN_SPECIALS = [
+    *("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+    *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
+]
+
+
 def save_tiny_llava(folder: Path, *, seed: int = 0, width: int = 128, vision_layers: int = 3, layers: int = 4) -> Path:
     """A Llava of the embedded model's shape (48x48 images, 9 image tokens, vocabulary about 600). Returns `folder`."""
     import torch
@@ -176,7 +190,10 @@ def save_tiny_gemma3(folder: Path, *, seed: int = 0) -> Path:
         image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
         initializer_range=0.2,
     )
-    return _save(Gemma3ForConditionalGeneration(config), processor, folder)
+    model = Gemma3ForConditionalGeneration(config)
+    with torch.no_grad():  # freshly made ones project every image to nothing
+        model.base_model.multi_modal_projector.mm_input_projection_weight.normal_(0.0, 1.0)
+    return _save(model, processor, folder)
 
 
 def save_tiny_mllama(folder: Path, *, seed: int = 0) -> Path:
@@ -235,6 +252,75 @@ def save_tiny_mllama(folder: Path, *, seed: int = 0) -> Path:
             if name.endswith("_gate"):
                 weight.fill_(1.0)
     return _save(model, processor, folder)
+
+
+def save_tiny_qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
+    """A Qwen2-VL (positions in three axes, images of any shape). Its folder holds everything but loads only with
+    torchvision; `eyes_only_qwen_processor` makes a processor that does without."""
+    import json
+
+    import torch
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    tokenizer = _byte_level_tokenizer(QWEN_SPECIALS, bos="<|endoftext|>", eos="<|im_end|>", pad="<|endoftext|>")
+    token = tokenizer.convert_tokens_to_ids
+    torch.manual_seed(seed)
+    config = Qwen2VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 1024,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
+            "initializer_range": 0.2,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+        },
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": 64,
+            "num_heads": 2,
+            "mlp_ratio": 2,
+            "patch_size": 14,
+            "spatial_merge_size": 2,
+        },
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+    )
+    Qwen2VLForConditionalGeneration(config).eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=56 * 112).save_pretrained(folder)
+    settings = folder / "preprocessor_config.json"
+    named = {**json.loads(settings.read_text()), "processor_class": "Qwen2VLProcessor"}
+    settings.write_text(json.dumps(named))
+    return folder
+
+
+def eyes_only_qwen_processor(folder: Path) -> Any:
+    """The Qwen2-VL processor without its video part, which needs torchvision."""
+    from transformers import AutoTokenizer, Qwen2VLProcessor
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+    from transformers.processing_utils import ProcessorMixin
+
+    class EyesOnly(Qwen2VLProcessor):
+        def __init__(self, image_processor: Any, tokenizer: Any, chat_template: str) -> None:
+            self.image_token, self.video_token = "<|image_pad|>", None
+            self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+            ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return ["image_processor", "tokenizer"]
+
+    images = Qwen2VLImageProcessorPil.from_pretrained(folder)
+    return EyesOnly(images, AutoTokenizer.from_pretrained(folder), chat_template=QWEN_TEMPLATE)
 
 
 def save_tiny_text_model(folder: Path) -> Path:
