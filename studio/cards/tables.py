@@ -149,7 +149,7 @@ class ComparedRow:
 
 
 def comparison_table(rows: Sequence[ComparedRow], *, older: str, newer: str) -> Html:
-    """Per dimension: n, both accuracies with intervals, paired gain. A gain is bold when its interval excludes 0."""
+    """Per dimension: n, both accuracies with intervals, paired gain. A gain is bold when interval and test both exclude 0."""
     columns = (
         Column(name="Dimension"),
         Column(name="Items", is_number=True, is_optional=True),
@@ -184,7 +184,7 @@ def _gain(line: ComparedRow) -> Html:
     if line.gain is None:
         return element("span", Html("–"), class_="st-dim")
     low, high = line.gain_low, line.gain_high
-    is_clear = low is not None and high is not None and (low > 0 or high < 0)
+    is_clear = low is not None and high is not None and (low > 0 or high < 0) and (line.p is None or line.p < 0.05)
     number = element("b" if is_clear else "span", esc(words.signed(line.gain)), class_="st-gain")
     tail = f", {words.p_value(line.p)}" if line.p is not None else ""
     span = element("small", esc(words.interval(low, high, sign=True) + tail))

@@ -1,0 +1,258 @@
+"""The Training tab: how each judge version was trained, live while one is, and which version came from which."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from engine.errors import JudgeStudioError
+from engine.metrics import ALL, STRICT
+from engine.promotion import best_judge, promoted_version
+from engine.records import ScoreRow, Step, VersionRow
+from engine.state import RunState, read_state
+from studio import cards, charts, words
+from studio.cards import Action, Column, Html, LineageRow, Score, Stat
+from studio.charts import StepSeries
+from studio.page import Page, link, only_changed
+from studio.queries.scores import run_scores
+from studio.queries.training import run_steps, run_versions
+from studio.sheet import card_html
+
+_POINTS = 400
+"""Most points of one curve: a plot is about 500 pixels wide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The tab as HTML and figures."""
+
+    cards: tuple[str, ...]
+    """empty, strip, loss head, loss foot, accuracy head, accuracy foot, rate head, rate foot, iterations, lineage."""
+    figures: tuple[go.Figure, go.Figure, go.Figure] | None
+    """Loss, token accuracy, learning rate; None before the first step."""
+
+
+def build(page: Page) -> None:
+    """Lay out the Training tab and connect its events. Call it inside the app's gr.Tab."""
+    shown = gr.State(())
+    empty = card_html()
+    strip = card_html()
+    heads, feet, plots = [], [], []
+    with gr.Column(visible=False) as curves, gr.Row(equal_height=True, elem_classes="st-gap"):
+        for _ in range(3):
+            with gr.Column(min_width=300, elem_classes="st-panel st-plotbox"):
+                heads.append(card_html())
+                plots.append(gr.Plot(show_label=False, container=False))
+                feet.append(card_html())
+    iterations = card_html()
+    lineage = card_html()
+    html = [empty, strip, *(card for pair in zip(heads, feet, strict=True) for card in pair), iterations, lineage]
+
+    def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:
+        now = show_training(page, run)
+        drawn = tuple(figure.to_json() for figure in now.figures) if now.figures else ("", "", "")
+        texts = (*now.cards, *drawn)
+        known = before or ("",) * len(texts)
+        figures = [
+            now.figures[number] if now.figures and drawn[number] != known[len(now.cards) + number] else gr.skip()
+            for number in range(3)
+        ]
+        return [gr.update(visible=now.figures is not None), *figures, *only_changed(now.cards, known), texts]
+
+    page.redraw("training", redraw, [page.run, shown], [curves, *plots, *html, shown])
+
+
+def show_training(page: Page, run: str | None) -> Training:
+    """The tab for a run; an empty state that says what to do where there is nothing yet."""
+    steps = run_steps(page.catalog(), run) if run else {}
+    versions = run_versions(page.catalog(), run) if run else []
+    if run is None or not (steps or versions):
+        return Training(cards=(cards.sheet(cards.panel(_empty(run))), *[""] * 9), figures=None)
+    scores = run_scores(page.catalog(), run)
+    state = _state(page, run)
+    lineage = cards.sheet(_lineage(page, run, versions, steps, scores))
+    if not steps:
+        return Training(cards=("", *[""] * 8, lineage), figures=None)
+    newest = max(steps)
+    is_live = state is not None and state.state == "running" and state.stage == "train" and state.iteration == newest
+    total = state.total if state is not None and is_live and state.unit == "steps" else None
+    done = steps[newest]
+    trained_on = {version.judge: version.trained_on for version in versions}.get(f"judge-v{newest}")
+    aside = cards.heartbeat(f"judge-v{newest} is training", pulse="live") if is_live else _names(steps)
+    return Training(
+        cards=(
+            "",
+            cards.sheet(cards.panel(cards.stat_strip(_stats(newest, done, total, trained_on, is_live=is_live), bare=True))),
+            cards.sheet(cards.panel_head("Loss", aside)),
+            _foot(loss_sentence(newest, done)),
+            cards.sheet(cards.panel_head("Token accuracy")),
+            _foot(accuracy_sentence(newest, done)),
+            cards.sheet(cards.panel_head("Learning rate")),
+            _foot(f"Peak {_rate(max(step.learning_rate for step in done))}, now {_rate(done[-1].learning_rate)}."),
+            cards.sheet(_iterations(steps, versions)),
+            lineage,
+        ),
+        figures=(
+            charts.loss_by_step(_series(steps, "loss"), total_steps=total),
+            charts.token_accuracy_by_step(_series(steps, "token_accuracy"), total_steps=total),
+            charts.learning_rate_by_step(_series(steps, "learning_rate"), total_steps=total),
+        ),
+    )
+
+
+def _empty(run: str | None) -> Html:
+    if run is None:
+        go_launch = Action(label="Open Launch", url=link("launch"), kind="main")
+        return cards.empty("No run yet. Training begins after select, in the first iteration of a run.", go_launch)
+    see = Action(label="See the traces so far", url=link("traces", run), kind="main")
+    return cards.empty("Nothing trained yet. Training begins after select.", see)
+
+
+def _state(page: Page, run: str) -> RunState | None:
+    try:
+        return read_state(page.workspace.run(run))
+    except (JudgeStudioError, TypeError):
+        return None  # a damaged state.json; Home says so
+
+
+def _names(steps: dict[int, list[Step]]) -> Html:
+    """Legend: the newest version, those between, the first one."""
+    names = sorted(steps)
+    kinds: list[tuple[str, Any]] = [(f"judge-v{names[-1]}", "new")]
+    if len(names) > 2:
+        kinds.append(("between", "mid"))
+    if len(names) > 1:
+        kinds.append((f"judge-v{names[0]}", "base"))
+    return cards.legend(*kinds)
+
+
+def _series(steps: dict[int, list[Step]], name: str) -> list[StepSeries]:
+    """One curve per version, oldest first, thinned to what a plot can show; the last step always stays."""
+    found = []
+    for iteration, rows in sorted(steps.items()):
+        every = max(1, -(-len(rows) // _POINTS))
+        kept = [row for place, row in enumerate(rows) if place % every == 0 or place == len(rows) - 1]
+        values = [getattr(row, name) for row in kept]
+        found.append(StepSeries(name=f"judge-v{iteration}", steps=[row.step for row in kept], values=values))
+    return found
+
+
+def _stats(newest: int, done: list[Step], total: int | None, trained_on: int | None, *, is_live: bool) -> list[Stat]:
+    last = done[-1]
+    of = f"of {words.number(total)}" if total else f"{words.decimal(last.epoch, 1)} passes over the traces"
+    token = last.token_accuracy
+    return [
+        Stat(
+            label=f"Trained on, judge-v{newest}",
+            value=words.number(trained_on, missing="–"),
+            unit="traces" if trained_on is not None else "",
+            context="known when it ends" if trained_on is None and is_live else "kept by select",
+        ),
+        Stat(label="Steps", value=words.number(last.step), context=of),
+        Stat(label="Loss", value=words.decimal(last.loss, 3), context=f"began at {words.decimal(done[0].loss, 3)}"),
+        Stat(
+            label="Token accuracy",
+            value=words.percent(token, missing="–"),
+            context=f"began at {words.percent(done[0].token_accuracy)}" if token is not None else "not recorded",
+        ),
+        Stat(label="Learning rate", value=_rate(last.learning_rate), context="of the last step"),
+        Stat(label="Tokens", value=words.number(last.tokens), context="of traces seen"),
+    ]
+
+
+def _rate(value: float) -> str:
+    """1e-05 → "0.00001": a person compares it with the setting."""
+    return f"{value:.2e}" if 0 < value < 1e-6 else f"{value:.7f}".rstrip("0").rstrip(".") or "0"
+
+
+def loss_sentence(iteration: int, steps: list[Step]) -> str:
+    """First and last loss in words."""
+    first, last = steps[0].loss, steps[-1].loss
+    way = "fell" if last < first else "did not fall"
+    told = f"{words.decimal(first, 3)} to {words.decimal(last, 3)}"
+    return f"judge-v{iteration}: the loss {way}, {told} nats per token over {words.plural(steps[-1].step, 'step')}."
+
+
+def accuracy_sentence(iteration: int, steps: list[Step]) -> str:
+    """First and last token accuracy in words."""
+    known = [step.token_accuracy for step in steps if step.token_accuracy is not None]
+    if not known:
+        return "Token accuracy was not recorded."
+    told = f"{words.percent(known[0])} to {words.percent(known[-1])}"
+    return f"judge-v{iteration}: {told} of the traces' tokens predicted right. It says nothing about the verdicts."
+
+
+def _foot(text: str) -> str:
+    return cards.sheet(cards.panel_foot(cards.says(text)))
+
+
+_ITERATIONS = (
+    Column(name="Version"),
+    Column(name="Steps", is_number=True),
+    Column(name="Passes", is_number=True, is_optional=True),
+    Column(name="First loss", is_number=True, is_optional=True),
+    Column(name="Last loss", is_number=True),
+    Column(name="Token accuracy", is_number=True),
+    Column(name="Peak rate", is_number=True, is_optional=True),
+    Column(name="Tokens", is_number=True),
+)
+
+
+def _iterations(steps: dict[int, list[Step]], versions: list[VersionRow]) -> Html:
+    finished = {version.judge for version in versions}
+    rows = []
+    for iteration, done in sorted(steps.items(), reverse=True):
+        judge, last = f"judge-v{iteration}", done[-1]
+        name = cards.element(
+            "span", cards.esc(judge), cards.EMPTY if judge in finished else cards.chip("not finished"),
+            class_="st-row is-tight",
+        )  # fmt: skip
+        cells = [
+            name,
+            cards.esc(words.number(last.step)),
+            cards.esc(words.decimal(last.epoch, 1)),
+            cards.esc(words.decimal(done[0].loss, 3)),
+            cards.esc(words.decimal(last.loss, 3)),
+            cards.esc(words.percent(last.token_accuracy, missing="–")),
+            cards.esc(_rate(max(step.learning_rate for step in done))),
+            cards.esc(words.number(last.tokens)),
+        ]
+        rows.append(cards.row(_ITERATIONS, cells))
+    return cards.panel(cards.table(_ITERATIONS, rows, caption="Training by version"), title="By version")
+
+
+def _lineage(
+    page: Page, run: str, versions: list[VersionRow], steps: dict[int, list[Step]], scores: list[ScoreRow]
+) -> Html:
+    """Parent → judge, with what it was trained on and what it scores."""
+    folder = page.workspace.run(run)
+    best, promoted = best_judge(folder), promoted_version(folder)
+    decides = scores[0].benchmark if scores else None
+    overall = {
+        row.judge: row for row in scores if (row.benchmark, row.protocol, row.dimension) == (decides, STRICT, ALL)
+    }
+    rows = [_lineage_row(VersionRow(judge="judge-v0", parent=None, adapter=None, trained_on=0), None, overall)]
+    for version in versions:
+        if version.judge != "judge-v0":
+            iteration = int(version.judge.removeprefix("judge-v"))
+            rows.append(_lineage_row(version, steps.get(iteration), overall, run=run))
+    marked = [replace(row, is_best=row.judge == best, is_promoted=row.judge == promoted) for row in rows]
+    note = f"Accuracy on {decides}, strict: right in both orders." if decides else "Not measured yet."
+    return cards.panel(cards.lineage_table(marked), title="Lineage", foot=cards.sub(note, dim=True))
+
+
+def _lineage_row(
+    version: VersionRow, steps: list[Step] | None, overall: dict[str, ScoreRow], *, run: str | None = None
+) -> LineageRow:
+    score = overall.get(version.judge)
+    values = {"versions.older": version.parent, "versions.newer": version.judge}
+    return LineageRow(
+        judge=version.judge,
+        parent=version.parent,
+        trained_on=version.trained_on if version.parent is not None else None,
+        steps=steps[-1].step if steps else None,
+        accuracy=Score(accuracy=score.accuracy, low=score.low, high=score.high) if score else None,
+        url=link("versions", run, values) if run and version.parent else None,
+        note=f"loss {words.decimal(steps[-1].loss, 3)}" if steps else "",
+    )

@@ -1,0 +1,469 @@
+"""What the Versions tab says of two judge versions: plain values in, HTML and figures out. No Gradio, no SQL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import plotly.graph_objects as go
+
+from engine.catalog import Catalog
+from engine.controls import is_control, judge_behind
+from engine.intervals import Gain
+from engine.metrics import ALL, PROTOCOLS, STRICT, compare, outcomes, slices
+from engine.records import ORDERS, BenchmarkItem, ScoreRow, VerdictRow
+from studio import cards, charts, words
+from studio.cards import Action, ChangedItem, ComparedRow, Html, Score, Stat
+from studio.charts import ControlLine, DimensionDots, VersionPoint
+from studio.queries.verdicts import ItemImage, verdicts
+
+PAGE_SIZE = 8
+"""Changed items of one page; each is 56 px high, so that the list is as high as the leans beside it."""
+CHANGES = {"worse": "Got worse", "better": "Got better", "other": "Other change"}
+"""Other change: another outcome for the same credit, e.g. from wrong to order-flip under the strict protocol."""
+_CHART_DIMENSIONS = 12
+"""Dots of more dimensions are not told apart; the table below has them all."""
+_BASE = "judge-v0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which two versions are compared, and how they were measured."""
+
+    older: str
+    newer: str
+    benchmark: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What there is to choose from."""
+
+    judges: tuple[str, ...]
+    """Measured versions, oldest first."""
+    benchmarks: tuple[str, ...]
+    protocols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An item on which two versions ended differently."""
+
+    item_id: str
+    dimension: str
+    older: str
+    newer: str
+    """right, wrong, order-flip, tie or invalid."""
+    kind: str
+    """worse, better or other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The paired comparison of two versions."""
+
+    gains: Mapping[str, Gain]
+    """Per slice; empty under a published protocol, which has no paired test here."""
+    changes: tuple[Change, ...]
+    items: int
+    """Items that both have judged in both orders."""
+
+    def of(self, kind: str) -> list[Change]:
+        return [change for change in self.changes if change.kind == kind]
+
+
+# --- choosing ----------------------------------------------------------------------------------------------------
+
+
+def number_of(judge: str) -> int:
+    """Place of a version: judge-v3 → 3."""
+    tail = judge.removeprefix("judge-v")
+    return int(tail) if tail.isdecimal() else 0
+
+
+def choices_of(scores: Sequence[ScoreRow], benchmark: str | None = None) -> Choices:
+    """What was measured. Benchmarks in the run's own order: the first one decides which version is best."""
+    benchmarks = tuple(dict.fromkeys(row.benchmark for row in scores))
+    shown = benchmark if benchmark in benchmarks else next(iter(benchmarks), "")
+    there = {row.protocol for row in scores if row.benchmark == shown and not is_control(row.judge)}
+    protocols = (*(name for name in PROTOCOLS if name in there), *sorted(there - set(PROTOCOLS)))
+    judges = {row.judge for row in scores if row.benchmark == shown and not is_control(row.judge)}
+    return Choices(judges=tuple(sorted(judges, key=number_of)), benchmarks=benchmarks, protocols=protocols)
+
+
+def choose(
+    scores: Sequence[ScoreRow], best: str, older: str | None, newer: str | None, benchmark: str | None, protocol: str
+) -> tuple[Choices, Chosen]:
+    """The comparison asked for, with the usual one wherever that does not exist: judge-v0 with the best version, or
+    with the newest where judge-v0 is the best."""
+    choices = choices_of(scores, benchmark)
+    judges = choices.judges or (_BASE,)
+    usual = best if best in judges and best != judges[0] else judges[-1]
+    return choices, Chosen(
+        older=older if older in judges else judges[0],
+        newer=newer if newer in judges else usual,
+        benchmark=benchmark if benchmark in choices.benchmarks else next(iter(choices.benchmarks), ""),
+        protocol=protocol if protocol in choices.protocols else next(iter(choices.protocols), STRICT),
+    )
+
+
+# --- comparing ---------------------------------------------------------------------------------------------------
+
+
+def compared(catalog: Catalog, run: str, chosen: Chosen) -> Compared:
+    """The comparison, computed again only when a part of the workspace changed."""
+    return _compared(catalog, catalog.look(), run, chosen)
+
+
+@lru_cache(maxsize=32)
+def _compared(catalog: Catalog, _generation: int, run: str, chosen: Chosen) -> Compared:
+    old = verdicts(catalog, run, chosen.older, chosen.benchmark)
+    new = verdicts(catalog, run, chosen.newer, chosen.benchmark)
+    return compare_verdicts(old, new, chosen.protocol)
+
+
+def compare_verdicts(old: Sequence[VerdictRow], new: Sequence[VerdictRow], protocol: str) -> Compared:
+    """Paired gains per slice, and every item that ended differently, regressions first."""
+    before, after = fates(old), fates(new)
+    both = sorted(set(before) & set(after))
+    changes = []
+    for item_id in both:
+        (was, dimension), (now, _) = before[item_id], after[item_id]
+        if was != now:
+            gain = _credit(now, protocol) - _credit(was, protocol)
+            kind = "worse" if gain < 0 else "better" if gain > 0 else "other"
+            changes.append(Change(item_id=item_id, dimension=dimension, older=was, newer=now, kind=kind))
+    gains = {}
+    if protocol in PROTOCOLS and both:
+        gains = {name: compare(new, old, dimension=name, protocol=protocol) for name in slices(outcomes(new))}
+    order = list(CHANGES)
+    return Compared(
+        gains=gains,
+        changes=tuple(sorted(changes, key=lambda one: (order.index(one.kind), one.dimension, one.item_id))),
+        items=len(both),
+    )
+
+
+def fates(rows: Sequence[VerdictRow]) -> dict[str, tuple[str, str]]:
+    """Item → (how it ended, dimension), for items judged in both orders."""
+    by_item: dict[str, dict[str, VerdictRow]] = {}
+    for row in rows:
+        by_item.setdefault(row.item_id, {})[row.order] = row
+    return {
+        item_id: (fate(list(orders.values())), next(iter(orders.values())).dimension)
+        for item_id, orders in by_item.items()
+        if len(orders) == len(ORDERS)
+    }
+
+
+def fate(rows: Sequence[VerdictRow]) -> str:
+    """Both orders together: right, wrong, order-flip, tie or invalid."""
+    said = {row.verdict for row in rows}
+    for odd in ("invalid", "tie"):
+        if odd in said:
+            return odd
+    right = {row.correct for row in rows}
+    return "order-flip" if len(right) > 1 else "right" if right == {True} else "wrong"
+
+
+def _credit(ended: str, protocol: str) -> float:
+    """Strict: both orders right. Else a flip is half right; an invalid or tied order is not told apart here."""
+    return float(ended == "right") if protocol == STRICT else {"right": 1.0, "order-flip": 0.5}.get(ended, 0.0)
+
+
+# --- what it shows -----------------------------------------------------------------------------------------------
+
+
+class Table:
+    """The scores of one benchmark under one protocol, by judge and slice."""
+
+    def __init__(self, scores: Sequence[ScoreRow], chosen: Chosen) -> None:
+        self._rows = {
+            (row.judge, row.dimension): row
+            for row in scores
+            if (row.benchmark, row.protocol) == (chosen.benchmark, chosen.protocol)
+        }
+
+    def get(self, judge: str, dimension: str = ALL) -> ScoreRow | None:
+        return self._rows.get((judge, dimension))
+
+    def judges(self) -> list[str]:
+        """Versions that have an overall score, oldest first."""
+        found = {judge for judge, dimension in self._rows if dimension == ALL and not is_control(judge)}
+        return sorted(found, key=number_of)
+
+    def controls(self, newer: str) -> list[ScoreRow]:
+        """Controls that stand beside `newer`: the model-free ones, and the image-blind one of that version."""
+        rows = [row for (judge, dimension), row in self._rows.items() if is_control(judge) and dimension == ALL]
+        blind = {judge_behind(row.judge): row for row in rows if row.judge.startswith("control:image-blind")}
+        shown = blind.get(newer) or blind.get(_BASE)
+        return [row for row in rows if row not in blind.values() or row is shown]
+
+    def dimensions(self, *judges: str) -> list[str]:
+        """Slices but "all": kinds first, then dimensions, those with most items first."""
+        sizes: dict[str, int] = {}
+        for (judge, dimension), row in self._rows.items():
+            if judge in judges and dimension != ALL:
+                sizes[dimension] = max(sizes.get(dimension, 0), row.n)
+        return sorted(sizes, key=lambda name: (not name.startswith("kind:"), -sizes[name], name))
+
+
+def control_name(judge: str) -> str:
+    """ "control:shorter-wins" → "shorter wins", "control:image-blind:judge-v2" → "image-blind v2"."""
+    name, _, behind = judge.removeprefix("control:").partition(":")
+    if name == "image-blind":
+        return f"image-blind {(behind or _BASE).removeprefix('judge-')}"
+    return name.replace("-", " ")
+
+
+def strip(table: Table, chosen: Chosen, result: Compared) -> Html:
+    """Accuracy, gain, best control, got worse."""
+    score, gain = table.get(chosen.newer), result.gains.get(ALL)
+    controls = table.controls(chosen.newer)
+    best = max(controls, key=lambda row: row.accuracy, default=None)
+    worse, better = len(result.of("worse")), len(result.of("better"))
+    told = f"{words.interval(gain.low, gain.high, sign=True)}, paired, {words.p_value(gain.p)}" if gain else ""
+    is_same = chosen.older == chosen.newer
+    strip = cards.stat_strip(
+        [
+            Stat(
+                label=f"Accuracy, {chosen.newer}",
+                value=words.decimal(score.accuracy if score else None),
+                context=f"{words.interval(score.low, score.high)}, {words.plural(score.n, 'item')}" if score else "",
+            ),
+            Stat(
+                label=f"Gain on {chosen.older}",
+                value="–" if is_same else words.signed(gain.gain if gain else None, missing="–"),
+                context="choose two versions" if is_same else told or "no paired test for this protocol",
+            ),
+            Stat(
+                label="Best control",
+                value=words.decimal(best.accuracy if best else None, missing="–"),
+                context=control_name(best.judge) if best else "none measured",
+            ),
+            Stat(
+                label="Got worse",
+                value="–" if is_same else words.number(worse),
+                unit="" if is_same else "item" if worse == 1 else "items",
+                context="" if is_same else f"of {words.number(result.items)}; {words.number(better)} got better",
+            ),
+        ],
+        bare=True,
+    )
+    return cards.panel(strip)
+
+
+def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
+    """All versions under one protocol, controls as dashed lines."""
+    points = [
+        VersionPoint(judge=judge, accuracy=row.accuracy, low=row.low, high=row.high)
+        for judge in table.judges()
+        if (row := table.get(judge)) is not None
+    ]
+    controls = [
+        ControlLine(name=control_name(row.judge), accuracy=row.accuracy) for row in table.controls(chosen.newer)
+    ]
+    return charts.accuracy_by_version(points, controls, best=best)
+
+
+def accuracy_sentence(table: Table, chosen: Chosen, result: Compared, best: str, *, is_promoted: bool) -> str:
+    """Which version is best and why, and what the two chosen ones differ by."""
+    how = "chosen by a person" if is_promoted else "named by the statistics"
+    parts = [f"{best} is the best version ({how})."]
+    gain = result.gains.get(ALL)
+    if gain is not None and chosen.older != chosen.newer:
+        told = f"{words.signed(gain.gain, 3)} ({words.interval(gain.low, gain.high, 3, sign=True)})"
+        parts.append(f"{chosen.newer} against {chosen.older}: {told}, which {_clearly(gain)}.")
+    score = table.get(chosen.newer)
+    controls = table.controls(chosen.newer)
+    if score is not None and controls:
+        top = max(controls, key=lambda row: row.accuracy)
+        if top.accuracy >= score.low:
+            parts.append(
+                f"The control “{control_name(top.judge)}” reaches {words.decimal(top.accuracy)}, "
+                f"within the interval of {chosen.newer}: its accuracy alone proves little."
+            )
+    return " ".join(parts)
+
+
+def _clearly(gain: Gain) -> str:
+    if gain.excludes_zero:
+        return "is a clear gain"
+    return "is a clear loss" if gain.high < 0 and gain.p < 0.05 else "does not exclude zero"
+
+
+def dimension_rows(table: Table, chosen: Chosen, result: Compared) -> list[DimensionDots]:
+    """Overall and the largest dimensions."""
+    names = [name for name in table.dimensions(chosen.older, chosen.newer) if not name.startswith("kind:")]
+    return [_dots(table, chosen, result, name) for name in [ALL, *names[:_CHART_DIMENSIONS]]]
+
+
+def _dots(table: Table, chosen: Chosen, result: Compared, name: str) -> DimensionDots:
+    old, new, gain = table.get(chosen.older, name), table.get(chosen.newer, name), result.gains.get(name)
+    shown = new or old
+    return DimensionDots(
+        name=slice_name(name),
+        n=shown.n if shown else 0,
+        older=(old.accuracy, old.low, old.high) if old else None,
+        newer=(new.accuracy, new.low, new.high) if new else None,
+        gain=gain.gain if gain else None,
+        gain_excludes_zero=bool(gain and _clearly(gain) != "does not exclude zero"),
+    )
+
+
+def slice_name(dimension: str) -> str:
+    return "overall" if dimension == ALL else dimension.removeprefix("kind:")
+
+
+def dimension_sentence(result: Compared) -> str:
+    """Which dimensions changed clearly."""
+    parts = {name: gain for name, gain in result.gains.items() if name != ALL and not name.startswith("kind:")}
+    up = [name for name, gain in parts.items() if gain.excludes_zero]
+    down = [name for name, gain in parts.items() if _clearly(gain) == "is a clear loss"]
+    said = [f"{_listed(names)} clearly {word}." for names, word in ((up, "improved"), (down, "got worse")) if names]
+    if not parts:
+        return "No paired test for this choice."
+    rest = [name for name in parts if name not in (*up, *down)]
+    if not said:
+        return "No dimension changed clearly: every paired interval includes zero."
+    if rest:
+        others = _listed(rest) if len(rest) <= 3 else f"the other {len(rest)} dimensions"
+        said.append(f"{others[:1].upper()}{others[1:]} did not change clearly.")
+    return " ".join(said)[:1].upper() + " ".join(said)[1:]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def numbers_table(table: Table, chosen: Chosen, result: Compared) -> Html:
+    """Every slice with its numbers: what the charts show, to read and to copy."""
+    rows = []
+    for name in [ALL, *table.dimensions(chosen.older, chosen.newer)]:
+        old, new, gain = table.get(chosen.older, name), table.get(chosen.newer, name), result.gains.get(name)
+        shown = new or old
+        rows.append(
+            ComparedRow(
+                name=slice_name(name),
+                n=shown.n if shown else 0,
+                older=_score(old),
+                newer=_score(new),
+                gain=gain.gain if gain else None,
+                gain_low=gain.low if gain else None,
+                gain_high=gain.high if gain else None,
+                p=gain.p if gain else None,
+            )
+        )
+    body = cards.comparison_table(rows, older=chosen.older, newer=chosen.newer)
+    note = cards.sub(
+        "Intervals are 95 %, clustered by image. Gain: same items, bootstrap over images, sign-flip test.", dim=True
+    )
+    return cards.panel(body, title="All numbers", foot=note)
+
+
+def _score(row: ScoreRow | None) -> Score | None:
+    return Score(accuracy=row.accuracy, low=row.low, high=row.high) if row else None
+
+
+def leans_panel(table: Table, chosen: Chosen) -> Html:
+    """Position lean, length lean and invalid rate of both versions on one ruler each."""
+    old, new = table.get(chosen.older), table.get(chosen.newer)
+    scales = [
+        cards.position_lean(old.position_lean if old else None, new.position_lean if new else None),
+        cards.length_lean(old.length_lean if old else None, new.length_lean if new else None),
+        cards.invalid_rate(old.invalid if old else None, new.invalid if new else None),
+    ]
+    body = cards.lean_card(scales, older_name=chosen.older, newer_name=chosen.newer)
+    return cards.panel(body, title="Leans", aside=cards.legend((chosen.older, "base"), (chosen.newer, "new")))
+
+
+ImageUrl = Callable[[str | None], str | None]
+
+
+def changes_list(
+    changes: Sequence[Change],
+    known: Mapping[str, tuple[BenchmarkItem, ItemImage]],
+    chosen: Chosen,
+    image_url: ImageUrl,
+) -> Html:
+    """One page of changed items."""
+    rows = []
+    for change in changes:
+        item, picture = known.get(change.item_id, (None, ItemImage(path=None, width=None)))
+        rows.append(
+            ChangedItem(
+                item_id=change.item_id,
+                src=image_url(picture.path),
+                width=picture.width,
+                question=item.question if item else change.item_id,
+                dimension=change.dimension,
+                older=change.older,
+                newer=change.newer,
+            )
+        )
+    return cards.changed_list(rows, older=chosen.older, newer=chosen.newer)
+
+
+def pager(first: int, shown: int, changes: Sequence[Change], kind: str) -> Html:
+    """Where the page stands, and the buttons that turn it."""
+    total = len(changes)
+    if not total:
+        nothing = {"worse": "No item got worse.", "better": "No item got better."}.get(kind, "No other change.")
+        return cards.element("span", cards.esc(nothing))
+    sizes: dict[str, int] = {}
+    for change in changes:
+        sizes[change.dimension] = sizes.get(change.dimension, 0) + 1
+    top = max(sizes, key=lambda name: sizes[name])
+    most = f" {words.number(sizes[top])} of them are {top}." if len(sizes) > 1 else ""
+    text = f"{words.number(first + 1)} to {words.number(first + shown)} of {words.number(total)}.{most}"
+    back = Action(label="Previous", act="previous-page", small=True, disabled=first == 0)
+    forth = Action(label="Next", act="next-page", small=True, disabled=first + shown >= total)
+    buttons = cards.element("span", cards.button(back), cards.button(forth), class_="st-row is-tight")
+    return cards.element("div", cards.element("span", cards.esc(text)), buttons, class_="st-between")
+
+
+def item_panel(
+    item: BenchmarkItem, src: str | None, width: int | None, rows: Mapping[str, Sequence[VerdictRow]]
+) -> Html:
+    """One item with its picture, and what each version said of it in both orders, one under the other."""
+    top = cards.element(
+        "div",
+        cards.picture(src, "Image of the item", width=width, zoom=True),
+        cards.element(
+            "div",
+            cards.element("p", cards.element("b", cards.esc(item.question, limit=2000)), dir="auto"),
+            cards.chips(item.dimension, item.kind),
+            cards.pair_text(item.preferred, item.degraded),
+            class_="st-stack is-close",
+        ),
+        class_="st-itemtop",
+    )
+    head = cards.element("span", cards.esc("Same item, both versions"))
+    close = cards.button(Action(label="Close", act="close", small=True))
+    body = [cards.padded(top), *(_version_part(judge, said) for judge, said in rows.items())]
+    name = cards.element("header", cards.element("h2", head), close)
+    return cards.element("section", name, *body, class_="st-panel st-item", aria_label="Item")
+
+
+def _version_part(judge: str, rows: Sequence[VerdictRow]) -> Html:
+    by_order = {row.order: row for row in rows}
+    title = cards.element("h3", cards.esc(judge))
+    ended = cards.fate(fate(rows)) if len(by_order) == len(ORDERS) else cards.EMPTY
+    head = cards.element("div", title, ended, class_="st-between st-pad st-itemhead")
+    return Html(
+        head + cards.element("div", *(_half(order, by_order.get(order)) for order in ORDERS), class_="st-result")
+    )
+
+
+def _half(order: str, row: VerdictRow | None) -> Html:
+    words_ = "Preferred shown first" if order == "AB" else "Degraded shown first"
+    name = cards.element("span", cards.order_mark(order), cards.element("b", cards.esc(words_)))
+    if row is None:
+        return cards.element("div", cards.element("div", name, class_="st-order"), cards.sub("Not judged.", dim=True))
+    chip = cards.verdict_chip(row.verdict, cards.outcome_of(row.verdict, order))
+    return cards.element(
+        "div",
+        cards.element("div", name, chip, class_="st-order"),
+        cards.reasoning(row.reasoning),
+        cards.element("div", cards.element("span", cards.esc(words.plural(row.tokens, "token"))), class_="st-meta"),
+    )
