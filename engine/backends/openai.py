@@ -57,9 +57,14 @@ class OpenAIBackend:
         timeout: float = 600.0,
     ) -> None:
         self._door = HttpDoor(url, api_key=api_key, tries=tries, pause=pause, timeout=timeout)
-        served = self._served()
+        try:
+            served = self._served()
+            base = _pick_model(self._door.url, model, list(served))
+        except BaseException:
+            self._door.close()
+            raise
         self._is_vllm = any(owner == "vllm" for owner in served.values())
-        self._names = {BASE_JUDGE: _pick_model(self._door.url, model, list(served)), **(judges or {})}
+        self._names = {BASE_JUDGE: base, **(judges or {})}
         self._base_name = base_name or self._names[BASE_JUDGE]
         self._folders: dict[str, Path] = {}
         self._images = images
