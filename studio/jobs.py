@@ -239,23 +239,6 @@ def plain_sentence(sentence: str) -> str:
     return tail if head.startswith("judge-studio ") and tail else sentence
 
 
-def said_by(event: Mapping[str, Any]) -> str:
-    """One event of events.jsonl as a line of the log."""
-    name = str(event.get("event", "?"))
-    stage = event.get("stage")
-    values = {key: value for key, value in event.items() if key not in ("time", "event", "stage", "iteration")}
-    told = ", ".join(f"{key} {_shown(value)}" for key, value in values.items() if value is not None)
-    where = f"{stage}: " if stage else ""
-    iteration = f"iteration {event['iteration']}, " if event.get("iteration") else ""
-    return f"{iteration}{where}{name}{': ' + told if told else ''}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
 def _as_word(value: Any) -> str:
     """A setting's value as the command line takes it (YAML)."""
     if value is None:

@@ -113,11 +113,6 @@ class Url:
         self.bind(key, box)
         return box
 
-    @property
-    def components(self) -> list[Any]:
-        """Every bound component, in the order of `values`."""
-        return [binding.component for binding in self.bindings]
-
     def values(self, query: Mapping[str, str]) -> list[Any]:
         """What each bound component shows at the place the query names; unknown or odd values count as absent."""
         return [_value(binding, query.get(binding.key)) for binding in self.bindings]
@@ -185,9 +180,8 @@ def connect(page: Page, header: Any, heart: Any) -> None:
     """
     visit = gr.State(0)
     shown = gr.State(("", ()))
-    outputs = [page.tabs, visit, *page.url.components]
-    now = [page.tab, page.run, visit, shown]
     beats = [heart, page.run, shown, *page.pulses.values()]
+    places = [binding for binding in page.url.bindings if binding.component is not page.run]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def beat(tab: str, run: str | None, visit: int, shown: tuple[str, tuple[str, ...]]) -> list[Any]:
@@ -195,34 +189,44 @@ def connect(page: Page, header: Any, heart: Any) -> None:
         active = active_runs(page.workspace)
         pulse = show_heart(active)
         head: list[Any] = [gr.skip(), gr.skip(), gr.skip()]
-        if (pulse, names) != shown:
-            chosen = run if run in names else names[0] if names else None
+        chosen = run if run in names else names[0] if names else None
+        if (pulse, names) != shown or chosen != run:
             head = [pulse, gr.update(choices=list(names), value=chosen), (pulse, names)]
-            run = chosen
-        mark = f"{signature(page.workspace, tab, run, is_active=bool(active))} visit {visit}"
+        mark = f"{signature(page.workspace, tab, chosen, is_active=bool(active))} visit {visit}"
         return [*head, *(mark if name == tab else gr.skip() for name in page.pulses)]
 
-    def go(query: Mapping[str, str]) -> list[Any]:
+    def go(query: Mapping[str, str], run: str | None) -> list[Any]:
+        """Tab, bound values and beat in one answer: every round trip more is seen as an empty page."""
         tab = query.get("tab", "home")
         known = tab if tab in TABS else "home"
-        return [gr.Tabs(selected=known), next(_VISITS), *page.url.values({**query, "tab": known})]
+        number = next(_VISITS)
+        values = [_value(binding, {**query, "tab": known}.get(binding.key)) for binding in places]
+        names = [folder.name for folder in page.workspace.runs()]
+        chosen = query.get("run") if query.get("run") in names else run
+        answer = beat(known, chosen, number, ("", ()))
+        if chosen in names:
+            answer[1] = gr.update(choices=names, value=chosen)
+        return [gr.Tabs(selected=known), number, *values, *answer]
 
     def loaded(request: gr.Request) -> list[Any]:
-        return go(dict(request.query_params))
+        return go(dict(request.query_params), None)
 
-    def followed(event: gr.EventData) -> list[Any]:
-        return go(read_query(str(getattr(event, "query", ""))))
+    def followed(event: gr.EventData, run: str | None) -> list[Any]:
+        return go(read_query(str(getattr(event, "query", ""))), run)
 
-    def opened(event: gr.SelectData) -> tuple[str, int]:
+    def opened(event: gr.SelectData, run: str | None, shown: tuple[str, tuple[str, ...]]) -> list[Any]:
         tab = str(getattr(event, "id", "home"))
-        return (tab if tab in TABS else "home"), next(_VISITS)
+        known = tab if tab in TABS else "home"
+        number = next(_VISITS)
+        return [known, number, *beat(known, run, number, shown)]
 
-    page.tabs.select(opened, None, [page.tab, visit], **private).then(beat, now, beats, **private)
-    gr.on([page.timer.tick, page.run.change], beat, now, beats, **private)
+    outputs = [page.tabs, visit, *(binding.component for binding in places), *beats]
+    page.tabs.select(opened, [page.run, shown], [page.tab, visit, *beats], **private)
+    gr.on([page.timer.tick, page.run.change], beat, [page.tab, page.run, visit, shown], beats, **private)
     root = gr.context.Context.root_block
     assert root is not None
-    root.load(loaded, None, outputs, **private).then(beat, now, beats, **private)
-    header.select(followed, None, outputs, **private).then(beat, now, beats, **private)
+    root.load(loaded, None, outputs, **private)
+    header.select(followed, page.run, outputs, **private)
 
 
 FOLLOW_LINKS = """

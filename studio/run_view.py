@@ -16,7 +16,7 @@ from engine.workspace import STAGES, RunFolder, read_json
 from studio import cards, words
 from studio.cards import Action, LedgerRow, LogLine, RunRow, StageCell, Stat
 from studio.cards.progress import StageState
-from studio.jobs import is_starting, said_by
+from studio.jobs import is_starting
 from studio.page import link
 
 LATE_SECONDS = 15.0
@@ -218,11 +218,11 @@ def main_action(view: RunView) -> Action:
         target = ("traces", "See the traces so far") if has_traces else ("pairs", "See the pairs so far")
         return Action(label=target[1], url=link(target[0], view.name), kind="main")
     if view.shown_state in ("queued", "starting"):
-        return Action(label="Open Launch", url=link("launch", view.name), kind="main")
+        return Action(label="Open Launch", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
     if view.shown_state == "stopped":
         return Action(label="Resume", act="resume", key=view.name, kind="main")
     if view.shown_state == "failed":
-        return Action(label="Show the error", url=link("launch", view.name), kind="main")
+        return Action(label="Show the error", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
     best = view.state.best
     values = {"versions.old": "judge-v0", "versions.new": best} if best and best != "judge-v0" else {}
     label = f"Compare judge-v0 with {best}" if values else "Compare the versions"
@@ -239,6 +239,29 @@ def recent_events(view: RunView, count: int) -> list[LogLine]:
         )
         for event in reversed(view.events[-count:])
     ]
+
+
+def said_by(event: Mapping[str, Any]) -> str:
+    """One event of events.jsonl as a line of the log."""
+    name = str(event.get("event", "?"))
+    values = {key: value for key, value in event.items() if key not in ("time", "event", "stage", "iteration")}
+    if name == "begin":
+        total, done = _number(values.get("total")), _number(values.get("done"))
+        counts = [f"{words.number(total)} to do"] if total is not None else []
+        counts += [f"{words.number(done)} there already"] if done else []
+        return f"{event.get('stage')} begins" + (f": {', '.join(counts)}" if counts else "")
+    if name == "failed":
+        return f"failed: {values.get('error')}"
+    if name == "iteration":
+        return f"iteration {event.get('iteration')} finished in {words.duration(_number(values.get('seconds')))}"
+    told = ", ".join(f"{key} {_told(value)}" for key, value in values.items() if value is not None)
+    return f"{name}: {told}" if told else name
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, float):
+        return words.decimal(value, 3 if abs(value) < 10 else 0)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 # --- the ledger ------------------------------------------------------------------------------------------------
