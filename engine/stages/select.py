@@ -108,8 +108,9 @@ def selection(
     reasons: dict[str, str] = {}
     units: list[_Unit] = []
     for pair_id, group in by_pair.items():
-        right = _rule_out(group, reasons, flip=is_flipped(pair_id, settings, seed), flagged=pair_id in flags)
-        if settings.rule == "joint":
+        flips = {order: is_flipped(pair_id, order, settings, seed) for order in ORDERS}
+        right = _rule_out(group, reasons, flips=flips, flagged=pair_id in flags)
+        if rule_in_force(settings) == "joint":
             units += _couples(group, right, reasons, settings.max_per_pair // 2, seed)
         else:
             units += _singles(right, reasons, settings.max_per_pair, seed)
@@ -122,14 +123,24 @@ def selection(
     return selected, [_fate(pair_id, by_pair[pair_id], reasons) for pair_id in sorted(by_pair)]
 
 
-def is_flipped(pair_id: str, settings: SelectSettings, seed: int) -> bool:
-    """Whether the pair's degraded response counts as preferred: never, or by a coin under `labels: random`.
+def rule_in_force(settings: SelectSettings) -> Literal["joint", "per-order"]:
+    """The rule that is applied: under `labels: random` each order goes by itself, whatever the setting.
+
+    To agree in both orders is a virtue even against a coin: it would pick careful traces, and the control that
+    should teach nothing would teach that.
+    """
+    return "per-order" if settings.labels == "random" else settings.rule
+
+
+def is_flipped(pair_id: str, order: Order, settings: SelectSettings, seed: int) -> bool:
+    """Whether the degraded response counts as preferred here: never, or by a coin per pair and order under
+    `labels: random`.
 
     The control changes which traces are kept and nothing else: a trace is trained on with its own words.
     """
     if settings.labels == "construction":
         return False
-    return random.Random(seed_for(seed, "label", pair_id)).random() < 0.5
+    return random.Random(seed_for(seed, "label", pair_id, order)).random() < 0.5
 
 
 def ruling(trace: Trace, *, flip: bool) -> Ruling:
@@ -181,7 +192,7 @@ class _Room:
 
 def check_rule(settings: SelectSettings) -> None:
     """Raises `SettingsError` if the rule could not keep anything; cheap enough to ask before a run starts."""
-    if settings.rule != "joint":
+    if rule_in_force(settings) != "joint":
         return
     for name in ("max_per_pair", "max_per_image", "max_per_dimension"):
         if getattr(settings, name) == 1:
@@ -191,11 +202,13 @@ def check_rule(settings: SelectSettings) -> None:
             )
 
 
-def _rule_out(group: Sequence[Trace], reasons: dict[str, str], *, flip: bool, flagged: bool) -> list[Trace]:
+def _rule_out(
+    group: Sequence[Trace], reasons: dict[str, str], *, flips: Mapping[Order, bool], flagged: bool
+) -> list[Trace]:
     """The right traces of a pair; the others get their reason."""
     right = []
     for trace in group:
-        said = ruling(trace, flip=flip)
+        said = ruling(trace, flip=flips[trace.order])
         if flagged:
             reasons[trace.trace_id] = "flagged"
         elif said == "right":
@@ -254,7 +267,7 @@ def _fill(units: list[_Unit], settings: SelectSettings, reasons: dict[str, str])
     """Keep units while caps and balance allow; write the reason of each."""
     units.sort(key=lambda unit: (unit.turn, unit.draw))
     room = _Room(settings)
-    if settings.rule == "per-order" and settings.balance:
+    if rule_in_force(settings) == "per-order" and settings.balance:
         _fill_balanced(units, room, reasons)
         return
     for unit in units:
@@ -340,10 +353,12 @@ def summarize(pairs: Iterable[Pair], selected: Sequence[Trace], settings: Select
 def _rulings(
     selected: Sequence[Trace], settings: SelectSettings, seed: int
 ) -> dict[tuple[str, Order], Counter[Ruling]]:
-    flips = {pair_id: is_flipped(pair_id, settings, seed) for pair_id in {trace.pair_id for trace in selected}}
+    places = {(trace.pair_id, trace.order) for trace in selected}
+    flips = {place: is_flipped(*place, settings, seed) for place in places}
     rulings: dict[tuple[str, Order], Counter[Ruling]] = defaultdict(Counter)
     for trace in selected:
-        rulings[trace.pair_id, trace.order][ruling(trace, flip=flips[trace.pair_id])] += 1
+        place = trace.pair_id, trace.order
+        rulings[place][ruling(trace, flip=flips[place])] += 1
     return rulings
 
 

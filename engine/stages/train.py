@@ -15,8 +15,9 @@ from engine.backends.base import BASE_JUDGE
 from engine.config import Settings
 from engine.errors import TrainingError
 from engine.progress import Progress
-from engine.prompts import PromptPack, judge_messages
+from engine.prompts import PromptPack, judge_messages, read_verdict
 from engine.records import Pair, Trace, VersionRow, content_id, seed_for
+from engine.served_check import probe_traces, write_opinions
 from engine.stages.identity import identity
 from engine.stages.parts import Parts
 from engine.tables import sync_folder
@@ -74,11 +75,13 @@ def train(
 def training_rows(
     traces: Sequence[Trace], *, pairs: Mapping[str, Pair], images: Mapping[str, Path], pack: PromptPack
 ) -> list[dict[str, Any]]:
-    """Rows with the columns images, prompt, completion (and length, for batches of like lengths).
+    """Rows with the columns images, prompt, completion; length, for batches of like lengths; probe and trace_id, for
+    the served check.
 
     The prompt is the judge's, with the responses in the order in which the trace saw them.
     """
     rows = []
+    probes = {trace.trace_id for trace in probe_traces(traces)}
     for trace in traces:
         pair = pairs[trace.pair_id]
         shown = (pair.preferred, pair.degraded) if trace.order == "AB" else (pair.degraded, pair.preferred)
@@ -89,6 +92,8 @@ def training_rows(
                 "prompt": [{"role": message.role, "text": message.text} for message in messages],
                 "completion": trace.reasoning,
                 "length": sum(len(message.text) for message in messages) + len(trace.reasoning),
+                "probe": trace.trace_id in probes and read_verdict(trace.reasoning) in ("A", "B"),
+                "trace_id": trace.trace_id,
             }
         )
     return rows
@@ -128,7 +133,7 @@ def _fit(
 
     shutil.rmtree(unfinished_adapter(folder), ignore_errors=True)
     with Parts(folder, "steps", rows=_STEP_ROWS) as parts:
-        fit(
+        opinions = fit(
             folder=folder,
             work=folder.folder / "checkpoints",
             save_to=unfinished_adapter(folder),
@@ -142,6 +147,7 @@ def _fit(
             parts=parts,
         )
     gc.collect()  # the trainer holds itself in circles, and the device is needed for evaluation
+    write_opinions(folder, {rows[number]["trace_id"]: value for number, value in opinions.items()})
     os.replace(unfinished_adapter(folder), folder.folder / "adapter")
     sync_folder(folder.folder)
 
