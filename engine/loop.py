@@ -322,12 +322,28 @@ class _Loop:
             return
         judge = f"judge-v{number}"
         self.progress.update(message=f"Checking that {judge} differs from {parent}")
+        if self.settings.model.backend != "transformers":
+            self._check_served(number, judge, folder)
         items = [item for group in self._items().values() for item in group]
         check_adapter(
             backend=self.backend(parent, judge),
             judge=judge,
             parent=parent,
             probes=probes(items, images=self.images, pack=self.pack),
+            folder=folder,
+        )
+
+    def _check_served(self, number: int, judge: str, folder: StageFolder) -> None:
+        from engine.served_check import check_served
+
+        check_served(
+            backend=self.backend(judge),
+            judge=judge,
+            trained=self.run.stage(number, "train"),
+            traces=self.run.stage(number, "select").read("traces", Trace),
+            pairs={pair.pair_id: pair for pair in self._usable_pairs(number)},
+            images=self.images,
+            pack=self.pack,
             folder=folder,
         )
 

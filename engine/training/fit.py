@@ -19,7 +19,7 @@ from engine.progress import Progress
 from engine.provenance import model_folder
 from engine.stages.parts import Parts
 from engine.tables import sync_folder
-from engine.training.batches import Collator
+from engine.training.batches import IGNORED, Collator
 from engine.training.lora import adapted, largest_change, weights_of
 from engine.training.trainer import JudgeTrainer, StageCallback, newest_checkpoint, training_arguments
 from engine.workspace import StageFolder
@@ -38,9 +38,10 @@ def fit(
     message: str,
     progress: Progress | None,
     parts: Parts,
-) -> None:
+) -> dict[int, float]:
     """Train on `rows` (see `stages.train.training_rows`) and save the adapter to `save_to`, synced to disk.
 
+    Returns the trained model's opinions (see `opinions`) of the rows that have `"probe": True`, by row number.
     `work` holds checkpoints; training goes on from the newest whole one. `progress` is None in all but the first
     process of `accelerate launch`. Raises `StopRequested` after saving one
     when a stop was asked for, and `TrainingError` when the adapter did not change.
@@ -59,6 +60,7 @@ def fit(
                 "train: the adapter did not change. Raise train.learning_rate or train.epochs and start a new run."
             )
         _save(trainer, save_to)
+        return opinions(trainer.model, trainer.data_collator, rows) if trainer.args.world_size == 1 else {}
 
 
 def _trainer(
@@ -88,6 +90,37 @@ def _trainer(
     trainer.processing_class = None  # else every checkpoint would hold a copy
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+@torch.no_grad()
+def opinions(model: Any, collator: Collator, rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """Log odds of [[A]] against [[B]] at the verdict of each probe row, by row number.
+
+    Both completions share everything before the verdict, so the difference of their log likelihoods is what the
+    verdict alone makes.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    found = {}
+    for number, row in enumerate(rows):
+        if not row["probe"]:
+            continue
+        before = row["completion"][: row["completion"].index("[[")]
+        a, b = (
+            _log_likelihood(model, collator, {**row, "completion": f"{before}[[{letter}]]"}, device) for letter in "AB"
+        )
+        found[number] = a - b
+    return found
+
+
+def _log_likelihood(model: Any, collator: Collator, row: Mapping[str, Any], device: torch.device) -> float:
+    """Of the completion without the token that ends the turn, in nats."""
+    batch = {name: value.to(device) for name, value in collator([row]).items()}
+    labels_T = batch.pop("labels")[0, 1:-1]
+    logits_TV = model(**batch).logits[0, :-2].float()
+    said_T = labels_T != IGNORED
+    chances_TV = torch.log_softmax(logits_TV[said_T], -1)
+    return float(chances_TV.gather(1, labels_T[said_T][:, None]).sum())
 
 
 def _weights(model: ModelSettings, device: str) -> str:
