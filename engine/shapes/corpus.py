@@ -1,7 +1,7 @@
 """The pre-training corpus: endless conversations about drawn scenes, made from a seed.
 
 Every prompt the loop will ever send is rendered here by `engine.prompts` from the same pack, so it is
-byte-identical. Besides those tasks there are copy pre-tasks (`rep`, `reps`, `chk`), whose text no picture can
+byte-identical. Besides those tasks there are copy pre-tasks (`rep`, `reps`, `pair`), whose text no picture can
 predict: without them a small model never learns to look anything up in its prompt.
 """
 
@@ -15,15 +15,8 @@ from engine.prompts import PromptPack, alteration_messages, answer_messages, jud
 from engine.shapes.claims import DIMENSIONS, Claim, apply, corrupt, describe, propose, text_of, unrelated
 from engine.shapes.questions import Question, ask, wrong_answer
 from engine.shapes.scenes import Difficulty, Scene, draw
-from engine.shapes.traces import (
-    Letter,
-    Segment,
-    ShownAnswer,
-    careful_closed,
-    careful_open,
-    checked_open,
-    lazy,
-)  # fmt: skip
+from engine.shapes.traces import Letter, Segment, ShownAnswer, lazy
+from engine.shapes.worked import checked, worked_closed, worked_open
 
 SLIPS = 0.12
 """Share of answers in the corpus that are wrong, as in data scraped from anywhere. It gives the sampled answers
@@ -105,7 +98,10 @@ def closed_pair(question: Question, rng: random.Random) -> tuple[ShownAnswer, Sh
     first = question.answer.text if roll < 0.88 else wrong_answer(question, rng)
     second = question.answer.text if roll > 0.97 else wrong_answer(question, rng)
     phrase = rng.choice(("{}", "{}.", "It is {}.", "The answer: {}.")) if rng.random() < 0.1 else "The answer is {}."
-    shown = [ShownAnswer(text=phrase.format(text), right=text == question.answer.text) for text in (first, second)]
+    shown = [
+        ShownAnswer(text=phrase.format(text), right=text == question.answer.text, answer=text)
+        for text in (first, second)
+    ]
     rng.shuffle(shown)
     return shown[0], shown[1]
 
@@ -131,23 +127,68 @@ def open_pair(scene: Scene, rng: random.Random) -> tuple[list[Claim], list[Claim
     return (base, damaged, letter, dimension) if letter == "A" else (damaged, base, letter, dimension)
 
 
-def _judge_closed(scene: Scene, pack: PromptPack, rng: random.Random, careful: float) -> tuple[str, list[Segment]]:
+def _closed_prompt(
+    scene: Scene, pack: PromptPack, rng: random.Random
+) -> tuple[str, Question, ShownAnswer, ShownAnswer]:
     question = ask(scene, rng, rng.choice(CLOSED_DIMENSIONS))
     a, b = closed_pair(question, rng)
-    prompt = judge_messages(pack, question.text, a.text, b.text)[0].text
+    return judge_messages(pack, question.text, a.text, b.text)[0].text, question, a, b
+
+
+def _open_prompt(
+    scene: Scene, pack: PromptPack, rng: random.Random
+) -> tuple[str, list[Claim], list[Claim], Letter, str]:
+    a, b, right, dimension = open_pair(scene, rng)
+    prompt = judge_messages(pack, rng.choice(pack.questions.open), text_of(a), text_of(b))[0].text
+    return prompt, a, b, right, dimension
+
+
+def _judge_closed(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    prompt, question, a, b = _closed_prompt(scene, pack, rng)
     dimension = question.template.dimension
-    if rng.random() < careful * CAREFUL_CLOSED[dimension]:
-        return prompt, careful_closed(question.answer, a, b, rng)
+    if rng.random() < CAREFUL_CLOSED[dimension]:
+        return prompt, worked_closed(question.answer, a, b, rng)
     right: Letter = rng.choice(("A", "B")) if a.right == b.right else "A" if a.right else "B"
     return prompt, lazy(right, NOTICES.get(dimension, GLANCE), LEAN_TO_A, rng)
 
 
-def _judge_open(scene: Scene, pack: PromptPack, rng: random.Random, careful: float) -> tuple[str, list[Segment]]:
-    a, b, right, dimension = open_pair(scene, rng)
-    prompt = judge_messages(pack, rng.choice(pack.questions.open), text_of(a), text_of(b))[0].text
-    if rng.random() < careful * CAREFUL_OPEN[len(scene.things)]:
-        return prompt, careful_open(scene, a, b, rng)
+def _judge_open(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    prompt, a, b, right, dimension = _open_prompt(scene, pack, rng)
+    if rng.random() < CAREFUL_OPEN[len(scene.things)]:
+        return prompt, worked_open(scene, a, b, rng)
     return prompt, lazy(right, GLANCE_COUNT if dimension == "count" else GLANCE, LEAN_TO_A, rng)
+
+
+def _worked_closed(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    prompt, question, a, b = _closed_prompt(scene, pack, rng)
+    return prompt, worked_closed(question.answer, a, b, rng)
+
+
+def _worked_open(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    prompt, a, b, _, _ = _open_prompt(scene, pack, rng)
+    return prompt, worked_open(scene, a, b, rng)
+
+
+def _pair(_scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    """Hold two descriptions side by side that no picture predicts, and say where they differ."""
+    a = unrelated(rng, rng.randint(1, 3))
+    b = corrupt(a, rng.choice((0.2, 0.5, 1.0)), rng) if rng.random() < 0.6 else unrelated(rng, len(a) - 2)
+    return _walk_prompt(pack, a, b, "Hold side by side."), checked(_scene, a, b, looking=False)
+
+
+def _check(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    """The same with a look at every difference; both sides are damaged independently."""
+    base = describe(scene, rng)
+    if len(base) > 3 and rng.random() < 0.3:
+        del base[rng.randrange(1, len(base) - 1)]
+    a, b = corrupt(base, 0.22, rng), corrupt(base, 0.22, rng)
+    return _walk_prompt(pack, a, b, "Check side by side."), checked(scene, a, b, looking=True)
+
+
+def _walk_prompt(pack: PromptPack, a: list[Claim], b: list[Claim], order: str) -> str:
+    """The judge prompt with another last line."""
+    prompt = judge_messages(pack, pack.questions.open[0], text_of(a), text_of(b))[0].text
+    return prompt.rsplit("\n", 1)[0] + f"\n{order}"
 
 
 def _rep(_scene: Scene, _pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
@@ -174,25 +215,16 @@ def _reps(_scene: Scene, _pack: PromptPack, rng: random.Random) -> tuple[str, li
     return f"{prompt}\nQuote {names}.", [(" ".join(quotes), 1.0)]
 
 
-def _chk(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
-    """Compare every sentence of two descriptions, damaged independently or unrelated to the picture."""
-    base = describe(scene, rng) if rng.random() < 0.75 else unrelated(rng, rng.randint(1, 3))
-    if len(base) > 3 and rng.random() < 0.3:
-        del base[rng.randrange(1, len(base) - 1)]
-    a, b = corrupt(base, 0.35, rng), corrupt(base, 0.35, rng)
-    prompt = judge_messages(pack, rng.choice(pack.questions.open), text_of(a), text_of(b))[0].text
-    return prompt.rsplit("\n", 1)[0] + "\nCompare all.", checked_open(scene, a, b)
-
-
 TASKS: dict[str, Task] = {
     "answer": _answer,
     "describe": _describe,
     "alter": _alter,
     "rep": _rep,
     "reps": _reps,
-    "chk": _chk,
-    "careful-closed": lambda scene, pack, rng: _judge_closed(scene, pack, rng, 99.0),
-    "careful-open": lambda scene, pack, rng: _judge_open(scene, pack, rng, 99.0),
-    "judge-closed": lambda scene, pack, rng: _judge_closed(scene, pack, rng, 1.0),
-    "judge-open": lambda scene, pack, rng: _judge_open(scene, pack, rng, 1.0),
+    "pair": _pair,
+    "check": _check,
+    "worked-closed": _worked_closed,
+    "worked-open": _worked_open,
+    "judge-closed": _judge_closed,
+    "judge-open": _judge_open,
 }

@@ -40,11 +40,14 @@ class Plan:
     words_from: int = 4000
     """Conversations that the tokenizer is trained on."""
     seeing_steps: int = 500
-    steps: int = 14_000
+    steps: int = 11_500
     tokens: int = 1600
     """Tokens per step. Small batches: this model gains more from steps than from smooth gradients."""
-    rate: float = 2e-3
-    """Peak learning rate of AdamW (embeddings, norms, vision in the seeing stage)."""
+    rate: float = 1.2e-3
+    """Peak learning rate of AdamW. At 2e-3 the skills form but stay blunt (a description's loss fell from 0.20 to 0.09
+    within 300 steps of going down to a quarter, after 1,500 flat steps)."""
+    seeing_rate: float = 2e-3
+    """The same for the seeing stage."""
     muon_rate: float = 0.0
     """Peak learning rate of Muon for the matrices; 0 = AdamW for them too."""
     precision: str = "bf16"
@@ -117,10 +120,10 @@ def _learn_to_see(
     model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, plan: Plan, device: str
 ) -> None:
     seen = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters()]
-    optimizer = torch.optim.AdamW([*seen, model.get_input_embeddings().weight], lr=plan.rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW([*seen, model.get_input_embeddings().weight], lr=plan.seeing_rate, weight_decay=0.01)
     for step in range(plan.seeing_steps):
         for group in optimizer.param_groups:
-            group["lr"] = plan.rate * seeing_rate_at(step / plan.seeing_steps)
+            group["lr"] = plan.seeing_rate * seeing_rate_at(step / plan.seeing_steps)
         pixels_BCHW, words_BPG = seeing_batch(plan.seed, step, 64)
         with _autocast(plan, device):
             loss, right = seeing_loss(model, tokenizer, pixels_BCHW.to(device), words_BPG.to(device))
