@@ -4,6 +4,7 @@ It imports no model library and knows no page: questions in, events out. See `st
 """
 
 import atexit
+import contextlib
 import itertools
 import json
 import queue
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from studio.live_worker import HOLDER, IDLE_SECONDS
 
 Event = Mapping[str, Any]
 
+_LAST = ("end", "cancelled", "died")
+_TRIES = 2
+"""A question whose process ended before it began is given to a new process, but not for ever."""
 _LOOK_SECONDS = 1.0
-"""How often a visitor who waits for a run is told that it still goes on."""
+"""How often somebody who waits is told where the question stands."""
 _DIED = "the live judge's process ended unexpectedly (exit code {code}); its log is {log}. Judge again to restart it."
 
 
@@ -39,18 +43,45 @@ class Question:
     a: str
     b: str
     wait: bool = False
-    """Begin only when no run has the device; else share it, or use the CPU where a run has the GPU."""
+    """Where a run has the GPU: wait for it. Else the CPU is used."""
 
 
-@dataclass(slots=True)
-class _Call:
-    """One question on its way."""
+class Call:
+    """One question on its way. Nobody need wait for it: ask for `news` now and then."""
 
-    key: str
-    line: str
-    events: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
-    has_started: bool = False
-    is_over: bool = False
+    def __init__(self, judge: "LiveJudge", key: str, line: str) -> None:
+        self.key = key
+        self.line = line
+        self.has_started = False
+        self.is_over = False
+        self.sent_to: subprocess.Popen[str] | None = None
+        self.tries = 0
+        self._judge = judge
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def put(self, event: dict[str, Any]) -> None:
+        """What the process said; called by the thread that listens to it."""
+        self.has_started = True
+        self._events.put(event)
+
+    def news(self, *, wait: float = 0.0) -> list[Event]:
+        """Events since the last time, at most `wait` seconds later. The last one is end, cancelled or died."""
+        found: list[Event] = []
+        try:
+            found.append(self._events.get(timeout=wait) if wait else self._events.get_nowait())
+            while True:
+                found.append(self._events.get_nowait())
+        except queue.Empty:
+            self.is_over = self.is_over or any(event["event"] in _LAST for event in found)
+            return found
+
+    def before(self) -> int:
+        """How many questions are answered first."""
+        return 0 if self.has_started else self._judge.before(self)
+
+    def close(self) -> None:
+        """Cancel it, unless it is over. To be called at the end in any case."""
+        self._judge.forget(self)
 
 
 class LiveJudge:
@@ -62,9 +93,10 @@ class LiveJudge:
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, Call] = {}
         self._numbers = itertools.count(1)
         self._is_closed = False
+        self._listener = threading.current_thread()
         atexit.register(self.close)
 
     @property
@@ -78,52 +110,8 @@ class LiveJudge:
         """Questions on their way, the one being answered included."""
         return len(self._calls)
 
-    def ask(self, question: Question) -> Iterator[Event]:
-        """Events of one question as they come, the first being where it stands in the queue.
-
-        Closing the iterator cancels the question. Raises `BackendError` if the process cannot be started or ends.
-        """
-        while question.wait and (busy := busy_devices()):
-            yield {"event": "waiting", "holder": next(iter(busy.values())), "device": next(iter(busy))}
-            threading.Event().wait(_LOOK_SECONDS)
-        call = self._submit(question)
-        try:
-            place = self._place(call)
-            yield {"event": "queued", "before": place}
-            while True:
-                try:
-                    event = call.events.get(timeout=_LOOK_SECONDS)
-                except queue.Empty:
-                    now = self._place(call)
-                    if not call.has_started and now != place:
-                        place = now
-                        yield {"event": "queued", "before": place}
-                    else:
-                        yield {"event": "tick"}  # a chance to notice that the visitor has left
-                    continue
-                call.is_over = event["event"] in ("end", "cancelled", "died")
-                if event["event"] == "died":
-                    raise BackendError(str(event["error"]))
-                yield event
-                if call.is_over:
-                    return
-        finally:
-            self._forget(call)
-
-    def close(self) -> None:
-        """End the process."""
-        with self._lock:
-            self._is_closed = True
-            child, self._child = self._child, None
-        if child is not None:
-            child.terminate()
-            child.wait()
-            _close_pipes(child)
-        atexit.unregister(self.close)
-
-    # --- the process -----------------------------------------------------------------------------------------
-
-    def _submit(self, question: Question) -> _Call:
+    def submit(self, question: Question) -> Call:
+        """Put a question at the end of the queue. Raises `BackendError` if the process cannot be started."""
         key = str(next(self._numbers))
         line = json.dumps(
             {
@@ -137,21 +125,71 @@ class LiveJudge:
                 "busy": "wait" if question.wait else "now",
             }
         )
-        call = _Call(key=key, line=line)
+        call = Call(self, key, line)
         with self._lock:
             self._calls[key] = call
-            self._send(line)
+            try:
+                self._send(call)
+            except BackendError:
+                del self._calls[key]
+                raise
         return call
 
-    def _send(self, line: str) -> None:
-        """Give a line to the process, starting it if need be. Call it with the lock held."""
+    def ask(self, question: Question) -> Iterator[Event]:
+        """All events of one question as they come, for callers that can wait. Closing the iterator cancels it.
+
+        Raises `BackendError` if the process cannot be started, or ends in the middle.
+        """
+        call = self.submit(question)
+        try:
+            while not call.is_over:
+                for event in call.news(wait=_LOOK_SECONDS):
+                    if event["event"] == "died":
+                        raise BackendError(str(event["error"]))
+                    yield event
+        finally:
+            call.close()
+
+    def before(self, call: Call) -> int:
+        """How many questions are before this one."""
+        with self._lock:
+            return list(self._calls).index(call.key) if call.key in self._calls else 0
+
+    def forget(self, call: Call) -> None:
+        """Nobody wants the answer any more, or it is there."""
+        with self._lock:
+            known, child = self._calls.pop(call.key, None), self._child
+            if known is None or call.is_over or child is None or child.poll() is not None or child.stdin is None:
+                return
+            try:
+                child.stdin.write(json.dumps({"id": call.key, "do": "cancel"}) + "\n")
+                child.stdin.flush()
+            except OSError:
+                return  # it ended: nothing to cancel
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._is_closed = True
+            child, self._child = self._child, None
+        if child is not None:
+            child.terminate()
+            self._listener.join()
+        atexit.unregister(self.close)
+
+    # --- the process -----------------------------------------------------------------------------------------
+
+    def _send(self, call: Call) -> None:
+        """Give a question to the process, starting it if need be. Call it with the lock held."""
+        call.tries += 1
         for last in (False, True):
             if self._child is None or self._child.poll() is not None:
                 self._child = self._start()
             assert self._child.stdin is not None
             try:
-                self._child.stdin.write(line + "\n")
+                self._child.stdin.write(call.line + "\n")
                 self._child.stdin.flush()
+                call.sent_to = self._child
                 return
             except OSError as error:  # it ended this instant, e.g. because it was idle
                 if last:
@@ -175,7 +213,8 @@ class LiveJudge:
                 )
         except OSError as error:
             raise BackendError(f"the live judge does not start: {error}. Check {self.workspace.root}.") from error
-        threading.Thread(target=self._listen, args=(child,), name="live judge", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(child,), name="live judge", daemon=True)
+        self._listener.start()
         return child
 
     def _listen(self, child: "subprocess.Popen[str]") -> None:
@@ -189,54 +228,34 @@ class LiveJudge:
             with self._lock:
                 call = self._calls.get(str(event.get("id")))
             if call is not None:
-                call.has_started = True
-                call.events.put(event)
+                call.put(event)
         code = child.wait()
         with self._lock:
             if self._child is child:
                 self._child = None
-                _close_pipes(child)
-            calls = [] if self._is_closed else list(self._calls.values())
+            _close_pipes(child)
+            calls = [call for call in self._calls.values() if call.sent_to is child]
         for call in calls:
             self._after_death(call, code)
 
-    def _after_death(self, call: _Call, code: int) -> None:
+    def _after_death(self, call: Call, code: int) -> None:
         """The one that was being answered may be what ended it, so it is not asked again by itself."""
         sentence = _DIED.format(code=code, log=self.log)
-        if call.has_started:
-            call.events.put({"event": "died", "error": sentence})
+        if call.has_started or call.tries >= _TRIES or self._is_closed:
+            call.put({"event": "died", "error": sentence})
             return
         with self._lock:
             try:
-                self._send(call.line)
+                self._send(call)
             except BackendError as error:
-                call.events.put({"event": "died", "error": str(error)})
-
-    def _place(self, call: _Call) -> int:
-        """How many are before it."""
-        with self._lock:
-            return list(self._calls).index(call.key)
-
-    def _forget(self, call: _Call) -> None:
-        with self._lock:
-            self._calls.pop(call.key, None)
-            child = self._child
-            if call.is_over or child is None or child.poll() is not None or child.stdin is None:
-                return
-            try:
-                child.stdin.write(json.dumps({"id": call.key, "do": "cancel"}) + "\n")
-                child.stdin.flush()
-            except OSError:
-                return  # it ended: nothing to cancel
+                call.put({"event": "died", "error": str(error)})
 
 
 def _close_pipes(child: "subprocess.Popen[str]") -> None:
     for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            try:
+        with contextlib.suppress(OSError):  # a last line that nobody took
+            if pipe is not None:
                 pipe.close()
-            except OSError:
-                continue  # a last line that nobody took
 
 
 def busy_devices() -> dict[str, str]:

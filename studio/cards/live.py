@@ -24,6 +24,8 @@ class LiveHalf:
     """As said, in the order shown: "A", "B", "tie", "invalid"; None until done."""
     tokens: int | None = None
     seconds: float | None = None
+    first_seconds: float | None = None
+    """Until its first word."""
     confidence: float | None = None
     """Probability of the verdict it gave, from the verdict token; None where the backend does not say."""
 
@@ -126,7 +128,8 @@ def _meta(half: LiveHalf) -> Html:
     sure = f"confidence {words.percent(half.confidence)}" if half.confidence is not None else ""
     size = words.plural(half.tokens, "token") if half.tokens is not None else ""
     time = words.duration(half.seconds) if half.seconds is not None else ""
-    parts = [", ".join(part for part in (size, time) if part), sure]
+    first = f"first word after {words.duration(half.first_seconds)}" if half.first_seconds is not None else ""
+    parts = [", ".join(part for part in (size, time) if part), first, sure]
     return element("div", *(element("span", esc(part)) for part in parts if part), class_="st-meta")
 
 

@@ -1,0 +1,110 @@
+"""Past live judgements, kept in the workspace's studio.sqlite so that every visitor and every restart finds them."""
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+
+from engine.errors import WorkspaceError
+from engine.workspace import Workspace
+from studio.cards import LiveHalf, LiveResult
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS judgements(
+    key TEXT PRIMARY KEY, time REAL NOT NULL, image TEXT, question TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
+    judges TEXT NOT NULL, results TEXT NOT NULL)
+"""
+_COLUMNS = "key, time, image, question, a, b, judges, results"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One question and what each judge version said of it."""
+
+    key: str
+    time: float
+    """Unix time."""
+    image: str | None
+    """Relative to the workspace."""
+    question: str
+    a: str
+    b: str
+    judges: tuple[str, ...]
+    """As `engine.versions.resolve_judge` takes them, one per result."""
+    results: tuple[LiveResult, ...]
+
+
+def keep(
+    workspace: Workspace,
+    *,
+    image: str | None,
+    question: str,
+    a: str,
+    b: str,
+    judges: Sequence[str],
+    results: Sequence[LiveResult],
+) -> str:
+    """Store a judgement; its key. Raises `WorkspaceError` if the disk refuses."""
+    key = secrets.token_hex(6)
+    said = json.dumps([asdict(result) for result in results], ensure_ascii=False)
+    with _open(workspace) as database:
+        database.execute(
+            f"INSERT INTO judgements({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [key, time.time(), image, question, a, b, json.dumps(list(judges)), said],
+        )
+    return key
+
+
+def recent(workspace: Workspace, *, count: int = 8) -> list[Judgement]:
+    """The newest judgements, newest first."""
+    if not workspace.notes.exists():
+        return []
+    with _open(workspace) as database:
+        rows = database.execute(f"SELECT {_COLUMNS} FROM judgements ORDER BY time DESC LIMIT ?", [count])
+        return [_judgement(row) for row in rows]
+
+
+def find(workspace: Workspace, key: str) -> Judgement | None:
+    """The judgement with that key. `key` is untrusted."""
+    if not key or not workspace.notes.exists():
+        return None
+    with _open(workspace) as database:
+        row = database.execute(f"SELECT {_COLUMNS} FROM judgements WHERE key = ?", [key[:40]]).fetchone()
+        return _judgement(row) if row else None
+
+
+def _judgement(row: Sequence[object]) -> Judgement:
+    key, when, image, question, a, b, judges, results = row
+    return Judgement(
+        key=str(key),
+        time=float(str(when)),
+        image=None if image is None else str(image),
+        question=str(question),
+        a=str(a),
+        b=str(b),
+        judges=tuple(json.loads(str(judges))),
+        results=tuple(_result(values) for values in json.loads(str(results))),
+    )
+
+
+def _result(values: dict[str, object]) -> LiveResult:
+    halves = {name: LiveHalf(**values.pop(name)) for name in ("a_first", "b_first")}  # type: ignore[arg-type]
+    return LiveResult(**halves, **values)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _open(workspace: Workspace) -> Iterator[sqlite3.Connection]:
+    """The database with its table; what was written is committed at the end."""
+    try:
+        with closing(sqlite3.connect(workspace.notes, timeout=5.0)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute(_TABLE)
+            with database:
+                yield database
+    except sqlite3.Error as error:
+        raise WorkspaceError(
+            f"{workspace.notes}: cannot keep live judgements: {error}. Check its permissions and the disk."
+        ) from error

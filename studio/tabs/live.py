@@ -1,0 +1,539 @@
+"""The Live judge tab: one comparison by up to four judge versions as it is reasoned, and files of many."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from engine.assets import assets_folder
+from engine.errors import JudgeStudioError, UsageError
+from engine.sources.store import store_image
+from engine.workspace import Workspace
+from studio import batches, cards, jobs, judgements, live_view, words
+from studio.batches import Batch
+from studio.cards import Action, Column, Html, LiveResult
+from studio.judgements import Judgement
+from studio.live_client import Call, LiveJudge, Question, busy_devices, live_judge
+from studio.live_image import ImageField, take_picture
+from studio.live_view import LONGEST_TEXT, MOST_JUDGES, check_question, fold, judge_choices, unanswered
+from studio.page import Page
+from studio.sheet import card_html
+
+_PULSE = 0.1
+"""Seconds between two looks at what was written: ten new pictures of a reply per second are as many as one reads."""
+_VISITORS = 64
+"""Judgements under way at once; they wait for the one process without a thread each."""
+_BATCH_POLL = 2.0
+_HISTORY = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The form's values, all from the visitor."""
+
+    image: str | None
+    """Relative to the workspace: where `take_picture` put it."""
+    question: str
+    a: str
+    b: str
+    judges: tuple[str, ...]
+    wait: bool = False
+
+
+@dataclass(slots=True)
+class _Form:
+    """The components of the form."""
+
+    picture: Any
+    stored: Any
+    question: Any
+    a: Any
+    b: Any
+    judges: Any
+    busy: Any
+    start: Any
+    stop: Any
+    examples: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [self.stored, self.question, self.a, self.b, self.judges, self.busy]
+
+    @property
+    def fields(self) -> list[Any]:
+        """What an example or a past judgement fills."""
+        return [self.picture, self.stored, self.question, self.a, self.b]
+
+
+def build(page: Page) -> None:
+    """Lay out the Live judge tab and connect its events. Call it inside the app's gr.Tab."""
+    with gr.Row(equal_height=False, elem_classes="st-gap"):
+        with gr.Column(scale=0, min_width=420, elem_classes="st-live-form"):
+            form = _build_form(page)
+        with gr.Column(scale=1, min_width=320):
+            note = card_html()
+            message = card_html(visible=False)
+            waiting = card_html(visible=False)
+            results = card_html(cards.sheet(cards.panel(cards.empty_place("live"))))
+            history = card_html()
+            command = card_html()
+    item = page.url.hidden("live.item")
+    brought = gr.State("")
+    _connect_judging(page, form, [message, waiting, results, history, command, item, brought])
+    _connect_filling(page, form, [message, results, history, command, item, brought])
+    _connect_redraw(page, form, note, message, results, history, item, brought)
+    _build_batches(page, form)
+
+
+def _build_form(page: Page) -> _Form:
+    with gr.Column(elem_classes="st-panel st-live-in"):
+        gr.HTML(cards.sheet(cards.panel_head("One comparison")), apply_default_css=False)
+        with gr.Column(elem_classes="st-pad"):
+            with gr.Row(equal_height=False):
+                picture = ImageField(
+                    label="Image", show_label=False, sources=["upload", "clipboard"], height=180, min_width=150,
+                    type="filepath", image_mode=None, buttons=[], placeholder="Drop, choose or paste an image",
+                    elem_id="live-image",
+                )  # fmt: skip
+                with gr.Column(min_width=180):
+                    question = gr.Textbox(
+                        label="Question", lines=2, max_lines=6, max_length=LONGEST_TEXT, elem_id="live-question"
+                    )
+                    judges = gr.Dropdown(
+                        [], value=[], multiselect=True, max_choices=MOST_JUDGES, label="Judge versions, one to four",
+                        elem_id="live-judges",
+                    )  # fmt: skip
+            a = gr.Textbox(label="Response A", lines=2, max_lines=8, max_length=LONGEST_TEXT, elem_id="live-a")
+            b = gr.Textbox(label="Response B", lines=2, max_lines=8, max_length=LONGEST_TEXT, elem_id="live-b")
+            busy = gr.Radio(
+                [("Judge now, slower", "now"), ("Wait for it", "wait")],
+                value="now",
+                label="While a run uses the device",
+                visible=False,
+                elem_classes="st-seg",
+            )
+            start = gr.Button("Judge in both orders", variant="primary", elem_classes="st-btn-main", elem_id="live-go")
+            stop = gr.Button("Stop judging", visible=False, elem_id="live-stop")
+            examples = card_html(cards.sheet(live_view.example_buttons()))
+    page.url.bind("live.judges", judges, read=lambda text: _read_judges(page.workspace, text))
+    return _Form(
+        picture=picture, stored=gr.State(None), question=question, a=a, b=b, judges=judges, busy=busy, start=start,
+        stop=stop, examples=examples,
+    )  # fmt: skip
+
+
+def _read_judges(workspace: Workspace, text: str) -> Any:
+    known = [(choice.label, choice.name) for choice in judge_choices(workspace)]
+    names = {name for _, name in known}
+    chosen = [name for name in text.split(",") if name in names][:MOST_JUDGES]
+    return gr.update(choices=known, value=chosen)
+
+
+# --- judging -----------------------------------------------------------------------------------------------------
+
+
+def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
+    live = live_judge(page.workspace)
+
+    async def judge(*values: Any) -> AsyncGenerator[list[Any], None]:
+        asked = _asked(*values)
+        command = show_command(page.workspace, asked)
+        try:
+            choices = check_question(
+                page.workspace, asked.judges, asked.question, asked.a, asked.b, has_image=asked.image is not None
+            )
+        except JudgeStudioError as error:
+            yield [_note(str(error), "error"), _hidden(), *[gr.skip()] * 2, command, *[gr.skip()] * 2, *_idle()]
+            return
+        results = unanswered(choices)
+        async with aclosing(judge_live(live, asked, results)) as steps:
+            async for step, told in steps:
+                results, waiting = step, _note(told) if told else _hidden()
+                yield [_hidden(), waiting, show_results(results), gr.skip(), command, *[gr.skip()] * 2, *_at_work()]
+        key = await asyncio.to_thread(_keep, page.workspace, asked, list(results.values()))
+        past = await asyncio.to_thread(show_history, page.workspace)
+        yield [gr.skip(), _hidden(), show_results(results), past, gr.skip(), key, key, *_idle()]
+
+    def stopped() -> list[Any]:
+        return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), *_idle()]
+
+    event = form.start.click(
+        judge,
+        form.inputs,
+        [*shown, form.start, form.stop],
+        show_progress="hidden",
+        concurrency_limit=_VISITORS,
+    )
+    message, waiting = shown[:2]
+    form.stop.click(stopped, None, [message, waiting, form.start, form.stop], cancels=[event], show_progress="hidden")
+
+
+async def judge_live(
+    live: LiveJudge, asked: Asked, results: Mapping[str, LiveResult]
+) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
+    """Cards and what is being waited for, again and again until the judgement is over. Closing it cancels."""
+    now, started = dict(results), time.monotonic()
+    while asked.wait and (busy := busy_devices()):
+        told = {"event": "waiting", "holder": next(iter(busy.values()))}
+        yield now, live_view.progress_words(told, 0, time.monotonic() - started)
+        await asyncio.sleep(1.0)
+    yield now, ""
+    call = await asyncio.to_thread(live.submit, _question(live.workspace, asked))
+    try:
+        async with aclosing(_follow(call, now, started)) as steps:
+            async for step in steps:
+                yield step
+    finally:
+        call.close()
+
+
+async def _follow(
+    call: Call, now: dict[str, LiveResult], started: float
+) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
+    last: Mapping[str, Any] | None = None
+    said = ""
+    while not call.is_over:
+        news = call.news()
+        for event in news:
+            if event["event"] == "died":
+                now = {
+                    name: one if one.b_first.state == "done" else _failed(one, str(event["error"]))
+                    for name, one in now.items()
+                }
+            now, last = fold(now, event), event
+        told = live_view.progress_words(last, call.before() if last is None else 0, time.monotonic() - started)
+        if news or told != said:
+            said = told
+            yield now, told
+        await asyncio.sleep(_PULSE)
+
+
+def _failed(result: LiveResult, sentence: str) -> LiveResult:
+    return fold({"": result}, {"judge": "", "event": "failed", "error": sentence})[""]
+
+
+def _question(workspace: Workspace, asked: Asked) -> Question:
+    image = workspace.root / asked.image if asked.image else None
+    return Question(judges=asked.judges, image=image, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait)
+
+
+def _keep(workspace: Workspace, asked: Asked, results: Sequence[LiveResult]) -> str:
+    """Into the history, unless no judge got to the end. A history that cannot be written does not hide the answer."""
+    if all(result.failed for result in results):
+        return ""
+    try:
+        return judgements.keep(
+            workspace,
+            image=asked.image,
+            question=asked.question,
+            a=asked.a,
+            b=asked.b,
+            judges=asked.judges,
+            results=results,
+        )
+    except JudgeStudioError:
+        return ""
+
+
+def _asked(
+    image: str | None, question: str | None, a: str | None, b: str | None, judges: Sequence[str] | None,
+    busy: str | None,
+) -> Asked:  # fmt: skip
+    return Asked(
+        image=image, question=question or "", a=a or "", b=b or "", judges=tuple(judges or ()), wait=busy == "wait"
+    )
+
+
+def _note(text: str, tone: Any = "info") -> Any:
+    return gr.update(value=cards.sheet(cards.note(text, tone=tone)), visible=True)
+
+
+def _hidden() -> Any:
+    return gr.update(visible=False)
+
+
+def _idle() -> list[Any]:
+    return [gr.update(visible=True), gr.update(visible=False)]
+
+
+def _at_work() -> list[Any]:
+    return [gr.update(visible=False), gr.update(visible=True)]
+
+
+# --- filling the form --------------------------------------------------------------------------------------------
+
+
+def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
+    workspace = page.workspace
+
+    def uploaded(path: str | None) -> list[Any]:
+        if not path:
+            return [gr.skip()] * 3
+        try:
+            stored = take_picture(workspace, path)
+        except JudgeStudioError as error:
+            return [_note(str(error), "error"), None, None]
+        return [_hidden(), str(workspace.root / stored), stored]
+
+    def example(event: gr.EventData) -> list[Any]:
+        try:
+            chosen = live_view.examples()[int(str(getattr(event, "id", "")))]
+        except (ValueError, IndexError):
+            return [gr.skip()] * 5
+        source = assets_folder() / "examples" / chosen["image"]
+        stored = store_image(workspace.root, source, source="example").path
+        return [str(workspace.root / stored), stored, chosen["question"], chosen["a"], chosen["b"]]
+
+    def past(event: gr.EventData) -> list[Any]:
+        key = str(getattr(event, "id", ""))
+        found = judgements.find(workspace, key) if str(getattr(event, "act", "")) == "history" else None
+        if found is None:
+            return [gr.skip()] * 9
+        return [*fill(workspace, found), show_results_of(found), key, key]
+
+    def retell(*values: Any) -> str:
+        return show_command(workspace, _asked(*values))
+
+    message, results, history, command, item, brought = shown
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    form.picture.upload(uploaded, form.picture, [message, form.picture, form.stored], show_progress="minimal")
+    form.picture.clear(lambda: None, None, form.stored, **quiet)
+    form.examples.click(example, None, form.fields, **quiet).then(retell, form.inputs, command, **quiet)
+    history.click(past, None, [*form.fields, form.judges, results, item, brought], **quiet)
+    gr.on(
+        [form.question.blur, form.a.blur, form.b.blur, form.judges.change],
+        retell, form.inputs, command, trigger_mode="always_last", **quiet,
+    )  # fmt: skip
+
+
+def fill(workspace: Workspace, found: Judgement) -> list[Any]:
+    """A past judgement into picture, its stored path, question, responses and judges."""
+    known = [(choice.label, choice.name) for choice in judge_choices(workspace)]
+    image = str(workspace.root / found.image) if found.image and (workspace.root / found.image).is_file() else None
+    names = {name for _, name in known}
+    judges = [name for name in found.judges if name in names]
+    update = gr.update(choices=known, value=judges) if judges else gr.skip()
+    return [image, found.image if image else None, found.question, found.a, found.b, update]
+
+
+# --- what it shows -----------------------------------------------------------------------------------------------
+
+
+def _connect_redraw(
+    page: Page, form: _Form, note: Any, message: Any, results: Any, history: Any, item: Any, brought: Any
+) -> None:
+    shown = gr.State(((), "", ""))
+
+    def redraw(run: str | None, key: str, seen: str, judges: Sequence[str], before: tuple[Any, str, str]) -> list[Any]:
+        busy = busy_devices()
+        known = tuple((choice.label, choice.name) for choice in judge_choices(page.workspace))
+        texts = (known, cards.sheet(live_view.device_note(page.workspace, busy)), show_history(page.workspace))
+        choices = _judges_update(known, run, judges, changed=known != before[0])
+        told = [gr.skip() if now == old else now for now, old in zip(texts[1:], before[1:], strict=True)]
+        found = judgements.find(page.workspace, key) if key and key != seen else None
+        if found is None:
+            filled = [*[gr.skip()] * 5, choices, gr.skip(), gr.skip()]
+        else:
+            back = fill(page.workspace, found)
+            filled = [*back[:5], choices if back[5] == gr.skip() else back[5], show_results_of(found), key]
+        return [told[0], gr.update(visible=bool(busy)), told[1], *filled, texts]
+
+    page.redraw(
+        "live",
+        redraw,
+        [page.run, item, brought, form.judges, shown],
+        [note, form.busy, history, *form.fields, form.judges, results, brought, shown],
+    )
+
+    def act(event: gr.EventData) -> Any:
+        if str(getattr(event, "act", "")) != "stop-run":
+            return gr.skip()
+        try:
+            folder = page.workspace.existing_run(str(getattr(event, "id", "")))
+            jobs.stop_run(folder)
+        except JudgeStudioError as error:
+            return _note(str(error), "error")
+        return _note(f"{folder.name} stops after its batch. What it finished is kept; resume it on Home.")
+
+    note.click(act, None, message, show_progress="hidden")
+
+
+def _judges_update(known: Sequence[tuple[str, str]], run: str | None, judges: Sequence[str], *, changed: bool) -> Any:
+    """New choices when a version came or went; a first choice where nothing sensible is chosen."""
+    names = [name for _, name in known]
+    kept = [name for name in judges or () if name in names]
+    if kept and len(kept) == len(judges):
+        return gr.update(choices=list(known)) if changed else gr.skip()
+    return gr.update(choices=list(known), value=kept or usual_judges(names, run))
+
+
+def usual_judges(names: Sequence[str], run: str | None) -> list[str]:
+    """The best version of the run (it stands first among its own) beside its base model; else the first of all."""
+    own = [name for name in names if run and name.startswith(f"{run}/")]
+    if not own:
+        return list(names[:1])
+    base = f"{run}/judge-v0"
+    return [own[0], base] if base in own and own[0] != base else own[:1]
+
+
+def show_results(results: Mapping[str, LiveResult]) -> str:
+    return cards.sheet(cards.live_results(list(results.values())))
+
+
+def show_results_of(found: Judgement) -> str:
+    """A past judgement, with its age above."""
+    when = cards.sub(f"Judged {words.ago(time.time() - found.time)}.", dim=True)
+    return cards.sheet(when, cards.live_results(found.results))
+
+
+def show_history(workspace: Workspace) -> str:
+    """The newest judgements; they are shared by all visitors of this workspace."""
+    try:
+        rows = live_view.history_rows(judgements.recent(workspace, count=_HISTORY))
+    except JudgeStudioError as error:
+        return cards.sheet(cards.note(str(error), tone="error"))
+    return cards.sheet(cards.panel(cards.history_list(rows), title="Recent judgements"))
+
+
+def show_command(workspace: Workspace, asked: Asked) -> str:
+    """The same for a terminal."""
+    image = "scene.png"
+    if asked.image:
+        path = workspace.root / asked.image
+        image = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    values = {"image": image, "question": asked.question, "a": asked.a, "b": asked.b}
+    told = [word for name, value in values.items() for word in (f"--{name}", value)]
+    told += [word for judge in asked.judges for word in ("--judge", judge)]
+    return cards.sheet(cards.panel(cards.padded(cards.command(jobs.command_line("judge", told, workspace)))))
+
+
+# --- many at once ------------------------------------------------------------------------------------------------
+
+
+def _build_batches(page: Page, form: _Form) -> None:
+    workspace = page.workspace
+    with gr.Column(elem_classes="st-panel"):
+        gr.HTML(cards.sheet(cards.panel_head("Many comparisons")), apply_default_css=False)
+        with gr.Column(elem_classes="st-pad"):
+            gr.HTML(
+                cards.sheet(
+                    cards.sub(
+                        "A .jsonl with image, question, a and b on each line, zipped with its images. It is judged by "
+                        "the versions chosen above, in a process of its own that goes on when you leave."
+                    )
+                ),
+                apply_default_css=False,
+            )
+            upload = gr.File(
+                label="Zip, or .jsonl that names images of this workspace",
+                file_types=[".jsonl", ".zip"],
+                height=110,
+                elem_id="batch-upload",
+            )
+        said = card_html(visible=False)
+        listed = card_html()
+        download = gr.File(label="Verdicts", visible=False, interactive=False, elem_id="batch-download")
+    ticking = gr.Timer(_BATCH_POLL, active=False)
+    outputs = [said, listed, ticking]
+
+    def listing() -> list[Any]:
+        found = batches.batches(workspace)
+        return [show_batches(found), gr.Timer(active=any(one.state == "running" for one in found))]
+
+    def begin(path: str | None, judges: Sequence[str] | None) -> list[Any]:
+        if not path:
+            return [gr.skip()] * 4
+        try:
+            names = {choice.name for choice in judge_choices(workspace)}
+            if not judges or not set(judges) <= names:
+                raise UsageError("batch: no judge version is chosen. Choose one to four above, then upload again.")
+            batches.start_batch(workspace, Path(path), list(judges))
+        except JudgeStudioError as error:
+            return [_note(str(error), "error"), *listing(), None]
+        return [_hidden(), *listing(), None]
+
+    def act(event: gr.EventData) -> list[Any]:
+        name, key = str(getattr(event, "act", "")), str(getattr(event, "id", ""))
+        try:
+            file = do_batch(workspace, name, key)
+        except JudgeStudioError as error:
+            return [_note(str(error), "error"), *listing(), gr.skip()]
+        return [_hidden(), *listing(), gr.update(value=str(file), visible=True) if file else gr.skip()]
+
+    upload.upload(begin, [upload, form.judges], [*outputs, upload], show_progress="minimal")
+    listed.click(act, None, [*outputs, download], show_progress="hidden")
+    ticking.tick(listing, None, [listed, ticking], show_progress="hidden")
+    page.redraw("live", listing, [], [listed, ticking])
+
+
+def do_batch(workspace: Workspace, act: str, key: str) -> Path | None:
+    """Carry out a card's act; a file to hand out for "verdicts". `act` and `key` are untrusted."""
+    if act == "cancel":
+        batches.cancel(workspace, key)
+    elif act == "resume":
+        batches.resume(workspace, key)
+    elif act == "remove":
+        batches.remove(workspace, key)
+    elif act == "verdicts":
+        source = batches.verdicts_file(workspace, key)
+        target = workspace.uploads / "incoming" / "verdicts" / f"verdicts-{key}.jsonl"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return target
+    return None
+
+
+_BATCH_COLUMNS = (
+    Column(name="File"),
+    Column(name="State"),
+    Column(name="Judges", is_optional=True),
+    Column(name="Verdicts", is_number=True),
+    Column(name="", is_number=True),
+)
+
+
+def show_batches(found: Sequence[Batch]) -> str:
+    """Every uploaded file with its progress and what can be done with it; nothing while there is none."""
+    if not found:
+        return ""
+    rows = [
+        cards.row(
+            _BATCH_COLUMNS,
+            [
+                cards.element("span", cards.esc(batch.name, limit=80), dir="auto", title=batch.name[:200]),
+                _batch_state(batch),
+                cards.esc(", ".join(batch.judges), limit=120),
+                cards.esc(f"{words.number(batch.done)} of {words.number(batch.total)}"),
+                _batch_buttons(batch),
+            ],
+        )
+        for batch in found
+    ]
+    return cards.sheet(cards.table(_BATCH_COLUMNS, rows, caption="Files of comparisons"))
+
+
+def _batch_state(batch: Batch) -> Html:
+    chip = cards.state_chip(batch.state)
+    if not batch.error:
+        return chip
+    return cards.element("span", chip, cards.element("small", cards.esc(batch.error, limit=300)), class_="st-stack")
+
+
+def _batch_buttons(batch: Batch) -> Html:
+    acts: list[Action] = []
+    if batch.done:
+        acts.append(Action(label="Verdicts", act="verdicts", key=batch.key, small=True))
+    if batch.state == "running":
+        acts.append(Action(label="Cancel", act="cancel", key=batch.key, kind="stop", small=True))
+    else:
+        if batch.state != "done":
+            acts.append(Action(label="Resume", act="resume", key=batch.key, small=True))
+        acts.append(Action(label="Remove", act="remove", key=batch.key, small=True))
+    return cards.element("span", *(cards.button(act) for act in acts), class_="st-row is-tight")
