@@ -3,13 +3,14 @@ from collections import Counter
 
 import pytest
 
-from engine.prompts import load_pack, numbered, read_verdict
+from engine.prompts import load_pack, read_verdict
+from engine.shapes.claims import Has, describe, propose
 from engine.shapes.claims import apply as damage
-from engine.shapes.claims import describe, propose, text_of
-from engine.shapes.corpus import CLOSED_DIMENSIONS, TASKS, example, open_pair
+from engine.shapes.corpus import CLOSED_DIMENSIONS, TASKS, example
 from engine.shapes.questions import ask
-from engine.shapes.scenes import draw, scene_seed
-from engine.shapes.traces import CAREFUL, ShownAnswer, careful_closed, careful_open, lazy
+from engine.shapes.scenes import Scene, Thing, draw, scene_seed
+from engine.shapes.traces import CAREFUL, ShownAnswer, lazy
+from engine.shapes.worked import checked, slots, worked_closed, worked_open
 
 PACK = load_pack("shapes")
 
@@ -32,35 +33,45 @@ def test_careful_trace_of_two_descriptions_names_the_true_one(swap: bool) -> Non
         if edit.damaged.holds(scene):
             continue
         shown = (damage(truth, edit), truth) if swap else (truth, damage(truth, edit))
-        trace = "".join(text for text, _ in careful_open(scene, *shown, rng))
+        trace = "".join(text for text, _ in worked_open(scene, *shown, rng))
         assert read_verdict(trace) == ("B" if swap else "A")
-        assert trace.count("differ.") == 1
-        assert trace.count("same.") == edit.index
+        assert trace.count("differ") == 1
+        assert f" A{edit.index + 1}: B{edit.index + 1}:" in trace
+        assert f" A{edit.index + 2}:" not in trace
 
 
 def test_careful_trace_of_two_answers_names_the_right_one() -> None:
     rng = random.Random(0)
     scene = draw(scene_seed("test", 0, 3))[1]
     question = ask(scene, rng, "count")
-    good = ShownAnswer(text=f"The answer is {question.answer.text}.", right=True)
-    bad = ShownAnswer(text="The answer is nine.", right=False)
+    right = question.answer.text
+    good = ShownAnswer(text=f"The answer is {right}.", right=True, answer=right)
+    bad = ShownAnswer(text="The answer is nine.", right=False, answer="nine")
     for a, b, letter in ((good, bad, "A"), (bad, good, "B")):
-        trace = "".join(text for text, _ in careful_closed(question.answer, a, b, rng))
-        assert trace.startswith(f"{CAREFUL} Look: {question.answer.evidence}. So {question.answer.text}.")
+        trace = "".join(text for text, _ in worked_closed(question.answer, a, b, rng))
+        assert trace.startswith(f"{CAREFUL} Look: {question.answer.evidence}. So {right}.")
+        assert f"1: {right} {right}, true." in trace
+        assert f"1: nine {right}, false." in trace
         assert read_verdict(trace) == letter
 
 
-def test_careful_trace_quotes_sentences_as_the_prompt_numbers_them() -> None:
+def test_walk_holds_every_word_of_both_descriptions_side_by_side() -> None:
     rng = random.Random(0)
-    for index in range(50):
-        scene = draw(scene_seed("test", 0, index))[1]
-        a, b, _, _ = open_pair(scene, rng)
-        shown = numbered(text_of(a), "A") + " " + numbered(text_of(b), "B") + " none."
-        trace = "".join(text for text, _ in careful_open(scene, a, b, rng))
-        first = trace.removeprefix(f"{CAREFUL} ").split(" same.")[0].split(" differ.")[0]
-        left, right = first.split(" B1: ")
-        assert left in shown
-        assert f"B1: {right}" in shown
+    scene = draw(scene_seed("test", 0, 3))[1]
+    claims = describe(scene, rng)
+    walk = "".join(text for text, _ in checked(scene, claims, claims, looking=True))
+    assert "differ" not in walk
+    for number, claim in enumerate(claims, 1):
+        words = " ".join(f"{word} {word}" for word in slots(claim))
+        assert f"A{number}: B{number}: {words}." in walk
+
+
+def test_look_for_a_moved_object_finds_where_it_really_is() -> None:
+    scene = Scene(things=(Thing(cell=8, size="big", colour="red", shape="star"),), difficulty="easy")
+    true, moved = describe(scene, random.Random(0)), describe(scene, random.Random(0))
+    moved[1] = Has(place="top right", size="big", colour="red", shape="star")
+    trace = "".join(text for text, _ in worked_open(scene, moved, true, random.Random(0)))
+    assert "Look: big red star bottom right. So bottom. A: top bottom, false. B: bottom bottom, true." in trace
 
 
 def test_lazy_trace_leans_to_a_and_notices_as_often_as_it_is_told() -> None:
