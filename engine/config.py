@@ -112,7 +112,7 @@ class SelectSettings(_Group):
     max_per_dimension: int | None = _setting(None, "Kept traces per dimension.", ge=1)
     exclude_flagged: bool = _setting(True, "Leave out pairs that somebody flagged in the studio.")
     labels: Literal["construction", "random"] = _setting(
-        "construction", "random: a coin per pair and order decides what counts as right, each order by itself (control)."
+        "construction", "random: a coin per pair and order says what is right, each order by itself (control)."
     )
 
 
