@@ -7,6 +7,7 @@ import pytest
 from engine.adapter_check import check_adapter, probes
 from engine.backends.transformers import TransformersBackend
 from engine.errors import TrainingError
+from engine.loop import run_loop
 from engine.progress import Progress
 from engine.prompts import load_pack
 from engine.records import BenchmarkItem
@@ -15,7 +16,9 @@ from engine.stages.train import train
 from engine.state import RunState
 from engine.workspace import open_workspace, read_json
 from tests.engine.stages.test_train import PAIRS_BY_ID, TRACES, settings_for
-from tests.fake_backend import FakeBackend
+from tests.engine.test_loop import reply, start
+from tests.engine.test_loop import settings_for as loop_settings
+from tests.fake_backend import FakeBackend, by_judge
 from tests.tiny_models import save_scenes, save_tiny_adapter, save_tiny_llava
 
 PACK = load_pack("shapes")
@@ -108,3 +111,29 @@ def test_trained_adapter_passes_the_adapter_check(trained):
     ]  # fmt: skip
     found = probes(items, images=scenes, pack=PACK)
     assert check_adapter(backend=backend, judge="judge-v1", parent="judge-v0", probes=found).largest > 0.1
+
+
+@pytest.mark.parametrize("contrary", [True, False])
+def test_loop_with_a_server_asks_it_for_the_opinions_of_training(trained, tmp_path, contrary):
+    base, _, _ = trained
+    served = {"model.backend": "openai", "model.url": "http://127.0.0.1:1/v1", "loop.iterations": 1}
+    run = start(tmp_path, loop_settings(base, **served, **{"train.learning_rate": 0.02, "train.epochs": 8}))
+
+    def choose(request):
+        recorded = (read_json(run.stage(1, "train").folder / OPINIONS) or {}).get("log_odds", {})
+        if request.key not in recorded:
+            return by_judge(request)
+        return [0.9, 0.1] if (recorded[request.key] > 0) != contrary else [0.1, 0.9]
+
+    def opener(_settings, _root):
+        return FakeBackend(reply, choose=choose)
+
+    if contrary:
+        with pytest.raises(TrainingError, match="the server rules otherwise"):
+            run_loop(run, opener=opener)
+        assert not run.stage(1, "evaluate").parts("verdicts")
+    else:
+        assert run_loop(run, opener=opener).state == "done"
+        written = read_json(run.stage(1, "evaluate").folder / "served-check.json")
+        assert written is not None
+        assert written["agreement"] == 1.0
