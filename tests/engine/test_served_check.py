@@ -113,27 +113,18 @@ def test_trained_adapter_passes_the_adapter_check(trained):
     assert check_adapter(backend=backend, judge="judge-v1", parent="judge-v0", probes=found).largest > 0.1
 
 
-@pytest.mark.parametrize("contrary", [True, False])
-def test_loop_with_a_server_asks_it_for_the_opinions_of_training(trained, tmp_path, contrary):
+def test_loop_with_a_server_asks_it_for_the_opinions_of_training(trained, tmp_path):
     base, _, _ = trained
     served = {"model.backend": "openai", "model.url": "http://127.0.0.1:1/v1", "loop.iterations": 1}
-    run = start(tmp_path, loop_settings(base, **served, **{"train.learning_rate": 0.02, "train.epochs": 8}))
+    run = start(tmp_path, loop_settings(base, **served))
 
-    def choose(request):
+    def as_trained(request):
         recorded = (read_json(run.stage(1, "train").folder / OPINIONS) or {}).get("log_odds", {})
         if request.key not in recorded:
             return by_judge(request)
-        return [0.9, 0.1] if (recorded[request.key] > 0) != contrary else [0.1, 0.9]
+        return [0.9, 0.1] if recorded[request.key] > 0 else [0.1, 0.9]
 
-    def opener(_settings, _root):
-        return FakeBackend(reply, choose=choose)
-
-    if contrary:
-        with pytest.raises(TrainingError, match="the server rules otherwise"):
-            run_loop(run, opener=opener)
-        assert not run.stage(1, "evaluate").parts("verdicts")
-    else:
-        assert run_loop(run, opener=opener).state == "done"
-        written = read_json(run.stage(1, "evaluate").folder / "served-check.json")
-        assert written is not None
-        assert written["agreement"] == 1.0
+    assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply, choose=as_trained)).state == "done"
+    written = read_json(run.stage(1, "evaluate").folder / "served-check.json")
+    assert written is not None
+    assert (written["judge"], written["agreement"]) == ("judge-v1", 1.0)
