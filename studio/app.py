@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 
 from engine.assets import assets_folder
 from engine.workspace import Workspace
-from studio import cards
+from studio import api, cards
 from studio.binding import check_bind, free_port, is_loopback
 from studio.guard import Guard
 from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page
@@ -60,6 +60,7 @@ def build_app(workspace: Workspace) -> gr.Blocks:
         with tabs:
             _build_tabs(page)
         connect(page, header, heart)
+        api.declare(page)
     _keep_private(app)
     app.queue(default_concurrency_limit=_EVENTS_AT_ONCE)
     return app

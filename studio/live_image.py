@@ -1,10 +1,13 @@
-"""The field that takes a picture by upload, drop or paste. The server looks at the file itself, before any decoder."""
+"""Pictures that visitors bring by upload, drop, paste or API. The file itself is looked at before any decoder opens it.
+
+`gr.Image` would open it with PIL first and answer a text renamed .png with a traceback's words; its listeners are
+therefore connected with `preprocess=False`, and what arrives is the bare record of the upload.
+"""
 
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 
 from engine.errors import SourceError
 from engine.sources.store import store_image
@@ -12,27 +15,24 @@ from engine.sources.upload import check_upload
 from engine.workspace import Workspace
 
 
-class ImageField(gr.Image):  # type: ignore[misc]  # gradio ships no types
-    """A `gr.Image` whose handlers get the path of the raw upload.
+def uploaded_path(payload: Any) -> Path:
+    """The file of an upload's record {"path": …}. Raises `SourceError` unless it lies where uploads are put.
 
-    Gradio would open the file with PIL first, and answer a text renamed .png with a traceback's words.
+    The record comes from the visitor: without this check it could name any file of this machine.
     """
+    name = payload.get("path") if isinstance(payload, dict) else None
+    if not isinstance(name, str) or "\0" in name:
+        raise SourceError("image: no file was sent. Choose a PNG, JPEG or WebP file.")
+    path = Path(name).resolve()
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise SourceError("image: only an uploaded file can be judged. Choose a PNG, JPEG or WebP file.")
+    return path
 
-    is_template = True  # the browser's part is gr.Image's own
 
-    def preprocess(self, payload: ImageData | None) -> Any:
-        """Path of the uploaded file, inside Gradio's own folder."""
-        return payload.path if payload is not None else None
-
-
-def take_picture(workspace: Workspace, path: str) -> str:
+def take_picture(workspace: Workspace, path: Path) -> str:
     """Store an uploaded picture; its path relative to the workspace.
 
     Raises `SourceError` with one sentence for what is no picture, too large, or empty.
     """
-    name = Path(path).name
-    picture = check_upload(Path(path))
-    try:
-        return store_image(workspace.root, picture, source="live judge", name=name).path
-    except SourceError as error:
-        raise SourceError(f"{name[:80]}: {error}. Choose a PNG, JPEG or WebP file.") from None
+    picture = check_upload(path)
+    return store_image(workspace.root, picture, source="live judge", name=path.name).path

@@ -46,7 +46,7 @@ class Choice:
 
     @property
     def label(self) -> str:
-        return f"{self.title}, {self.about}"
+        return f"{self.title} · {self.about}"
 
 
 def judge_choices(workspace: Workspace) -> list[Choice]:
@@ -66,6 +66,15 @@ def judge_choices(workspace: Workspace) -> list[Choice]:
     if folder is not None and (folder / "model.safetensors").is_file():
         found.append(Choice(name=EMBEDDED, about="embedded base model"))
     return found
+
+
+def usual_judges(names: Sequence[str], run: str | None) -> list[str]:
+    """The best version of the run (it stands first among its own) beside its base model; else the first of all."""
+    own = [name for name in names if run and name.startswith(f"{run}/")]
+    if not own:
+        return list(names[:1])
+    base = f"{run}/judge-v0"
+    return [own[0], base] if base in own and own[0] != base else own[:1]
 
 
 def check_question(

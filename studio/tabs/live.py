@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from engine.assets import assets_folder
 from engine.errors import JudgeStudioError, UsageError
@@ -19,10 +20,19 @@ from engine.workspace import Workspace
 from studio import batches, cards, jobs, judgements, live_view, words
 from studio.batches import Batch
 from studio.cards import Action, Column, Html, LiveResult
+from studio.cards.images import SMALL_SOURCE
 from studio.judgements import Judgement
 from studio.live_client import Call, LiveJudge, Question, busy_devices, live_judge
-from studio.live_image import ImageField, take_picture
-from studio.live_view import LONGEST_TEXT, MOST_JUDGES, check_question, fold, judge_choices, unanswered
+from studio.live_image import take_picture, uploaded_path
+from studio.live_view import (
+    LONGEST_TEXT,
+    MOST_JUDGES,
+    check_question,
+    fold,
+    judge_choices,
+    unanswered,
+    usual_judges,
+)
 from studio.page import Page
 from studio.sheet import card_html
 
@@ -78,7 +88,7 @@ def build(page: Page) -> None:
         with gr.Column(scale=0, min_width=420, elem_classes="st-live-form"):
             form = _build_form(page)
         with gr.Column(scale=1, min_width=320):
-            note = card_html()
+            note = card_html(visible=False)
             message = card_html(visible=False)
             waiting = card_html(visible=False)
             results = card_html(cards.sheet(cards.panel(cards.empty_place("live"))))
@@ -97,19 +107,34 @@ def _build_form(page: Page) -> _Form:
         gr.HTML(cards.sheet(cards.panel_head("One comparison")), apply_default_css=False)
         with gr.Column(elem_classes="st-pad"):
             with gr.Row(equal_height=False):
-                picture = ImageField(
-                    label="Image", show_label=False, sources=["upload", "clipboard"], height=180, min_width=150,
-                    type="filepath", image_mode=None, buttons=[], placeholder="Drop, choose or paste an image",
+                picture = gr.Image(
+                    label="Image",
+                    show_label=False,
+                    sources=["upload", "clipboard"],
+                    height=190,
+                    min_width=150,
+                    type="filepath",
+                    image_mode=None,
+                    buttons=[],
+                    placeholder="Drop, choose or paste an image",
                     elem_id="live-image",
-                )  # fmt: skip
-                with gr.Column(min_width=180):
-                    question = gr.Textbox(
-                        label="Question", lines=2, max_lines=6, max_length=LONGEST_TEXT, elem_id="live-question"
-                    )
-                    judges = gr.Dropdown(
-                        [], value=[], multiselect=True, max_choices=MOST_JUDGES, label="Judge versions, one to four",
-                        elem_id="live-judges",
-                    )  # fmt: skip
+                )
+                question = gr.Textbox(
+                    label="Question",
+                    lines=5,
+                    max_lines=6,
+                    max_length=LONGEST_TEXT,
+                    min_width=150,
+                    elem_id="live-question",
+                )
+            judges = gr.Dropdown(
+                [],
+                value=[],
+                multiselect=True,
+                max_choices=MOST_JUDGES,
+                label="Judge versions, one to four",
+                elem_id="live-judges",
+            )
             a = gr.Textbox(label="Response A", lines=2, max_lines=8, max_length=LONGEST_TEXT, elem_id="live-a")
             b = gr.Textbox(label="Response B", lines=2, max_lines=8, max_length=LONGEST_TEXT, elem_id="live-b")
             busy = gr.Radio(
@@ -273,14 +298,14 @@ def _at_work() -> list[Any]:
 def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
     workspace = page.workspace
 
-    def uploaded(path: str | None) -> list[Any]:
-        if not path:
+    def uploaded(payload: Any) -> list[Any]:
+        if payload is None:
             return [gr.skip()] * 3
         try:
-            stored = take_picture(workspace, path)
+            stored = take_picture(workspace, uploaded_path(payload))
         except JudgeStudioError as error:
             return [_note(str(error), "error"), None, None]
-        return [_hidden(), str(workspace.root / stored), stored]
+        return [_hidden(), shown_picture(workspace, stored), stored]
 
     def example(event: gr.EventData) -> list[Any]:
         try:
@@ -289,7 +314,7 @@ def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
             return [gr.skip()] * 5
         source = assets_folder() / "examples" / chosen["image"]
         stored = store_image(workspace.root, source, source="example").path
-        return [str(workspace.root / stored), stored, chosen["question"], chosen["a"], chosen["b"]]
+        return [shown_picture(workspace, stored), stored, chosen["question"], chosen["a"], chosen["b"]]
 
     def past(event: gr.EventData) -> list[Any]:
         key = str(getattr(event, "id", ""))
@@ -303,7 +328,9 @@ def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
 
     message, results, history, command, item, brought = shown
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    form.picture.upload(uploaded, form.picture, [message, form.picture, form.stored], show_progress="minimal")
+    form.picture.upload(
+        uploaded, form.picture, [message, form.picture, form.stored], preprocess=False, show_progress="minimal"
+    )
     form.picture.clear(lambda: None, None, form.stored, **quiet)
     form.examples.click(example, None, form.fields, **quiet).then(retell, form.inputs, command, **quiet)
     history.click(past, None, [*form.fields, form.judges, results, item, brought], **quiet)
@@ -316,11 +343,21 @@ def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
 def fill(workspace: Workspace, found: Judgement) -> list[Any]:
     """A past judgement into picture, its stored path, question, responses and judges."""
     known = [(choice.label, choice.name) for choice in judge_choices(workspace)]
-    image = str(workspace.root / found.image) if found.image and (workspace.root / found.image).is_file() else None
+    image = shown_picture(workspace, found.image)
     names = {name for _, name in known}
     judges = [name for name in found.judges if name in names]
     update = gr.update(choices=known, value=judges) if judges else gr.skip()
-    return [image, found.image if image else None, found.question, found.a, found.b, update]
+    return [image, found.image, found.question, found.a, found.b, update]
+
+
+def shown_picture(workspace: Workspace, stored: str | None) -> Any:
+    """The picture in its field, a small drawing with hard edges; an empty field if the file is gone."""
+    path = workspace.root / stored if stored else None
+    if path is None or not path.is_file():
+        return gr.update(value=None)
+    with Image.open(path) as picture:  # a file of our own store; opening reads its head only
+        is_small = max(picture.size) < SMALL_SOURCE
+    return gr.update(value=str(path), elem_classes=["is-small"] if is_small else [])
 
 
 # --- what it shows -----------------------------------------------------------------------------------------------
@@ -336,7 +373,10 @@ def _connect_redraw(
         known = tuple((choice.label, choice.name) for choice in judge_choices(page.workspace))
         texts = (known, cards.sheet(live_view.device_note(page.workspace, busy)), show_history(page.workspace))
         choices = _judges_update(known, run, judges, changed=known != before[0])
-        told = [gr.skip() if now == old else now for now, old in zip(texts[1:], before[1:], strict=True)]
+        told = [
+            gr.skip() if texts[1] == before[1] else gr.update(value=texts[1], visible=bool(busy)),
+            gr.skip() if texts[2] == before[2] else texts[2],
+        ]
         found = judgements.find(page.workspace, key) if key and key != seen else None
         if found is None:
             filled = [*[gr.skip()] * 5, choices, gr.skip(), gr.skip()]
@@ -372,15 +412,6 @@ def _judges_update(known: Sequence[tuple[str, str]], run: str | None, judges: Se
     if kept and len(kept) == len(judges):
         return gr.update(choices=list(known)) if changed else gr.skip()
     return gr.update(choices=list(known), value=kept or usual_judges(names, run))
-
-
-def usual_judges(names: Sequence[str], run: str | None) -> list[str]:
-    """The best version of the run (it stands first among its own) beside its base model; else the first of all."""
-    own = [name for name in names if run and name.startswith(f"{run}/")]
-    if not own:
-        return list(names[:1])
-    base = f"{run}/judge-v0"
-    return [own[0], base] if base in own and own[0] != base else own[:1]
 
 
 def show_results(results: Mapping[str, LiveResult]) -> str:
