@@ -76,9 +76,12 @@ def _build_tabs(page: Page) -> None:
 
 
 def _keep_private(app: gr.Blocks) -> None:
-    """Listeners are no public API unless they were declared with `gr.api`, which alone has no trigger on the page."""
+    """Listeners are no public API unless they were declared with `gr.api`, which alone has no trigger at all.
+
+    A step behind another one (`.then`) has a trigger too, though no component pulls it.
+    """
     for listener in app.fns.values():
-        if listener.api_name is False or any(target for target, _ in listener.targets):
+        if listener.api_name is False or listener.targets:
             listener.api_visibility = "private"
 
 

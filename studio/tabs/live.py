@@ -167,7 +167,7 @@ def _read_judges(workspace: Workspace, text: str) -> Any:
 def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
     live = live_judge(page.workspace)
 
-    async def judge(*values: Any) -> AsyncGenerator[list[Any], None]:
+    async def answer(*values: Any) -> AsyncGenerator[list[Any], None]:
         asked = _asked(*values)
         command = show_command(page.workspace, asked)
         try:
@@ -190,7 +190,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), *_idle()]
 
     event = form.start.click(
-        judge,
+        answer,
         form.inputs,
         [*shown, form.start, form.stop],
         show_progress="hidden",
