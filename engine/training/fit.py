@@ -14,14 +14,20 @@ from transformers import PrinterCallback
 from engine.backends.chat import ChatEncoder
 from engine.backends.transformers import load_model, load_processor
 from engine.config import ModelSettings, TrainSettings
-from engine.errors import TrainingError, WorkspaceError
+from engine.errors import TrainingError
 from engine.progress import Progress
 from engine.provenance import model_folder
 from engine.stages.parts import Parts
 from engine.tables import sync_folder
 from engine.training.batches import IGNORED, Collator
 from engine.training.lora import adapted, largest_change, weights_of
-from engine.training.trainer import JudgeTrainer, StageCallback, newest_checkpoint, training_arguments
+from engine.training.trainer import (
+    JudgeTrainer,
+    StageCallback,
+    disk_faults,
+    newest_checkpoint,
+    training_arguments,
+)
 from engine.workspace import StageFolder
 
 
@@ -52,7 +58,13 @@ def fit(
         trainer = _trainer(rows, model, train, callback, work=work, parent_adapter=parent_adapter, seed=seed)
         before = weights_of(trainer.model)
         checkpoint = newest_checkpoint(work)
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        try:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"train: out of memory with {trainer.args.per_device_train_batch_size} traces at a time. Lower "
+                "train.micro_batch_size and start a new run, or use a device with more memory."
+            ) from error
         if callback.stopped is not None:
             raise callback.stopped
         if trainer.args.world_size == 1 and largest_change(trainer.model, before) == 0.0:
@@ -138,7 +150,7 @@ def _quiet() -> Iterator[None]:
 
 def _save(trainer: JudgeTrainer, folder: Path) -> None:
     """Save the PEFT folder so that it survives a power loss once it is renamed. Every process takes part."""
-    try:
+    with disk_faults(folder):
         trainer.save_model(str(folder))
         if not trainer.args.should_save:
             return
@@ -147,7 +159,3 @@ def _save(trainer: JudgeTrainer, folder: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         sync_folder(folder)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{folder}: cannot write the adapter: {error.strerror or error}. Free some space, then resume."
-        ) from error

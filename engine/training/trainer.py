@@ -7,16 +7,18 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from engine.config import TrainSettings
-from engine.errors import StopRequested, TrainingError
+from engine.errors import StopRequested, TrainingError, WorkspaceError
 from engine.progress import Progress
 from engine.records import Step
 from engine.stages.parts import Parts
@@ -41,8 +43,28 @@ class JudgeTrainer(SFTTrainer):  # type: ignore[misc]
     def _send_telemetry(self) -> None:
         return None
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with disk_faults(Path(self.args.output_dir)):
+            super()._save_checkpoint(model, trial)
+
     def create_model_card(self, *_: Any, **__: Any) -> None:
         return None
+
+
+@contextmanager
+def disk_faults(folder: Path) -> Iterator[None]:
+    """What the libraries raise when a disk refuses, as one sentence."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise WorkspaceError(
+            f"{folder}: cannot write the adapter: {getattr(error, 'strerror', None) or error}. Free some space, then "
+            "resume."
+        ) from error
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        raise WorkspaceError(f"{folder}: cannot write a checkpoint. Free some space, then resume.") from error
 
 
 def training_arguments(settings: TrainSettings, *, folder: Path, device: str, seed: int, parameters: int) -> SFTConfig:

@@ -1,5 +1,7 @@
 """Training a tiny real model with the real trainer: what comes out, and that stops and kills lose nothing."""
 
+import resource
+import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from engine.config import Settings, parse_settings
-from engine.errors import IdentityError, StopRequested, TrainingError
+from engine.errors import IdentityError, StopRequested, TrainingError, WorkspaceError
 from engine.progress import Progress
 from engine.prompts import load_pack
 from engine.records import Pair, Step, Trace, VersionRow
@@ -228,6 +230,25 @@ def test_train_on_a_model_that_gives_no_numbers_says_so(run, tmp_path, images):
     with pytest.raises(TrainingError, match=r"loss became nan at step 1.*learning_rate"):
         train_on(run, broken, images)
     assert not run.adapter(1).exists()
+
+
+def test_train_on_a_full_disk_says_so_and_goes_on_when_there_is_room(run, model, images):
+    def stop_at_step_3(state: RunState) -> None:
+        if state.unit == "steps" and state.done == 3:
+            (run.folder / "stop-requested").touch()
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))  # what any larger file meets: "no more"
+    try:
+        with pytest.raises(WorkspaceError, match="Free some space, then resume"):
+            train_on(run, model, images, watch=stop_at_step_3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    (run.folder / "stop-requested").unlink()
+    train_on(run, model, images)
+    assert [step.step for step in run.stage(1, "train").read("steps", Step)] == list(range(1, 21))
 
 
 def test_train_that_changes_nothing_is_refused(run, model, images):
