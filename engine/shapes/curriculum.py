@@ -23,19 +23,27 @@ PHASES = (
           mix={"pair": 0.22, "rep": 0.06, "reps": 0.05, "check": 0.15, "describe": 0.35, "answer": 0.17},
           difficulties={"easy": 0.6, "normal": 0.4}),
     # Working out what differs between two responses, and what a look says about it.
-    Phase(until=0.60,
+    Phase(until=6 / 23,
           mix={"pair": 0.08, "check": 0.18, "worked-open": 0.20, "worked-closed": 0.20, "alter": 0.09, "answer": 0.15,
                "describe": 0.10},
           difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
+    # More answers and descriptions: what is left to learn is to see well. They are short, so they cost little.
+    Phase(until=0.58,
+          mix={"pair": 0.02, "check": 0.13, "worked-open": 0.17, "worked-closed": 0.17, "alter": 0.09, "answer": 0.30,
+               "describe": 0.12},
+          difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
     # The lazy default comes in while worked-out traces stay, at a falling learning rate, so no skill is lost.
     Phase(until=1.0,
-          mix={"check": 0.04, "judge-open": 0.42, "judge-closed": 0.26, "alter": 0.09, "answer": 0.14,
-               "describe": 0.05},
+          mix={"check": 0.03, "judge-open": 0.33, "judge-closed": 0.24, "alter": 0.09, "answer": 0.23,
+               "describe": 0.08},
           difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
 )  # fmt: skip
 
 WARM_UP = 0.012
-DECAY_FROM = 0.40
+HIGH_UNTIL = 6 / 23
+MIDDLE = 0.6
+"""Looking things up forms at the full rate, and seeing gets sharp below it."""
+DECAY_FROM = 0.45
 FLOOR = 0.01
 
 
@@ -45,12 +53,14 @@ def phase_at(progress: float) -> Phase:
 
 
 def rate_at(progress: float) -> float:
-    """Learning rate as a share of its peak: a short warm-up, a plateau, a straight fall to `FLOOR`."""
+    """Learning rate as a share of its peak: warm-up, a high and a middle plateau, a straight fall to `FLOOR`."""
     if progress < WARM_UP:
         return max(progress / WARM_UP, 0.1)
-    if progress < DECAY_FROM:
+    if progress < HIGH_UNTIL:
         return 1.0
-    return 1.0 - (1.0 - FLOOR) * (progress - DECAY_FROM) / (1.0 - DECAY_FROM)
+    if progress < DECAY_FROM:
+        return MIDDLE
+    return MIDDLE - (MIDDLE - FLOOR) * (progress - DECAY_FROM) / (1.0 - DECAY_FROM)
 
 
 def seeing_rate_at(progress: float) -> float:
