@@ -34,9 +34,12 @@ def open_model(settings: Settings, workspace: Path) -> Backend:
     return open_backend(settings.model, workspace=workspace)
 
 
-def run_loop(run: RunFolder, *, watch: Watch | None = None, opener: Opener = open_model) -> RunState:
+def run_loop(
+    run: RunFolder, *, watch: Watch | None = None, opener: Opener = open_model, go_on: bool = False
+) -> RunState:
     """Work on a run until it is done, stopped, or failed; the final state is also on disk.
 
+    `go_on`: somebody asked for more iterations, so a plateau among those already finished does not end it.
     `opener` is the door to the model: tests put a scripted one behind it.
     Raises the `JudgeStudioError` that ended it (not for a stop), after recording it.
     """
@@ -51,7 +54,7 @@ def run_loop(run: RunFolder, *, watch: Watch | None = None, opener: Opener = ope
             with device_lock(device, f"run {run.name}", waiting=lambda holder: _wait(progress, device, holder)):
                 progress.update(state="running", device=device, message="Starting")
                 append_event(run, "start", iterations=settings.loop.iterations)
-                _Loop(run, settings, progress, opener).work()
+                _Loop(run, settings, progress, opener, go_on).work()
         return progress.state
 
 
@@ -85,8 +88,9 @@ def _wait(progress: Progress, device: str, holder: str) -> None:
 class _Loop:
     """One process's work on one run. Holds the backend, and nothing that is not also on disk."""
 
-    def __init__(self, run: RunFolder, settings: Settings, progress: Progress, opener: Opener) -> None:
+    def __init__(self, run: RunFolder, settings: Settings, progress: Progress, opener: Opener, go_on: bool) -> None:
         self.run = run
+        self._go_on = go_on
         self.settings = settings
         self.progress = progress
         self.pack: PromptPack = load_pack(settings.prompt_pack)
@@ -202,13 +206,16 @@ class _Loop:
                 self.progress.update(message=f"Stopped before iteration {number}: the time budget is spent")
                 return
             started = time.monotonic()
+            is_new = self.run.stage(number, "evaluate").summary() is None
             self._one_iteration(number, instructions, _mean(seconds))
-            seconds.append(time.monotonic() - started)
+            if is_new:  # what was finished before took no time now, and no estimate should be made of it
+                seconds.append(time.monotonic() - started)
             history.append(self.run.stage(number, "evaluate").summary() or {})
             best = best_version(history)
             self.progress.update(best=best)
-            self.progress.event("iteration", seconds=seconds[-1], best=best)
-            if plateau(history, self.settings.loop.patience):
+            if is_new:
+                self.progress.event("iteration", seconds=seconds[-1], best=best)
+            if plateau(history, self.settings.loop.patience) and (is_new or not self._go_on):
                 self.progress.update(
                     message=f"Stopped after iteration {number}: {self.settings.loop.patience} iterations without a gain"
                 )

@@ -47,13 +47,13 @@ def run(options: Namespace) -> int:
     return _work(workspace.run(options.name or workspace.free_name(stem)), settings, as_json=options.json)
 
 
-def _work(folder: RunFolder, settings: Settings, *, as_json: bool) -> int:
+def _work(folder: RunFolder, settings: Settings, *, as_json: bool, go_on: bool = False) -> int:
     from engine.loop import run_loop
     from engine.run_record import create_run
 
     create_run(folder, settings)
     with watcher(folder, quiet=as_json) as watch:
-        state = run_loop(folder, watch=watch)
+        state = run_loop(folder, watch=watch, go_on=go_on)
     if as_json:
         print(json.dumps(asdict(state), indent=1))
     else:
@@ -73,7 +73,7 @@ def resume(options: Namespace) -> int:
     if options.iterations is not None:
         loop = settings.loop.model_copy(update={"iterations": max(1, options.iterations)})
         settings = settings.model_copy(update={"loop": loop})
-    return _work(folder, settings, as_json=options.json)
+    return _work(folder, settings, as_json=options.json, go_on=options.iterations is not None)
 
 
 def stop(options: Namespace) -> int:

@@ -171,3 +171,14 @@ def test_failure_is_on_disk_with_its_sentence(tmp_path: Path, base: Path) -> Non
     assert state.state == "failed"
     assert "gone" in str(state.error)
     assert [event["event"] for event in read_events(run)][-1] == "failed"
+
+
+def test_run_at_its_plateau_goes_on_only_when_more_iterations_are_asked_for(tmp_path: Path, base: Path) -> None:
+    run = start(tmp_path, settings_for(base, **{"loop.iterations": 3, "loop.patience": 1}))
+    assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply)).iteration == 2
+    idle = FakeBackend(reply)
+    assert run_loop(run, opener=lambda _settings, _root: idle).iteration == 2
+    assert idle.requests == []
+    assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply), go_on=True).iteration == 3
+    finished = [event["iteration"] for event in read_events(run) if event["event"] == "iteration"]
+    assert finished == [1, 2, 3]
