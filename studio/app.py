@@ -4,8 +4,6 @@ It knows no tab's contents; `studio.page` holds what they share.
 """
 
 import hmac
-import importlib
-import importlib.util
 import os
 import signal
 import threading
@@ -21,15 +19,28 @@ from studio import api, cards
 from studio.binding import check_bind, free_port, is_loopback
 from studio.guard import Guard
 from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page
+from studio.tabs import doctor, home, images, launch, live, pairs, sql, traces, training, versions
 from studio.theme import StudioTheme, style_sheet
 
 MAX_UPLOAD = 512 * 1024 * 1024
 """Bytes of one uploaded file: a zip of a few thousand photographs. Single pictures have a lower limit of their own."""
 
-_EVENTS_AT_ONCE = 8
-"""Same event, different visitors. DuckDB answers in tens of milliseconds; more threads would only wait for cores."""
 _FILE_LIFE = (3600, 24 * 3600)
 """Seconds: uploaded and downloaded temporary files are looked at hourly and deleted after a day."""
+
+
+_BUILD = {
+    "home": home.build,
+    "images": images.build,
+    "launch": launch.build,
+    "pairs": pairs.build,
+    "traces": traces.build,
+    "training": training.build,
+    "versions": versions.build,
+    "live": live.build,
+    "sql": sql.build,
+    "doctor": doctor.build,
+}
 
 
 def build_app(workspace: Workspace) -> gr.Blocks:
@@ -62,17 +73,13 @@ def build_app(workspace: Workspace) -> gr.Blocks:
         connect(page, header, heart)
         api.declare(page)
     _keep_private(app)
-    app.queue(default_concurrency_limit=_EVENTS_AT_ONCE)
     return app
 
 
 def _build_tabs(page: Page) -> None:
     for key, label in TABS.items():
-        if importlib.util.find_spec(f"studio.tabs.{key}") is None:
-            continue
-        module = importlib.import_module(f"studio.tabs.{key}")
         with gr.Tab(label, id=key, alignment="right" if key in ("sql", "doctor") else "left"):
-            module.build(page)
+            _BUILD[key](page)
 
 
 def _keep_private(app: gr.Blocks) -> None:
@@ -93,7 +100,7 @@ def shown_path(folder: Path) -> str:
     return str(folder)
 
 
-def launch(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None) -> str:
+def listen(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None) -> str:
     """Start serving in a background thread; the address. Theme, limits and what may be read are set here."""
 
     def is_known(user: str, password: str) -> bool:
@@ -139,7 +146,7 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
     check_bind(host, port, auth is not None)
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads / "incoming")
     app = build_app(workspace)
-    address = launch(app, workspace, host=host, port=port, auth=auth)
+    address = listen(app, workspace, host=host, port=port, auth=auth)
     print(f"Judge Studio shows {workspace.root} at {address}", flush=True)
     print("Ctrl-C ends the page; runs go on.", flush=True)
     if open_browser:
