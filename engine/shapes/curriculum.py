@@ -28,14 +28,18 @@ PHASES = (
                "describe": 0.10},
           difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
     # More answers and descriptions: what is left to learn is to see well. They are short, so they cost little.
-    Phase(until=0.58,
+    Phase(until=9 / 23,
           mix={"pair": 0.02, "check": 0.13, "worked-open": 0.17, "worked-closed": 0.17, "alter": 0.09, "answer": 0.30,
                "describe": 0.12},
           difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
+    Phase(until=0.58,
+          mix={"check": 0.07, "worked-open": 0.13, "worked-closed": 0.13, "alter": 0.06, "answer": 0.52,
+               "describe": 0.09},
+          difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
     # The lazy default comes in while worked-out traces stay, at a falling learning rate, so no skill is lost.
     Phase(until=1.0,
-          mix={"check": 0.03, "judge-open": 0.33, "judge-closed": 0.24, "alter": 0.09, "answer": 0.23,
-               "describe": 0.08},
+          mix={"check": 0.02, "judge-open": 0.24, "judge-closed": 0.18, "alter": 0.06, "answer": 0.44,
+               "describe": 0.06},
           difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
 )  # fmt: skip
 
