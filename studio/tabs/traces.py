@@ -1,0 +1,187 @@
+"""The Traces tab: the funnel of selection, rulings with both orders beside each other, and the replay of select."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import gradio as gr
+
+from engine.config import SelectSettings, parse_settings
+from engine.errors import JudgeStudioError
+from studio import cards
+from studio.page import Page, only_changed
+from studio.replay import replay, stored_settings
+from studio.sheet import card_html
+from studio.traces_view import FATES, Place, Shown, replay_card, settle, show_traces, turn
+
+_LONGEST = 200
+"""Characters of one filter value; longer ones come from nobody's page."""
+_PLACE = tuple(field.name for field in fields(Place))
+
+
+def build(page: Page) -> None:
+    """Lay out the Traces tab and connect its events. Call it inside the app's gr.Tab."""
+    shown = gr.State(())
+    funnel = card_html(elem_id="traces-funnel")
+    with gr.Row(elem_classes="st-panel st-pad st-filters"):
+        common: dict[str, Any] = {"min_width": 110, "interactive": True}
+        fate = gr.Radio(
+            [(label, value) for value, label in FATES.items()], value="", label="Fate", elem_classes="st-seg",
+            min_width=300,
+        )  # fmt: skip
+        reason, order, verdict, judge, dimension = (
+            gr.Dropdown([("Any", "")], value="", label=label, **common)
+            for label in ("Reason", "Order", "Verdict", "Judge", "Dimension")
+        )
+        iteration = gr.Dropdown([], value=None, label="Iteration", **common)
+        compare = gr.Dropdown([("–", "")], value="", label="Compare with", **common)
+    _build_replay(page, iteration)
+    head = card_html(elem_id="traces-head")
+    listed = card_html(elem_id="traces-list")
+    foot = card_html()
+    at = page.url.hidden("traces.at")
+    pair = page.url.hidden("traces.pair")
+    page.url.bind("traces.fate", fate)
+    boxes = {
+        "reason": reason, "order": order, "verdict": verdict, "judge": judge, "dimension": dimension,
+        "iteration": iteration, "compare": compare,
+    }  # fmt: skip
+    for key, box in boxes.items():
+        page.url.bind(f"traces.{key}", box, read=_read_choice)
+    everything: dict[str, Any] = {**boxes, "fate": fate, "pair": pair, "at": at}
+    place = [everything[name] for name in _PLACE]
+    outputs = [*place, funnel, head, listed, foot, shown]
+    inputs = [page.run, *place, shown]
+
+    def show(run: str | None, wanted: Place, before: tuple[str, ...]) -> list[Any]:
+        return _updates(show_traces(page.catalog(), page.workspace, page.image_url, run, wanted), before)
+
+    def redraw(run: str | None, *values: Any) -> list[Any]:
+        return show(run, _place(*values[:-1]), values[-1])
+
+    def anew(run: str | None, *values: Any) -> list[Any]:
+        """Another filter begins on its first page."""
+        return show(run, replace(_place(*values[:-1]), at=""), values[-1])
+
+    def act(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
+        wanted, name = _place(*values[:-1]), str(getattr(event, "act", ""))
+        if run is not None and name in ("next-page", "previous-page"):
+            wanted = turn(page.catalog(), run, wanted, forward=name == "next-page")
+        elif name == "funnel":
+            wanted = _of_step(wanted, str(getattr(event, "id", "")))
+        elif name == "all-pairs":
+            wanted = replace(wanted, pair="", at="")
+        elif name == "clear":
+            wanted = Place(iteration=wanted.iteration, compare=wanted.compare)
+        return show(run, wanted, values[-1])
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    page.redraw("traces", redraw, inputs, outputs)
+    gr.on([box.input for box in (fate, *boxes.values())], anew, inputs, outputs, **quiet)
+    gr.on([funnel.click, head.click, listed.click], act, inputs, outputs, show_progress="hidden")
+    foot.click(act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
+
+
+def _of_step(place: Place, key: str) -> Place:
+    """The filter that a step of the funnel stands for; pressed again it is lifted."""
+    if key == "kept":
+        return replace(place, fate="" if place.fate == "kept" else "kept", reason="", at="")
+    reason = "" if key == place.reason else key[:_LONGEST]
+    return replace(place, fate="", reason=reason, at="")
+
+
+def _place(*values: Any) -> Place:
+    """The values of the tab's components, all of them untrusted."""
+    texts = [str(value or "")[:_LONGEST] for value in values]
+    return Place(**dict(zip(_PLACE, texts, strict=True)))
+
+
+def _read_choice(text: str) -> Any:
+    """A value of the URL as the only entry, until the tab draws itself and knows the others."""
+    if len(text) > _LONGEST:
+        raise ValueError(text)
+    return gr.update(choices=[(text, text)], value=text)
+
+
+def _updates(now: Shown, before: tuple[str, ...]) -> list[Any]:
+    place = now.place
+    boxes = {
+        "fate": gr.update(choices=list(now.fates), value=place.fate if place.fate in FATES else ""),
+        "reason": gr.update(choices=list(now.reasons), value=place.reason),
+        "order": gr.update(choices=list(now.orders), value=place.order),
+        "verdict": gr.update(choices=list(now.verdicts), value=place.verdict),
+        "judge": gr.update(choices=list(now.judges), value=place.judge),
+        "dimension": gr.update(choices=list(now.dimensions), value=place.dimension),
+        "iteration": gr.update(choices=list(now.iterations), value=place.iteration or None),
+        "compare": gr.update(choices=list(now.compares), value=_offered(place.compare, now.compares)),
+        "pair": place.pair,
+        "at": place.at,
+    }
+    texts = (now.funnel, now.head, now.list, now.foot)
+    return [*(boxes[name] for name in _PLACE), *only_changed(texts, before), texts]
+
+
+def _offered(value: str, choices: tuple[tuple[str, str], ...]) -> str:
+    return value if value in {key for _, key in choices} else ""
+
+
+_TO_LIST = "() => { const head = document.querySelector('#traces-head'); if (head) head.scrollIntoView(); }"
+
+
+# --- replay ------------------------------------------------------------------------------------------------------
+
+
+def _build_replay(page: Page, iteration: Any) -> None:
+    """Other settings of select, and at once what the training set would have been."""
+    usual = SelectSettings()
+    with (
+        gr.Column(elem_classes="st-panel"),
+        gr.Accordion("Replay the selection with other settings", open=False, elem_id="traces-replay") as panel,
+    ):
+        help_of = {name: field.description for name, field in SelectSettings.model_fields.items()}
+        with gr.Row():
+            rule = gr.Radio(["joint", "per-order"], value=usual.rule, label="rule", info=help_of["rule"])
+            per_pair = gr.Number(usual.max_per_pair, label="max_per_pair", info=help_of["max_per_pair"], precision=0)
+            per_image = gr.Number(None, label="max_per_image", info=help_of["max_per_image"], precision=0)
+            per_dimension = gr.Number(None, label="max_per_dimension", info=help_of["max_per_dimension"], precision=0)
+            balance = gr.Checkbox(usual.balance, label="balance", info=help_of["balance"])
+            flagged = gr.Checkbox(usual.exclude_flagged, label="exclude_flagged", info=help_of["exclude_flagged"])
+        result = card_html(elem_id="traces-replayed")
+    boxes = [rule, per_pair, per_image, per_dimension, balance, flagged]
+
+    def again(run: str | None, number: str | None, *values: Any) -> str:
+        return show_replay(page, run, number, values)
+
+    def begin(run: str | None, number: str | None) -> list[Any]:
+        """The run's own settings, and their result."""
+        try:
+            known = stored_settings(page.workspace, run) if run else usual
+        except JudgeStudioError:
+            known = usual
+        values = (
+            known.rule, known.max_per_pair, known.max_per_image, known.max_per_dimension, known.balance,
+            known.exclude_flagged,
+        )  # fmt: skip
+        return [*values, show_replay(page, run, number, values)]
+
+    panel.expand(begin, [page.run, iteration], [*boxes, result], show_progress="minimal")
+    gr.on(
+        [box.input for box in boxes], again, [page.run, iteration, *boxes], result, show_progress="minimal",
+        trigger_mode="always_last",
+    )  # fmt: skip
+
+
+def show_replay(page: Page, run: str | None, iteration: str | None, values: tuple[Any, ...]) -> str:
+    """Stored against replayed selection as HTML, or the sentence that says why not."""
+    names = ("rule", "max_per_pair", "max_per_image", "max_per_dimension", "balance", "exclude_flagged")
+    try:
+        if run is None:
+            return cards.sheet(cards.empty_place("traces"))
+        place = settle(page.catalog(), run, Place(iteration=str(iteration or "")))
+        if not place.iteration.isdecimal():
+            return cards.sheet(cards.note("Choose one iteration to replay its selection."))
+        kept = stored_settings(page.workspace, run).model_dump()
+        settings = parse_settings({"select": {**kept, **dict(zip(names, values, strict=True))}}, where="replay").select
+        outcome = replay(page.catalog(), page.workspace, run, int(place.iteration), settings)
+        return cards.sheet(replay_card(outcome, settings))
+    except JudgeStudioError as error:
+        return cards.sheet(cards.note(str(error), tone="error"))
