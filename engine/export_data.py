@@ -16,9 +16,9 @@ from engine.cards import front_matter, one_line
 from engine.config import Settings
 from engine.errors import WorkspaceError
 from engine.export import new_folder
-from engine.loop import run_settings
 from engine.prompts import PromptPack, judge_messages, load_pack
 from engine.records import ImageRow, Pair, Trace
+from engine.run_record import run_settings
 from engine.workspace import RunFolder
 
 CONFIGS = ("sft", "judge-preference", "preference")

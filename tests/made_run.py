@@ -4,7 +4,6 @@ from pathlib import Path
 
 from engine.config import load_settings
 from engine.controls import names_preferred
-from engine.loop import create_run
 from engine.metrics import score_rows
 from engine.records import (
     ORDERS,
@@ -18,6 +17,7 @@ from engine.records import (
     VersionRow,
     content_id,
 )
+from engine.run_record import create_run
 from engine.state import RunState, write_state
 from engine.workspace import RunFolder, open_workspace
 from tests.tiny_models import save_scenes, save_tiny_adapter

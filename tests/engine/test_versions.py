@@ -7,7 +7,7 @@ import pytest
 
 from engine.config import parse_settings
 from engine.errors import ModelError, UsageError, WorkspaceError
-from engine.loop import create_run
+from engine.run_record import create_run
 from engine.state import RunState, write_state
 from engine.versions import resolve_judge, versions_of
 from engine.workspace import RunFolder, Workspace, open_workspace
