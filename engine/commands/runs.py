@@ -11,7 +11,7 @@ from engine.config import Settings, load_settings
 from engine.console import print_run, print_runs, print_scores, watcher
 from engine.errors import UsageError, WorkspaceError
 from engine.state import ALIVE, read_state, request_stop
-from engine.workspace import RunFolder, open_workspace
+from engine.workspace import RunFolder, Workspace, open_workspace
 
 
 def settings_from(options: Namespace) -> Settings:
@@ -36,13 +36,13 @@ def _overrides(words: Sequence[str]) -> dict[str, Any]:
 def run(options: Namespace) -> int:
     """Start a run in the foreground, or go on with the one of that name."""
     settings = settings_from(options)
-    workspace = open_workspace(options.workspace, create=not options.dry_run)
     if options.dry_run:
         from engine.plan import plan_text, run_plan
 
-        plan = run_plan(settings, workspace)
+        plan = run_plan(settings, Workspace(options.workspace.expanduser().resolve()))  # which need not exist yet
         print(json.dumps(asdict(plan), indent=1) if options.json else plan_text(plan))
         return 0
+    workspace = open_workspace(options.workspace)
     stem = options.preset or (options.config.stem.lower() if options.config else "shapes")
     return _work(workspace.run(options.name or workspace.free_name(stem)), settings, as_json=options.json)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli import main
 from engine.config import load_settings
 from engine.plan import Plan, images_of, plan_text, run_plan
 from engine.state import append_event
@@ -93,3 +94,11 @@ def test_plan_of_a_running_stage_does_not_use_its_unfinished_time(tmp_path: Path
     (run.folder / "events.jsonl").unlink(missing_ok=True)
     append_event(run, "begin", stage="judge", iteration=1, total=10)
     assert plan(workspace).estimated_from is None
+
+
+def test_dry_run_in_a_folder_that_is_not_there_prints_the_plan_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--dry-run", "--workspace", str(tmp_path / "none")]) == 0
+    assert "Each iteration" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
