@@ -29,6 +29,8 @@ class ImageSlot:
     path: Path
     processed: Any = None
     """What the image processor returned; kept while prompts about the image are still to be encoded."""
+    awaited: bool = True
+    """Whether a further prompt about it will be encoded."""
     inputs: dict[str, Tensor] = field(default_factory=dict)
     """The same as forward takes it, batch of one; without pixels once `features` exist."""
     features: Any = None
@@ -82,6 +84,8 @@ class ChatEncoder:
         along = {name: value for name, value in inputs.items() if value.shape[:2] == ids_1T.shape}
         if slot is not None and not slot.inputs and slot.features is None:
             slot.inputs = {name: value for name, value in inputs.items() if name not in along}
+        if slot is not None and not slot.awaited:
+            slot.processed = None
         anchor = self.ids_of(request.prefix) if request.prefix else []
         return Prompt(ids_1T=ids_1T, text_inputs=along, image=slot, anchor=anchor)
 

@@ -142,10 +142,12 @@ class Scheduler:
             self._batch = None
 
     def _let_in(self) -> None:
+        present = 0 if self._batch is None else self._batch.alive
+        if self._batch is not None and (not self._decoder.shared or present > self._budget.most * (1 - _ROOM_TO_JOIN)):
+            return
         first = self._queue[0]
         limit = self._budget.rows(first.prompt.length + first.request.sampling.max_tokens)
-        present = 0 if self._batch is None else self._batch.alive
-        if self._batch is not None and (not self._decoder.shared or present > limit * (1 - _ROOM_TO_JOIN)):
+        if self._batch is not None and present > limit * (1 - _ROOM_TO_JOIN):
             return
         while self._queue and present < limit:
             self._arriving = self._take(limit - present)

@@ -92,7 +92,7 @@ class TransformersBackend:
 
     def close(self) -> None:
         """See `Backend`."""
-        del self.model, self._judges
+        self.model = self._judges = None  # type: ignore[assignment]
         self._decoders.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -224,6 +224,7 @@ class _Slots:
         slot = self._slots.setdefault(key, ImageSlot(request.image))
         self._left[key] -= 1
         if not self._left[key]:
+            slot.awaited = False
             del self._slots[key]
         return slot
 
