@@ -178,10 +178,14 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
             yield [_note(str(error), "error"), _hidden(), *[gr.skip()] * 2, command, *[gr.skip()] * 2, *_idle()]
             return
         results = unanswered(choices)
+        nothing = [gr.skip()] * 9
+        yield [_hidden(), _hidden(), show_results(results), gr.skip(), command, *nothing[:2], *_at_work()]
+        said = ""
         async with aclosing(judge_live(live, asked, results)) as steps:
             async for step, told in steps:
-                results, waiting = step, _note(told) if told else _hidden()
-                yield [_hidden(), waiting, show_results(results), gr.skip(), command, *[gr.skip()] * 2, *_at_work()]
+                results, waiting = step, gr.skip() if told == said else _note(told) if told else _hidden()
+                said = told  # Gradio rebuilds a component for every update, so what stays is skipped
+                yield [gr.skip(), waiting, show_results(results), *nothing[:6]]
         key = await asyncio.to_thread(_keep, page.workspace, asked, list(results.values()))
         past = await asyncio.to_thread(show_history, page.workspace)
         yield [gr.skip(), _hidden(), show_results(results), past, gr.skip(), key, key, *_idle()]
@@ -209,7 +213,6 @@ async def judge_live(
         told = {"event": "waiting", "holder": next(iter(busy.values()))}
         yield now, live_view.progress_words(told, 0, time.monotonic() - started)
         await asyncio.sleep(1.0)
-    yield now, ""
     call = await asyncio.to_thread(live.submit, _question(live.workspace, asked))
     try:
         async with aclosing(_follow(call, now, started)) as steps:
