@@ -95,9 +95,7 @@ def pairs_page(catalog: Catalog, wanted: PairFilter, *, at: str = "", size: int 
     Keyset paging: parts that arrive meanwhile never make a pair appear twice or be skipped.
     """
     shelf = shelf_of(catalog)
-    if wanted.text.strip():
-        shelf.fill("texts", wanted.run, wanted.iteration)
-    where, values = _where(wanted)
+    where, values = _where(shelf, wanted)
     backwards, cursor = read_at(at)
     limit, bounds = _beyond(cursor, backwards)
     direction = "DESC" if backwards else "ASC"
@@ -195,7 +193,7 @@ def _beyond(place: int | None, backwards: bool) -> tuple[str, list[Any]]:
     return ("", []) if place is None else (f" AND place {'<' if backwards else '>'} ?", [place])
 
 
-def _where(wanted: PairFilter) -> tuple[str, list[Any]]:
+def _where(shelf: Shelf, wanted: PairFilter) -> tuple[str, list[Any]]:
     parts, values = ["run = ?"], [wanted.run]
     for name in ("iteration", "kind", "strategy", "dimension"):
         value = getattr(wanted, name)
@@ -207,10 +205,9 @@ def _where(wanted: PairFilter) -> tuple[str, list[Any]]:
     text = wanted.text.strip().lower()
     if text:
         low, high = _id_range(text)
-        of_run = "run = ?" if wanted.iteration is None else "run = ? AND iteration = ?"
-        said = f"place IN (SELECT place FROM texts WHERE {of_run} AND contains(body, ?))"
+        said = "place IN (SELECT place FROM hits WHERE search = ?)"
         parts.append(f"({said} OR pair_key BETWEEN ? AND ?)" if high else said)
-        of_fate += [wanted.run, *([] if wanted.iteration is None else [wanted.iteration]), text]
+        of_fate.append(shelf.search(wanted.run, wanted.iteration, text))
         of_fate += [low, high] if high else []
     if wanted.only is not None:
         keys = sorted(key for key in map(key_of, wanted.only) if key is not None)
@@ -261,7 +258,7 @@ def _count(shelf: Shelf, wanted: PairFilter) -> int:
         cells = shelf.counts("pairs", wanted.run, names, iteration=wanted.iteration)
         rows = (dict(zip(("iteration", *names, "n"), cell, strict=True)) for cell in cells)
         return sum(row["n"] for row in rows if _in_cube(row, wanted))
-    where, values = _where(wanted)
+    where, values = _where(shelf, wanted)
 
     def ask() -> int:
         question = f"SELECT count(*) FROM pairs WHERE {where}"
@@ -271,7 +268,7 @@ def _count(shelf: Shelf, wanted: PairFilter) -> int:
 
 
 def _count_before(shelf: Shelf, wanted: PairFilter, row: tuple[Any, ...]) -> int:
-    where, values = _where(wanted)
+    where, values = _where(shelf, wanted)
     limit, bounds = _beyond(row[1], True)
 
     def ask() -> int:

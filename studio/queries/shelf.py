@@ -6,6 +6,7 @@ at the first question about them and grow with their parts; each of a run's bloc
 """
 
 import contextlib
+import itertools
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -26,6 +27,9 @@ ROWS_LIMIT = 12_000_000
 NUMBERS_LIMIT = 1_000
 """Counts of filters that are remembered."""
 
+SEARCHES_LIMIT = 64
+"""Searches whose hits are kept: the next page of one, or another filter with it, need not read the texts again."""
+
 ROW_BITS, ITERATION_BITS = 24, 48
 """A place is one number that says where a row lies: iteration << 48, part << 24, row within the part. It is the order
 of the page too, and the same in every process that reads the same files."""
@@ -35,6 +39,7 @@ CREATE TABLE pairs(
     run VARCHAR, iteration USMALLINT, place BIGINT, pair_key UBIGINT, kind VARCHAR, strategy VARCHAR,
     dimension VARCHAR, fate VARCHAR, kept_traces USMALLINT, traces USMALLINT);
 CREATE TABLE texts(run VARCHAR, iteration USMALLINT, place BIGINT, body VARCHAR);
+CREATE TABLE hits(search BIGINT, place BIGINT);
 CREATE TABLE traces(
     run VARCHAR, iteration USMALLINT, place BIGINT, pair_key UBIGINT, judge VARCHAR, "order" VARCHAR,
     sample USMALLINT, verdict VARCHAR, reason VARCHAR, dimension VARCHAR);
@@ -104,6 +109,9 @@ class Shelf:
         self._last_run: list[str] = []
         self._counts: dict[tuple[str, str, int, tuple[str, ...]], tuple[int, list[tuple[Any, ...]]]] = {}
         self._numbers: dict[Hashable, int] = {}
+        self._searches: dict[Hashable, int] = {}
+        self._searching = threading.Lock()
+        self._next_search = itertools.count(1)
         self._database = _database()
 
     def ask(
@@ -134,18 +142,38 @@ class Shelf:
 
     def remember(self, table: str, run: str, iteration: int | None, what: Hashable, find: Callable[[], int]) -> int:
         """The number `find` finds, asked for again only when rows of that run and iteration changed."""
-        self.fill(table, run, iteration)
-        versions = tuple(
-            (key[2], block.version)
-            for key, block in sorted(self._blocks.items())
-            if key[:2] == (table, run) and iteration in (None, key[2])
-        )
+        versions = self._versions(table, run, iteration)
         key = (table, run, versions, what)
         if key not in self._numbers:
             if len(self._numbers) >= NUMBERS_LIMIT:
                 self._numbers.clear()
             self._numbers[key] = find()
         return self._numbers[key]
+
+    def search(self, run: str, iteration: int | None, text: str) -> int:
+        """Number of the search whose places in `hits` are the pairs that hold the text (in lower case)."""
+        key = (run, iteration, text, self._versions("texts", run, iteration))
+        with self._searching:
+            number = self._searches.pop(key, 0)
+            if not number:
+                number = next(self._next_search)
+                where, values = ("", []) if iteration is None else (" AND iteration = ?", [iteration])
+                question = f"INSERT INTO hits SELECT ?, place FROM texts WHERE run = ?{where} AND contains(body, ?)"
+                self._database.cursor().execute(question, [number, run, *values, text])
+            self._searches[key] = number  # at the end: the ones at the front were used longest ago
+            while len(self._searches) > SEARCHES_LIMIT:
+                oldest = self._searches.pop(next(iter(self._searches)))
+                self._database.cursor().execute("DELETE FROM hits WHERE search = ?", [oldest])
+        return number
+
+    def _versions(self, table: str, run: str, iteration: int | None) -> Hashable:
+        """Changes when rows of that run and iteration did, after bringing them up to date."""
+        self.fill(table, run, iteration)
+        return tuple(
+            (key[2], block.version)
+            for key, block in sorted(self._blocks.items())
+            if key[:2] == (table, run) and iteration in (None, key[2])
+        )
 
     def iterations(self, table: str, run: str) -> list[int]:
         """Iterations that have rows, oldest first. 0, the held-out pairs of the benchmark, is not one of them."""

@@ -1,0 +1,104 @@
+"""Pairs, Traces and SQL in a browser: places that survive a reload, keyboard, notes and flags, funnel, replay, CSV."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.flags import flagged_pairs
+from engine.workspace import open_workspace
+from tests.browser.conftest import PHONE, Opener, playwright
+from tests.sample_workspace import make_workspace, pair_id
+from tests.studio_server import Server, studio_server
+
+expect = playwright.expect
+KEPT = f"?tab=pairs&run=shapes-01&pairs.iteration=1&pairs.fate=kept&pairs.item=1-{pair_id(1, 1)}"
+
+
+def test_permalink_and_reload_bring_back_run_filter_and_pair(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open(KEPT)
+    for _ in range(2):
+        expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
+        expect(page.locator("#pairs-list .st-card")).to_have_count(3)
+        expect(page.locator(".st-listhead")).to_contain_text("3 pairs")
+        page.reload()
+
+
+def test_keys_walk_the_pairs_and_escape_closes(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open(KEPT)
+    expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
+    page.keyboard.press("j")
+    expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 7))
+    expect(page).to_have_url(re.compile(f"pairs.item=1-{pair_id(1, 7)}"))
+    page.keyboard.press("k")
+    expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
+    page.keyboard.press("Escape")
+    expect(page.locator("#pairs-drawer")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("pairs.item"))
+
+
+def test_search_filters_and_clear_brings_all_back(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=pairs&run=shapes-01&pairs.iteration=1")
+    cards = page.locator("#pairs-list .st-card")
+    expect(cards).to_have_count(8)
+    page.get_by_label("Find in text").fill("NUMBER 4")
+    expect(cards).to_have_count(1)
+    expect(page).to_have_url(re.compile("pairs.q=NUMBER"))
+    page.get_by_label("Find in text").fill("no such words")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(cards).to_have_count(8)
+    expect(page.get_by_label("Find in text")).to_have_value("")
+
+
+def test_note_and_flag_are_kept_and_seen_by_a_second_browser(visit: Opener, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    with studio_server(workspace.root) as server:
+        page = visit(server).open(KEPT)
+        expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
+        page.get_by_label("Note").fill("<script>alert(1)</script> odd")
+        page.get_by_role("button", name="Save note").click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        page.get_by_role("button", name="Flag pair").click()
+        expect(page.get_by_role("button", name="Remove flag")).to_be_visible()
+        assert flagged_pairs(open_workspace(workspace.root)) == {pair_id(1, 1)}
+        other = visit(server, size=PHONE).open(KEPT)
+        expect(other.get_by_label("Note")).to_have_value("<script>alert(1)</script> odd")
+        expect(other.get_by_role("button", name="Remove flag")).to_be_visible()
+
+
+def test_funnel_step_filters_and_pair_links_lead_back(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=traces&run=shapes-01&traces.iteration=1")
+    page.locator("#traces-funnel").get_by_text("Holds in both orders").click()
+    expect(page.locator("#traces-head")).to_contain_text("4 traces")
+    expect(page).to_have_url(re.compile("traces.reason=order-flip"))
+    expect(page.locator("#traces-list .st-trace")).to_have_count(2)
+    page.locator("#traces-list header a").first.click()
+    expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 3))
+    page.locator("#pairs-drawer").get_by_text("Open traces").click()
+    expect(page.locator("#traces-head")).to_contain_text("Only pair")
+
+
+def test_replay_shows_at_once_what_other_settings_would_keep(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=traces&run=shapes-01&traces.iteration=1")
+    page.get_by_text("Replay the selection with other settings").click()
+    expect(page.locator("#traces-replayed")).to_contain_text("instead of 12")
+    page.get_by_label("max_per_pair").fill("8")
+    expect(page.locator("#traces-replayed")).to_contain_text("20 of 32 traces would be trained on")
+
+
+def test_example_question_is_answered_and_offered_as_csv(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=sql&run=shapes-01")
+    page.get_by_role("button", name="Why traces were rejected").click()
+    expect(page.locator("#sql-answer table")).to_contain_text("order-flip")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert download.value.path().read_text(encoding="utf-8").startswith("iteration,reason,traces")
+
+
+@pytest.mark.parametrize("place", [KEPT, "?tab=traces&run=shapes-01&traces.iteration=1", "?tab=sql&sql.q=from+runs"])
+def test_place_fits_a_phone_with_something_chosen(visit: Opener, sample_server: Server, place: str) -> None:
+    watched = visit(sample_server, size=PHONE)
+    page = watched.open(place)
+    page.locator("[role=tabpanel]:visible .st").first.wait_for()
+    page.wait_for_timeout(1500)
+    assert watched.sideways() <= 0
