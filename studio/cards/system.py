@@ -49,9 +49,17 @@ def result_table(
     if not columns:
         return EMPTY
     names = [str(column)[:120] for column in columns]
-    head = element("tr", *(element("th", esc(name), scope="col") for name in names))
+    kinds = [_is_numeric([line[place] for line in rows if place < len(line)]) for place in range(len(names))]
+    head = element(
+        "tr",
+        *(
+            element("th", esc(name), scope="col", class_="st-num" if kind else None)
+            for name, kind in zip(names, kinds, strict=True)
+        ),
+    )
     body = [
-        element("tr", *(_cell(name, value, limit) for name, value in zip(names, line, strict=False))) for line in rows
+        element("tr", *(_cell(*cell, limit) for cell in zip(names, line, kinds, strict=False)))  # a line may be short
+        for line in rows
     ]
     table = element("table", element("thead", head), element("tbody", *body), class_="st-table is-stacked")
     count = words.plural(len(rows), "row") + (", the limit; add a WHERE or LIMIT to see others" if more else "")
@@ -61,11 +69,17 @@ def result_table(
     )
 
 
-def _cell(name: str, value: object, limit: int) -> Html:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    kind = "st-num" if is_number else "is-null" if value is None else None
+def _is_numeric(values: Sequence[object]) -> bool:
+    """Whether a column holds numbers and perhaps NULLs, so that it is set to the right."""
+    known = [value for value in values if value is not None]
+    return bool(known) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+
+
+def _cell(name: str, value: object, is_numeric: bool, limit: int) -> Html:
+    kinds = ["st-num"] * is_numeric + ["is-null"] * (value is None)
     text = "NULL" if value is None else value
-    return element("td", element("span", esc(text, limit=limit), dir="auto"), class_=kind, data_label=name)
+    body = element("span", esc(text, limit=limit), dir="auto")
+    return element("td", body, class_=" ".join(kinds) or None, data_label=name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

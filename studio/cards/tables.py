@@ -149,7 +149,7 @@ class ComparedRow:
 
 
 def comparison_table(rows: Sequence[ComparedRow], *, older: str, newer: str) -> Html:
-    """Per dimension: n, both accuracies with intervals, paired gain. A gain is bold when interval and test both exclude 0."""
+    """Per dimension: n, both accuracies with intervals, paired gain. Bold: interval and test both exclude 0."""
     columns = (
         Column(name="Dimension"),
         Column(name="Items", is_number=True, is_optional=True),

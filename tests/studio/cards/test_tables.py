@@ -75,6 +75,18 @@ def test_result_table_keeps_every_value_and_labels_it_for_a_phone() -> None:
     assert "2 rows, the limit" in shown
 
 
+def test_result_table_sets_columns_of_numbers_and_nulls_to_the_right() -> None:
+    shown = result_table(["n", "name", "mixed"], [[480, "a", 1], [None, "b", "x"]])
+
+    assert '<th scope="col" class="st-num">n<' in shown
+    assert '<td class="st-num is-null" data-label="n">' in shown
+    assert shown.count("st-num") == 3
+
+
+def test_result_table_of_a_short_line_leaves_its_cells_out() -> None:
+    assert result_table(["a", "b"], [[1]]).count("<td") == 1
+
+
 def test_skipped_files_says_how_many_are_not_listed() -> None:
     shown = skipped_files([SkippedFile(name="a.svg", reason="not an image")], total=40)
 
