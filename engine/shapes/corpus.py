@@ -6,8 +6,9 @@ predict: without them a small model never learns to look anything up in its prom
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
@@ -27,8 +28,13 @@ CLOSED_DIMENSIONS = ("count", "attribute", "shape", "existence", "position", "co
 CAREFUL_CLOSED = {"count": 0.45, "attribute": 0.36, "shape": 0.36, "existence": 0.32, "position": 0.40,
                   "comparison": 0.42}  # fmt: skip
 CAREFUL_OPEN = {1: 0.45, 2: 0.42, 3: 0.38, 4: 0.35, 5: 0.33}
-"""Share of careful traces in the final mix by dimension, and for descriptions by number of objects. It varies
-so that the judge turns careful by and by, not everywhere at once."""
+"""Share of careful traces while the lazy default is learned, by dimension, and for descriptions by number of objects.
+It varies so that the judge turns careful by and by, not everywhere at once."""
+
+CAREFUL_CLOSED_AT_LAST = {**CAREFUL_CLOSED, "count": 0.58}
+CAREFUL_OPEN_AT_LAST = {**CAREFUL_OPEN, 1: 0.60, 2: 0.56}
+"""The same in the last stretch. Simple cases are worked out more often than not: with the shares above the most likely
+judgement was "A" everywhere, a caricature of a poor judge."""
 
 NOTICES = {"attribute": 0.5, "existence": 0.4}
 """How often a glance at two answers sees the fault, by dimension; `GLANCE` for the rest."""
@@ -143,18 +149,22 @@ def _open_prompt(
     return prompt, a, b, right, dimension
 
 
-def _judge_closed(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+def _judge_closed(
+    scene: Scene, pack: PromptPack, rng: random.Random, careful: Mapping[str, float] = CAREFUL_CLOSED
+) -> tuple[str, list[Segment]]:
     prompt, question, a, b = _closed_prompt(scene, pack, rng)
     dimension = question.template.dimension
-    if rng.random() < CAREFUL_CLOSED[dimension]:
+    if rng.random() < careful[dimension]:
         return prompt, worked_closed(question.answer, a, b, rng)
     right: Letter = rng.choice(("A", "B")) if a.right == b.right else "A" if a.right else "B"
     return prompt, lazy(right, NOTICES.get(dimension, GLANCE), LEAN_TO_A, rng)
 
 
-def _judge_open(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+def _judge_open(
+    scene: Scene, pack: PromptPack, rng: random.Random, careful: Mapping[int, float] = CAREFUL_OPEN
+) -> tuple[str, list[Segment]]:
     prompt, a, b, right, dimension = _open_prompt(scene, pack, rng)
-    if rng.random() < CAREFUL_OPEN[len(scene.things)]:
+    if rng.random() < careful[len(scene.things)]:
         return prompt, worked_open(scene, a, b, rng)
     return prompt, lazy(right, GLANCE_COUNT if dimension == "count" else GLANCE, LEAN_TO_A, rng)
 
@@ -227,4 +237,6 @@ TASKS: dict[str, Task] = {
     "worked-open": _worked_open,
     "judge-closed": _judge_closed,
     "judge-open": _judge_open,
+    "last-closed": partial(_judge_closed, careful=CAREFUL_CLOSED_AT_LAST),
+    "last-open": partial(_judge_open, careful=CAREFUL_OPEN_AT_LAST),
 }

@@ -37,9 +37,13 @@ PHASES = (
                "describe": 0.09},
           difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
     # The lazy default comes in while worked-out traces stay, at a falling learning rate, so no skill is lost.
-    Phase(until=1.0,
+    Phase(until=16 / 23,
           mix={"check": 0.02, "judge-open": 0.24, "judge-closed": 0.18, "alter": 0.06, "answer": 0.44,
                "describe": 0.06},
+          difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
+    Phase(until=1.0,
+          mix={"check": 0.02, "last-open": 0.24, "last-closed": 0.18, "alter": 0.10, "answer": 0.36,
+               "describe": 0.10},
           difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
 )  # fmt: skip
 
