@@ -61,7 +61,7 @@ def _live(run: RunFolder) -> Iterator[Callable[[RunState], None]]:
 
         def watch(state: RunState) -> None:
             if [state.stage, state.iteration] != shown:
-                if shown[0] == "evaluate":
+                if shown[0] == "evaluate" != state.stage:
                     print_scores(run, print_line=lambda line: console.print(line, markup=False, highlight=False))
                 shown[:] = [state.stage, state.iteration]
             bars.update(task, description=progress_line(state), completed=state.done, total=state.total)
@@ -76,7 +76,7 @@ def _plain(run: RunFolder) -> Callable[[RunState], None]:
         now = time.monotonic()
         stage = (state.iteration, state.stage)
         if stage != last["stage"]:
-            if isinstance(last["stage"], tuple) and last["stage"][1] == "evaluate":
+            if isinstance(last["stage"], tuple) and last["stage"][1] == "evaluate" != state.stage:
                 print_scores(run)
             last.update(stage=stage, at=0.0)
         if now - float(str(last["at"])) >= _PLAIN_EVERY:
