@@ -52,6 +52,19 @@ MLLAMA_SPECIALS = [
 ]
 
 
+IDEFICS_TEMPLATE = (
+    "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}:"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<end_of_utterance>\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+IDEFICS_SPECIALS = [
+    *("<pad>", "<s>", "<end_of_utterance>", "<image>", "<fake_token_around_image>", "<global-img>", "<|im_start|>"),
+    *(f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)),
+]
+
 QWEN_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
@@ -252,6 +265,49 @@ def save_tiny_mllama(folder: Path, *, seed: int = 0) -> Path:
             if name.endswith("_gate"):
                 weight.fill_(1.0)
     return _save(model, processor, folder)
+
+
+def save_tiny_idefics3(folder: Path, *, seed: int = 0) -> Path:
+    """An Idefics3: an image becomes several tiles beside the whole, with row and column markers in the text."""
+    import torch
+    from transformers import Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor, LlamaConfig
+    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
+    tokenizer = _byte_level_tokenizer(IDEFICS_SPECIALS, bos="<s>", eos="<end_of_utterance>", pad="<pad>")
+    processor = Idefics3Processor(
+        image_processor=Idefics3ImageProcessorPil(size={"longest_edge": 64}, max_image_size={"longest_edge": 32}),
+        tokenizer=tokenizer,
+        image_seq_len=4,
+        chat_template=IDEFICS_TEMPLATE,
+    )
+    torch.manual_seed(seed)
+    config = Idefics3Config(
+        text_config=LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            initializer_range=0.2,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        ),
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 32,
+            "patch_size": 8,
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=tokenizer.pad_token_id,
+        initializer_range=0.2,
+    )
+    return _save(Idefics3ForConditionalGeneration(config), processor, folder)
 
 
 def save_tiny_qwen2_vl(folder: Path, *, seed: int = 0) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from transformers import BatchEncoding
 
 from engine.backends.base import Request
 from engine.errors import BackendError, ModelError
@@ -233,18 +234,38 @@ class _TokenizerDoor:
         if not any(_MARK in one for one in texts):
             return self.inner(text, *args, **options)
         (one,) = texts
-        first, *rest = one.split(_MARK)
         tensors = options.pop("return_tensors", None)
-        whole = dict(self.inner([first], *args, **options))
-        for piece in rest:
-            more = self.inner([piece], *args, **{**options, "add_special_tokens": False})
-            whole = {name: [[*value[0], *more[name][0]]] for name, value in whole.items()}
-        return type(more)(whole, tensor_type=tensors)
+        pieces = []
+        for piece in one.split(_MARK):
+            pieces.append(self.inner([piece], *args, **options))
+            options["add_special_tokens"] = False  # those that begin a text belong before its first piece only
+        return _PiecedEncoding(pieces, [len(piece) for piece in one.split(_MARK)], tensor_type=tensors)
 
     def plain_ids(self, text: str) -> list[int]:
         """Ids of a text split at its marks, without the tokens a tokenizer puts around a whole text."""
         pieces = text.split(_MARK)
         return [token for piece in pieces for token in self.inner.encode(piece, add_special_tokens=False)]
+
+
+class _PiecedEncoding(BatchEncoding):  # type: ignore[misc]
+    """The encodings of consecutive pieces of one text as one, for processors that ask where a character went."""
+
+    def __init__(self, pieces: list[Any], lengths: list[int], *, tensor_type: Any) -> None:
+        whole = {name: [[entry for piece in pieces for entry in piece[name][0]]] for name in pieces[0]}
+        super().__init__(whole, tensor_type=tensor_type)
+        self._pieces = pieces
+        self._lengths = lengths
+
+    def char_to_token(self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0) -> Any:
+        """The token of a character of the marked text, counted as the processor sees it; None for a mark."""
+        place, first = batch_or_char_index if char_index is None else char_index, 0
+        for piece, length in zip(self._pieces, self._lengths, strict=True):
+            if place < length:
+                token = piece.char_to_token(0, place, sequence_index)
+                return None if token is None else first + token
+            place -= length + len(_MARK)
+            first += len(piece["input_ids"][0])
+        return None
 
 
 class _ImageDoor:

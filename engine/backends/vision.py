@@ -24,6 +24,10 @@ _IMAGES_AT_ONCE = 64
 """Images per call of the vision tower; beyond that only memory grows."""
 
 
+class _MisfitError(Exception):
+    """The features of several images cannot be told apart: the family dropped some rows. One by one they can."""
+
+
 @dataclass(slots=True)
 class Features:
     """One image's share of the vision tower's output, by field, nested as the tower nested it."""
@@ -51,7 +55,12 @@ class ImageFeatures:
                 alike.setdefault(shape, []).append(slot)
         for group in alike.values():
             for start in range(0, len(group), _IMAGES_AT_ONCE):
-                self._encode_alike(group[start : start + _IMAGES_AT_ONCE])
+                some = group[start : start + _IMAGES_AT_ONCE]
+                try:
+                    self._encode_alike(some)
+                except _MisfitError:
+                    for slot in some:
+                        self._encode_alike([slot])
 
     def joined(self, slots: Sequence[ImageSlot]) -> dict[str, Any]:
         """The forward argument for a batch whose prompts ask about `slots`, in this order (repeats allowed)."""
@@ -81,10 +90,12 @@ def _as_weights(value: Tensor, dtype: torch.dtype) -> Tensor:
 def _split(value: Any, count: int) -> list[Any]:
     """One share per image of equal-shaped images: of a tensor by rows, of a list by entries, of deeper lists inside."""
     if isinstance(value, Tensor):
-        return list(value.chunk(count)) if value.shape[0] % count == 0 else _misfit(value.shape[0], count)
+        if value.shape[0] % count:
+            raise _MisfitError
+        return list(value.chunk(count))
     if all(isinstance(entry, Tensor) for entry in value):
         if len(value) % count:
-            return _misfit(len(value), count)
+            raise _MisfitError
         each = len(value) // count
         return [list(value[index * each : (index + 1) * each]) for index in range(count)]
     layers = [_split(entry, count) for entry in value]
@@ -99,7 +110,3 @@ def _join(shares: list[Any]) -> Any:
     if all(isinstance(entry, Tensor) for entry in first):
         return [entry for share in shares for entry in share]
     return [_join([share[layer] for share in shares]) for layer in range(len(first))]
-
-
-def _misfit(rows: int, count: int) -> list[Any]:
-    raise ValueError(f"{rows} rows of image features for {count} images")

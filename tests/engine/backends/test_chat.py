@@ -10,7 +10,7 @@ from engine.backends.chat import ChatEncoder, ImageSlot
 from engine.errors import BackendError, ModelError
 from tests.tiny_models import eyes_only_qwen_processor
 
-FAMILIES = ("llava", "gemma3", "mllama", "qwen2_vl")
+FAMILIES = ("llava", "gemma3", "idefics3", "mllama", "qwen2_vl")
 
 
 def fresh_processor(models, family):

@@ -23,7 +23,7 @@ def load(models, family, **options):
 
 @pytest.fixture(scope="module")
 def backends(models):
-    return {family: load(models, family) for family in FAMILIES}
+    return {family: load(models, family) for family in (*FAMILIES, "idefics3")}
 
 
 def ask(key, image, text="How many?", **more):
@@ -61,7 +61,7 @@ def greedy_of_transformers(backend, request, slot):
     return backend.encoder.tokenizer.decode(output[0, prompt.length :], skip_special_tokens=True)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "idefics3"])
 def test_greedy_replies_are_those_of_the_librarys_own_generate(backends, scenes, family):
     backend = backends[family]
     greedy = Sampling(max_tokens=24)
@@ -78,6 +78,7 @@ def test_how_each_family_is_decoded_is_found_out(backends, scenes):
         ways[family] = backend.how()["with image"]
     assert ways == {
         "llava": "shared prefix, images encoded once",
+        "idefics3": "shared prefix, images encoded once",
         "qwen2_vl": "shared prefix, images encoded once",
         "gemma3": "plain, images encoded once",
         "mllama": "plain, images as pixels",
