@@ -1,0 +1,84 @@
+"""The script of `studio.sheet` on cards in a bare page: clicks, copy, zoom and keys, without a server."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from studio import cards
+from studio.sheet import CARD_SCRIPT, KEY_SCRIPT
+from studio.theme import style_sheet
+from tests.studio.cards.every_card import pair
+
+_LOAD = """(script) => {
+  window.said = [];
+  const trigger = (name, data) => window.said.push([name, data.act, data.id]);
+  new Function('element', 'trigger', script)(document.querySelector('#root'), trigger);
+}"""
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    opened = chromium.new_page(viewport={"width": 390, "height": 844})
+    yield opened
+    opened.close()
+
+
+def _show(page: Any, *parts: cards.Html) -> None:
+    page.set_content(f"<style>{style_sheet()}</style><input id='note'><div id='root'>{cards.sheet(*parts)}</div>")
+    page.evaluate(_LOAD, CARD_SCRIPT + KEY_SCRIPT)
+
+
+def _drawer(**changes: Any) -> cards.Html:
+    card = pair("x", pair_id="9f3c", src="/a.png", url=None)
+    return cards.pair_drawer(cards.PairDetail(card=card, fault="f", **changes))
+
+
+def test_click_anywhere_on_a_card_reports_its_pair(page: Any) -> None:
+    _show(page, cards.pair_grid([pair("x", pair_id='9f"3c', src=None, url=None)]))
+
+    page.locator(".st-card").click(position={"x": 20, "y": 150})
+
+    assert page.evaluate("said") == [["click", "open", '9f"3c']]
+
+
+def test_keys_press_the_buttons_of_the_drawer_but_not_while_somebody_types(page: Any) -> None:
+    _show(page, _drawer())
+
+    page.locator("#note").focus()
+    page.keyboard.press("j")
+    page.locator("#note").evaluate("box => box.blur()")
+    for key in ("j", "k", "Escape"):
+        page.keyboard.press(key)
+
+    assert [act for _, act, _ in page.evaluate("said")] == ["next", "previous", "close"]
+
+
+def test_key_of_a_disabled_button_does_nothing(page: Any) -> None:
+    _show(page, _drawer(has_next=False))
+
+    page.keyboard.press("j")
+
+    assert page.evaluate("said") == []
+
+
+def test_image_is_enlarged_in_place_and_escape_closes_it_before_the_drawer(page: Any) -> None:
+    _show(page, _drawer())
+
+    page.locator("[data-zoom]").click()
+    assert page.locator(".is-zoomed").bounding_box()["width"] == 390
+    page.keyboard.press("Escape")
+
+    assert page.locator(".is-zoomed").count() == 0
+    assert page.evaluate("said") == []
+
+
+def test_copy_puts_the_command_alone_into_the_clipboard(page: Any) -> None:
+    _show(page, cards.command("judge-studio run \\\n  --preset <shapes>"))
+    page.evaluate("document.addEventListener('copy', () => { window.copied = String(getSelection()); })")
+
+    page.locator("[data-copy]").click()
+
+    assert page.evaluate("copied").strip() == "judge-studio run \\\n  --preset <shapes>"
+    assert page.locator("[data-copy]").inner_text() == "Copied"
+    assert page.evaluate("said") == []
