@@ -87,12 +87,12 @@ def test_texts_with_nothing_to_collapse_stay_whole(left: str, right: str) -> Non
     assert without_equal_sentences(left, right) == (left, right)
 
 
-def test_very_long_texts_are_compared_within_a_fifth_of_a_second() -> None:
+def test_very_long_texts_are_compared_within_a_fifth_of_a_second_of_work() -> None:
     left = " ".join(f"w{i % 977}" for i in range(60_000))
     right = " ".join(f"w{i % 983}" for i in range(60_000))
 
-    start = time.perf_counter()
+    start = time.process_time()
     shown = pair_text(left, right)
 
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2
     assert len(shown) < 20_000
