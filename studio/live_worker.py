@@ -178,6 +178,7 @@ class Worker:
             check()
             tell("start")
             for name in request["judges"]:
+                check()
                 self._rule(str(name), request, tell, check)
             tell("end")
         except Cancelled:

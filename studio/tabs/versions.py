@@ -255,7 +255,7 @@ def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None) 
     """Make RUN/best mean this version, or no longer; what to say. `judge` is untrusted."""
     try:
         folder = workspace.existing_run(run or "")
-        if promoted_version(folder) == judge:
+        if judge and promoted_version(folder) == judge:
             demote(folder)
             return f"{folder.name}/best is again the version that the statistics name, {best_judge(folder)}."
         promote(folder, judge or "")
