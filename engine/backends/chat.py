@@ -30,6 +30,8 @@ class ImageSlot:
     path: Path
     processed: Any = None
     """What the image processor returned; kept while prompts about the image are still to be encoded."""
+    size: tuple[int, int] = (0, 0)
+    """Pixels, once it was read."""
     awaited: bool = True
     """Whether a further prompt about it will be encoded."""
     inputs: dict[str, Tensor] = field(default_factory=dict)
@@ -130,7 +132,8 @@ class ChatEncoder:
             more["add_special_tokens"] = False
         if slot is None:
             return dict(self._processor(text=[text], return_tensors="pt", **more))
-        image = _open_image(slot.path)
+        image = _open_image(slot.path) if slot.processed is None else _stand_in(slot.size)
+        slot.size = image.size
         with self._image_door.working_on(slot):
             return dict(self._processor(text=[text], images=[image], return_tensors="pt", **more))
 
@@ -214,6 +217,13 @@ def _open_image(path: Path) -> Any:
             return image.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise BackendError(f"image {path}: cannot be read ({error}); restore the file or leave the item out.") from None
+
+
+def _stand_in(size: tuple[int, int]) -> Any:
+    """A blank of the same size, for a processor that will get back what it made of the image before."""
+    from PIL import Image
+
+    return Image.new("RGB", size)
 
 
 class _TokenizerDoor:
