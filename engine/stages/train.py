@@ -91,7 +91,10 @@ def training_rows(
                 "images": [str(images[pair.image_id])],
                 "prompt": [{"role": message.role, "text": message.text} for message in messages],
                 "completion": trace.reasoning,
-                "length": sum(len(message.text) for message in messages) + len(trace.reasoning),
+                # Of the prompt alone. Batches of like completions would set a batch of short, lazy traces against one
+                # of long, careful ones, and the mean over tokens gives the first word of a short trace five times
+                # the weight: kept traces that were half careful taught the judge to be lazy.
+                "length": sum(len(message.text) for message in messages),
                 "probe": trace.trace_id in probes and read_verdict(trace.reasoning) in ("A", "B"),
                 "trace_id": trace.trace_id,
             }
