@@ -6,17 +6,19 @@ Without `--model` it takes the embedded model if it is there, else a random one 
 what one would write with transformers alone: `one by one` calls `generate` for every sample, `one prompt` for every
 prompt with `num_return_sequences`, `batches of 32` for 32 sequences at a time (prompts × samples), and
 `32 prompts` for 32 prompts at a time with `num_return_sequences`. Preparing the inputs is counted for all.
-The ways take turns in every repeat, so that a busy machine slows all of them.
+The ways take turns in every repeat, so that a busy machine slows all of them; tokens per second of CPU time, which
+a busy machine changes less, stand beside those per second of the clock.
 """
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -68,9 +70,7 @@ class Plain:
         """Tokens written with `together` prompts per call and `samples` sequences per prompt and call."""
         repeats = requests[0].n // samples
         prompts = [request for request in requests for _ in range(repeats)]
-        return sum(
-            self._call(prompts[start : start + together], samples) for start in range(0, len(prompts), together)
-        )
+        return sum(self._call(prompts[start : start + together], samples) for start in range(0, len(prompts), together))
 
     def _call(self, requests: Sequence[Request], samples: int) -> int:
         import torch
@@ -102,15 +102,23 @@ class Plain:
         return text
 
 
-def timed(work: Callable[[], int]) -> float:
+@dataclass(frozen=True, slots=True)
+class Rate:
     """Tokens per second of one run."""
-    started = time.perf_counter()
+
+    wall: float
+    cpu: float
+
+
+def timed(work: Callable[[], int]) -> Rate:
+    """Run it once."""
+    wall, cpu = time.perf_counter(), time.process_time()
     tokens = work()
-    return tokens / (time.perf_counter() - started)
+    return Rate(tokens / (time.perf_counter() - wall), tokens / (time.process_time() - cpu))
 
 
-def measure(folder: Path, requests: Sequence[Request], *, repeats: int, threads: int) -> dict[str, list[float]]:
-    """Tokens per second of every way, one figure per repeat; a first, smaller round warms up and is not counted."""
+def measure(folder: Path, requests: Sequence[Request], *, repeats: int, threads: int) -> dict[str, list[Rate]]:
+    """The rates of every way, one per repeat; a first, smaller round warms up and is not counted."""
     from engine.backends.transformers import TransformersBackend
 
     backend = TransformersBackend(folder, threads=threads, device="cpu")
@@ -125,7 +133,7 @@ def measure(folder: Path, requests: Sequence[Request], *, repeats: int, threads:
     }
     for work in ways.values():
         work(requests[:2])
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    rates: dict[str, list[Rate]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, work in ways.items():
             rates[name].append(timed(lambda work=work: work(requests)))  # type: ignore[misc]
@@ -148,20 +156,22 @@ def main() -> None:
         if not (folder / "model.safetensors").is_file():
             folder = save_tiny_llava(Path(scratch) / "tiny-llava")
         images = save_scenes(Path(scratch) / "images", options.prompts)
-        requests = make_requests(
-            images, prompts=options.prompts, samples=options.samples, tokens=options.tokens
-        )
+        requests = make_requests(images, prompts=options.prompts, samples=options.samples, tokens=options.tokens)
         rates = measure(folder, requests, repeats=options.repeats, threads=options.threads)
-    medians = {name: statistics.median(each) for name, each in rates.items()}
     if options.json:
-        print(json.dumps({"model": folder.name, **vars(options), "model_folder": str(folder), "rates": rates}, default=str))
+        figures = {name: [asdict(rate) for rate in each] for name, each in rates.items()}
+        print(json.dumps({**vars(options), "model": str(folder), "rates": figures}, default=str))
         return
     print(f"{folder.name}: {options.prompts} image prompts x {options.samples} samples, {options.threads} thread(s)")
-    print(f"{'way':>14}  {'tokens/s':>9}  {'range':>15}  {'ours is':>8}")
+    print(f"{'':>14}  {'tokens/s':>9}  {'range':>15}  {'ours is':>8}  {'tokens/CPU s':>12}  {'ours is':>8}")
+    ours = rates["ours"]
     for name, each in rates.items():
+        walls = [rate.wall for rate in each]
         print(
-            f"{name:>14}  {medians[name]:>9.0f}  {min(each):>6.0f} - {max(each):<6.0f}  "
-            f"{medians['ours'] / medians[name]:>7.1f}x"
+            f"{name:>14}  {median(walls):>9.0f}  {min(walls):>6.0f} - {max(walls):<6.0f}  "
+            f"{median(one.wall / other.wall for one, other in zip(ours, each, strict=True)):>7.1f}x  "
+            f"{median(rate.cpu for rate in each):>12.0f}  "
+            f"{median(one.cpu / other.cpu for one, other in zip(ours, each, strict=True)):>7.1f}x"
         )
 
 
