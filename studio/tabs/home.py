@@ -160,7 +160,8 @@ def _others(view: RunView) -> list[Html]:
     if view.is_active:
         stopping = view.shown_state == "stopping"
         label = "Stopping" if stopping else "Stop"
-        stop = Action(label=label, act="stop", key=view.name, kind="stop", disabled=stopping, said=kept_words(view))
+        said = f"{label} {view.name}. {kept_words(view)}"
+        stop = Action(label=label, act="stop", key=view.name, kind="stop", disabled=stopping, said=said)
         return [cards.button(stop)]
     if view.shown_state == "failed":
         return [cards.button(Action(label="Resume", act="resume", key=view.name))]
