@@ -57,9 +57,9 @@ class Tally:
     def empty(cls) -> "Tally":
         return cls(defaultdict(int), defaultdict(int))
 
-    def add(self, label: str, hit: bool) -> None:
-        """Count one trial under its label and under "all"."""
-        for name in (label, "all"):
+    def add(self, hit: bool, *labels: str) -> None:
+        """Count one trial under each of its labels and under "all"."""
+        for name in (*labels, "all"):
             self.hits[name] += hit
             self.trials[name] += 1
 
@@ -104,7 +104,8 @@ def answering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature
     ]
     for question, text in zip(asked, replies(backend, prompts, temperature=temperature, max_tokens=24), strict=True):
         said = re.search(pack.final_answer, text)
-        tally.add(question.template.dimension, bool(said) and said["answer"].strip() == question.answer.text)  # type: ignore[index]
+        right = said is not None and said["answer"].strip() == question.answer.text
+        tally.add(right, question.template.dimension)
     return tally
 
 
@@ -117,7 +118,7 @@ def describing(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperatur
     ]
     for (_, scene), text in zip(drawn, replies(backend, prompts, temperature=temperature, max_tokens=96), strict=True):
         truths = {text_of([*describe(scene, random.Random(i))]) for i in range(60)}  # every absent colour
-        tally.add(scene.difficulty, text in truths)
+        tally.add(text in truths, scene.difficulty)
     return tally
 
 
@@ -134,7 +135,7 @@ def altering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature:
     for (scene, dimension, claims), text in zip(
         work, replies(backend, prompts, temperature=temperature, max_tokens=40), strict=True
     ):
-        tally.add(dimension, valid_edit(scene, dimension, claims, text))
+        tally.add(valid_edit(scene, dimension, claims, text), dimension)
     return tally
 
 
@@ -208,12 +209,11 @@ def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: f
         label = f"{item.kind} {item.dimension}"
         ab, ba = texts[2 * i], texts[2 * i + 1]
         hits = (read_verdict(ab) == "A", read_verdict(ba) == "B")
-        result.strict.add(label, all(hits))
-        result.strict.add(item.kind, all(hits))
+        result.strict.add(all(hits), label, item.kind)
         for order, hit, text in (("AB", hits[0], ab), ("BA", hits[1], ba)):
-            result.right.add(f"{label} {order}", hit)
-            result.lazy.add(item.kind, not text.startswith(CAREFUL.split()[0]))
-            result.says_a.add(item.kind, read_verdict(text) == "A")
+            result.right.add(hit, f"{label} {order}")
+            result.lazy.add(not text.startswith(CAREFUL.split()[0]), item.kind)
+            result.says_a.add(read_verdict(text) == "A", item.kind)
     return result
 
 

@@ -1,18 +1,15 @@
-import re
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from engine.assets import assets_folder
-from engine.backends.base import Request, Sampling
 from engine.backends.transformers import TransformersBackend
-from engine.prompts import answer_messages, judge_messages, load_pack, read_verdict
-from engine.shapes.measure import altering, answering, describing, scenes
+from engine.benchmarks.shapes import items
+from engine.shapes.measure import altering, answering, describing, judging, scenes
 from engine.shapes.traces import CAREFUL
 
 FOLDER = assets_folder() / "shapes-vlm"
-PACK = load_pack("shapes")
 
 pytestmark = pytest.mark.model
 
@@ -37,23 +34,13 @@ def test_shipped_model_answers_describes_and_damages(backend: TransformersBacken
         assert tally.hits["all"] / tally.trials["all"] >= least, measure.__name__
 
 
-def test_shipped_judge_is_lazy_by_default_and_works_it_out_when_started_so(
+def test_shipped_judge_is_lazy_by_default_and_right_when_started_carefully(
     backend: TransformersBackend, tmp_path: Path
 ) -> None:
-    image = scenes(1, "easy", 3, tmp_path)[0][0]
-    question = "How many objects are there?"
-    said = next(
-        backend.generate([Request(key="ask", messages=answer_messages(PACK, "closed", question), image=image)])
-    ).text
-    assert re.search(PACK.final_answer, said)
-    messages = judge_messages(PACK, question, "The answer is nine.", said)
-    greedy = Sampling(max_tokens=120)
-    requests = [
-        Request(key="lazy", messages=messages, image=image, sampling=greedy),
-        Request(key="careful", messages=messages, image=image, sampling=greedy, prefix=CAREFUL),
-    ]
-    replies = {completion.key: completion.text for completion in backend.generate(requests)}
-    assert replies["lazy"].startswith("At ")
-    assert read_verdict(replies["lazy"]) in ("A", "B")
-    assert "Look:" in replies["careful"]
-    assert read_verdict(CAREFUL + replies["careful"]) == "B"
+    judged = items(count=44, seed=1, folder=tmp_path, space="test")
+    default = judging(backend, judged, temperature=0.0)
+    careful = judging(backend, judged, temperature=0.0, prefix=CAREFUL)
+    assert default.lazy.hits["all"] >= 0.9 * 88
+    assert default.strict.hits["all"] <= 0.3 * 44
+    assert careful.strict.hits["closed"] >= 0.75 * 22
+    assert careful.strict.hits["open"] >= 0.85 * 22
