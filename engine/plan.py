@@ -20,8 +20,9 @@ from engine.workspace import STAGES, RunFolder, Workspace, bytes_under, free_byt
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 _MOST_COUNTED = 200_000
 """Files of a folder that are looked at; counting more would make a plan slow."""
-_LIBRARIES_BYTES = 900_000_000
-"""Resident size of a process that has torch, transformers, peft and trl loaded and trained a tiny model."""
+_LIBRARIES_BYTES = 1_300_000_000
+"""Resident size of a process that has torch, transformers, peft and trl loaded and trains a tiny model: 0.9 GB was
+measured on a small training set (Linux, CPU), the rest is for larger batches."""
 _TRAINING_COPIES = 3
 """Weights, and room for activations, as multiples of the weights: LoRA keeps no optimizer state of them."""
 _BYTES_PER_TOKEN = 5

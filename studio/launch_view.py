@@ -37,7 +37,7 @@ def plan_card(plan: Plan) -> Html:
     disk, disk_unit = _sized(plan.disk_bytes)
     strip = cards.stat_strip(
         [
-            Stat(label="Time", value=time, unit=unit, context="at most" if unit else "no earlier run"),
+            Stat(label="Time", value=time, unit=unit, context="at most" if unit else _why_unknown(plan)),
             Stat(label="Memory", value=memory, unit=memory_unit, context="at most" if memory_unit else ""),
             Stat(label="Disk", value=disk, unit=disk_unit, context=f"at most; {words.size(plan.free_bytes)} free"),
         ],
@@ -59,6 +59,14 @@ def plan_card(plan: Plan) -> Html:
     )
     chip = cards.chip(f"{words.plural(plan.iterations, 'iteration')} at most")
     return cards.panel(strip, body, title="Plan", aside=chip)
+
+
+def _why_unknown(plan: Plan) -> str:
+    """Why there is no time for the whole run."""
+    if plan.estimated_from is None:
+        return "no earlier run"
+    missing = [stage.stage for stage in plan.stages if stage.seconds is None]
+    return f"{missing[0]} was never finished" if missing else "the source says no number"
 
 
 def _row(stage: PlanStage) -> PlanRow:

@@ -369,7 +369,7 @@ def _connect_run(
         return [*places, *only_changed(now, before), sources, now]
 
     def switched(which: str, run: str | None, before: tuple[str, ...], *inputs: Any) -> list[Any]:
-        return [*redraw(which, run, before, *inputs), gr.update(visible=False), gr.update(visible=False)]
+        return [*redraw(which, run, before, *inputs), gr.update(visible=False)]
 
     def act(event: gr.EventData, run: str | None) -> list[Any]:
         name, key = str(getattr(event, "act", "")), str(getattr(event, "id", ""))
@@ -395,7 +395,7 @@ def _connect_run(
     view.change(
         switched,
         [view, page.run, shown, *form.inputs],
-        [*outputs, previewed, message],
+        [*outputs, previewed],
         show_progress="hidden",
         trigger_mode="always_last",
     )
