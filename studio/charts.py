@@ -259,7 +259,7 @@ def learning_rate_by_step(series: Sequence[StepSeries], *, total_steps: int | No
     """Learning rate of every step, one line per version."""
     figure = _by_step(series, total_steps, digits=6)
     figure.update_layout(margin={"l": 64, "r": 28})
-    figure.update_layout(annotations=[])  # "0.00001" at the end of a line would be cut off; the sentence says it
+    figure.layout.annotations = ()  # "0.00001" at the end of a line would be cut off; the sentence says it
     figure.update_yaxes(rangemode="tozero", nticks=4, showgrid=True, exponentformat="e")
     return figure
 

@@ -206,7 +206,8 @@ def device_note(workspace: Workspace, busy: Mapping[str, str]) -> Html:
         else "a judgement that does not wait uses the CPU, which is slower"
     )
     text = f"{holder[:1].upper()}{holder[1:]} is using the {_DEVICES[device]}. You can judge now: {slower}. "
-    return cards.note(text + "Or wait for it, or stop it: what it finished is kept.", action=stop)
+    rest = "Or wait for it, or stop it: what it finished is kept." if stop else "Or wait for it."
+    return cards.note(text + rest, action=stop)
 
 
 # --- examples ----------------------------------------------------------------------------------------------------

@@ -83,7 +83,9 @@ def show_training(page: Page, run: str | None) -> Training:
     return Training(
         cards=(
             "",
-            cards.sheet(cards.panel(cards.stat_strip(_stats(newest, done, total, trained_on, is_live=is_live), bare=True))),
+            cards.sheet(
+                cards.panel(cards.stat_strip(_stats(newest, done, total, trained_on, is_live=is_live), bare=True))
+            ),
             cards.sheet(cards.panel_head("Loss", aside)),
             _foot(loss_sentence(newest, done)),
             cards.sheet(cards.panel_head("Token accuracy")),
@@ -232,27 +234,25 @@ def _lineage(
     overall = {
         row.judge: row for row in scores if (row.benchmark, row.protocol, row.dimension) == (decides, STRICT, ALL)
     }
-    rows = [_lineage_row(VersionRow(judge="judge-v0", parent=None, adapter=None, trained_on=0), None, overall)]
+    rows = [_lineage_row(VersionRow(judge="judge-v0", parent=None, adapter=None, trained_on=0), None, overall, run)]
     for version in versions:
         if version.judge != "judge-v0":
             iteration = int(version.judge.removeprefix("judge-v"))
-            rows.append(_lineage_row(version, steps.get(iteration), overall, run=run))
+            rows.append(_lineage_row(version, steps.get(iteration), overall, run))
     marked = [replace(row, is_best=row.judge == best, is_promoted=row.judge == promoted) for row in rows]
     note = f"Accuracy on {decides}, strict: right in both orders." if decides else "Not measured yet."
     return cards.panel(cards.lineage_table(marked), title="Lineage", foot=cards.sub(note, dim=True))
 
 
-def _lineage_row(
-    version: VersionRow, steps: list[Step] | None, overall: dict[str, ScoreRow], *, run: str | None = None
-) -> LineageRow:
+def _lineage_row(version: VersionRow, steps: list[Step] | None, overall: dict[str, ScoreRow], run: str) -> LineageRow:
     score = overall.get(version.judge)
-    values = {"versions.older": version.parent, "versions.newer": version.judge}
+    values = {"versions.older": version.parent, "versions.newer": version.judge if version.parent else None}
     return LineageRow(
         judge=version.judge,
         parent=version.parent,
         trained_on=version.trained_on if version.parent is not None else None,
         steps=steps[-1].step if steps else None,
         accuracy=Score(accuracy=score.accuracy, low=score.low, high=score.high) if score else None,
-        url=link("versions", run, values) if run and version.parent else None,
+        url=link("versions", run, values),
         note=f"loss {words.decimal(steps[-1].loss, 3)}" if steps else "",
     )

@@ -226,7 +226,9 @@ def test_run_that_holds_the_device_is_named_with_all_three_choices(workspace: Wo
 
 
 def test_holder_from_elsewhere_cannot_be_stopped_from_here(workspace: Workspace) -> None:
-    assert "data-act" not in device_note(workspace, {"cuda": "run of-another-workspace"})
+    note = device_note(workspace, {"cuda": "run of-another-workspace"})
+    assert "data-act" not in note
+    assert "stop it" not in note
 
 
 def test_shipped_examples_are_pictures_with_a_question_and_two_responses() -> None:
