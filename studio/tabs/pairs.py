@@ -21,7 +21,7 @@ _PLACE = tuple(field.name for field in fields(Place))
 
 def build(page: Page) -> None:
     """Lay out the Pairs tab and connect its events. Call it inside the app's gr.Tab."""
-    shown = gr.State(((), ""))
+    shown = gr.State(((), "", ""))
     with gr.Row(elem_classes="st-panel st-pad st-filters"):
         kind = gr.Radio(
             [(label, value) for value, label in KINDS.items()], value="", label="Instruction", elem_classes="st-seg",
@@ -72,7 +72,7 @@ def build(page: Page) -> None:
     outputs = [kind, strategy, dimension, iteration, fate, at, item, drawer, note, flag, head, listed, detail, shown]
     inputs = [page.run, *place, shown]
 
-    def show(run: str | None, wanted: Place, before: tuple[tuple[str, ...], str]) -> list[Any]:
+    def show(run: str | None, wanted: Place, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
         now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted)
         if run is not None and now.place.iteration:
             shelf_of(page.catalog()).warm(run)
@@ -84,6 +84,11 @@ def build(page: Page) -> None:
     def anew(run: str | None, *values: Any) -> list[Any]:
         """Another filter begins on its first page; the chosen pair stays."""
         return show(run, replace(_place(*values[:-1]), at=""), values[-1])
+
+    def left_box(run: str | None, *values: Any) -> list[Any]:
+        """Text that came without a key press (pasted by menu, dropped) is searched for when the box is left."""
+        is_new = _place(*values[:-1]).text != values[-1][2]
+        return anew(run, *values) if is_new else [gr.skip()] * len(outputs)
 
     def act(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
         wanted, name = _place(*values[:-1]), str(getattr(event, "act", ""))
@@ -108,6 +113,8 @@ def build(page: Page) -> None:
         [kind.input, strategy.input, dimension.input, iteration.input, fate.input, flagged.input, text.input],
         anew, inputs, outputs, **quiet,
     )  # fmt: skip
+    text.submit(anew, inputs, outputs, **quiet)
+    text.blur(left_box, inputs, outputs, **quiet)
     view.input(redraw, inputs, outputs, **quiet)
     gr.on([listed.click, detail.click], act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_KEEP)
     head.click(act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
@@ -143,7 +150,7 @@ def _read_choice(text: str) -> Any:
     return gr.update(choices=[(text, text)], value=text)
 
 
-def _updates(now: Shown, before: tuple[tuple[str, ...], str]) -> list[Any]:
+def _updates(now: Shown, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
     """What changed of the tab. A note that somebody is writing stays as long as its pair is chosen."""
     texts = (now.head, now.list, now.drawer)
     another = now.place.item != before[1]
@@ -160,7 +167,7 @@ def _updates(now: Shown, before: tuple[tuple[str, ...], str]) -> list[Any]:
         left.text if another else gr.skip(),
         gr.update(value="Remove flag" if left.flagged else "Flag pair"),
         *only_changed(texts, before[0]),
-        (texts, now.place.item),
+        (texts, now.place.item, now.place.text),
     ]
 
 
