@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,11 +123,31 @@ def _incomplete_iteration(run: RunFolder, number: int) -> list[str]:
     return wrong
 
 
+Moment = Callable[[RunFolder, "subprocess.Popen[bytes]"], None]
+"""Returns when it is time to kill."""
+
+
+def random_moments(count: int, *, seed: int, longest: float) -> list[Moment]:
+    """Kills at any time up to `longest` seconds after a start."""
+    rng = random.Random(seed)
+    delays = [rng.uniform(0.0, longest) for _ in range(count)]
+    return [lambda _run, _process, delay=delay: time.sleep(delay) for delay in delays]  # type: ignore[misc]
+
+
+def stage_moments(stages: Sequence[str]) -> list[Moment]:
+    """Kills as soon as the run is seen working in each of the stages."""
+
+    def wait(run: RunFolder, process: "subprocess.Popen[bytes]", stage: str) -> None:
+        while process.poll() is None and not (run.folder.exists() and read_state(run).stage == stage):
+            time.sleep(0.02)
+
+    return [lambda run, process, stage=stage: wait(run, process, stage) for stage in stages]  # type: ignore[misc]
+
+
 def kill_and_resume(
-    workspace: Path, *, kills: int, seed: int, settings: Sequence[str], longest: float, name: str = "killed"
+    workspace: Path, moments: Sequence[Moment], *, settings: Sequence[str], name: str = "killed"
 ) -> tuple[list[str], dict[str, int], int]:
     """Run, kill, resume, …, finish. Faults found, at which stages it was killed, and how often the views were read."""
-    rng = random.Random(seed)
     run = open_workspace(workspace).run(name)
     readers = Readers(run.workspace)
     thread = threading.Thread(target=readers.work, daemon=True)
@@ -136,9 +156,9 @@ def kill_and_resume(
     stages: Counter[str] = Counter()
     before: dict[str, Counter[object]] = {}
     words = ["run", "--run", name, *settings]
-    for _ in range(kills):
+    for moment in moments:
         process = _start(workspace, words)
-        time.sleep(rng.uniform(0.0, longest))
+        moment(run, process)
         stages[_kill(process, run)] += 1
         after = finished_rows(run)
         faults += lost_rows(before, after)
@@ -178,9 +198,8 @@ def main() -> int:
         "settings", nargs="*", help="words for `judge-studio run`, after --, e.g. -- --preset shapes key=value"
     )
     options = parser.parse_args()
-    faults, stages, asked = kill_and_resume(
-        options.workspace, kills=options.kills, seed=options.seed, settings=options.settings, longest=options.longest
-    )
+    moments = random_moments(options.kills, seed=options.seed, longest=options.longest)
+    faults, stages, asked = kill_and_resume(options.workspace, moments, settings=options.settings)
     print(f"killed at: {stages}\nviews read {asked} times meanwhile\nfaults: {faults or 'none'}")
     return 1 if faults else 0
 
