@@ -75,6 +75,19 @@ class Watched:
         self.page.get_by_role("tab", name="Home").wait_for()
         return self.page
 
+    def go(self, tab: str, query: str = "") -> Any:
+        """Change the place as a link does, without loading the page again; the tab's panel once it shows something."""
+        self.page.evaluate(
+            "address => { history.pushState(null, '', address); dispatchEvent(new PopStateEvent('popstate')); }",
+            f"?tab={tab}{query}",
+        )
+        panel = self.page.locator(f"#tab-{tab}")
+        panel.locator(".st:visible").first.wait_for()
+        self.page.wait_for_function(
+            "name => document.querySelector(`#tab-${name}`).innerText.trim().length > 20", arg=tab
+        )
+        return panel
+
     def sideways(self) -> int:
         """Pixels by which the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))

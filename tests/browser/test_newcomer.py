@@ -52,12 +52,12 @@ def test_newcomer_goes_from_nothing_to_a_live_verdict(visit: Opener, server: Ser
 
     # 2. a smaller run of their own from the form, to its end
     page.get_by_role("link", name="New run").click()
-    fill(page, "source.count", "160")
+    fill(page, "source.count", "120")
     fill(page, "loop.iterations", "1")
     page.get_by_role("button", name=re.compile("Synthesize ·")).click()
-    fill(page, "synthesize.instructions", "160")
+    fill(page, "synthesize.instructions", "120")
     page.get_by_role("button", name=re.compile("Evaluate ·")).click()
-    fill(page, "evaluate.items", "80")
+    fill(page, "evaluate.items", "40")
     page.get_by_label("Run name").fill("mine")
     page.get_by_role("button", name="Start the run").click()
     expect(page.get_by_text("mine has started")).to_be_visible(timeout=2 * MINUTES)

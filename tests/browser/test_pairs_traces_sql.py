@@ -60,7 +60,7 @@ def test_note_and_flag_are_kept_and_seen_by_a_second_browser(visit: Opener, tmp_
         expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
         page.get_by_label("Note").fill("<script>alert(1)</script> odd")
         page.get_by_role("button", name="Save note").click()
-        expect(page.get_by_text("Saved.")).to_be_visible()
+        expect(page.get_by_text("Note saved.")).to_be_visible()
         page.get_by_role("button", name="Flag pair").click()
         expect(page.get_by_role("button", name="Remove flag")).to_be_visible()
         assert flagged_pairs(open_workspace(workspace.root)) == {pair_id(1, 1)}
