@@ -191,7 +191,8 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         yield [gr.skip(), _hidden(), show_results(results), past, gr.skip(), key, key, *_idle()]
 
     def stopped() -> list[Any]:
-        return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), *_idle()]
+        nothing = cards.sheet(cards.panel(cards.empty_place("live")))
+        return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), nothing, *_idle()]
 
     event = form.start.click(
         answer,
@@ -200,8 +201,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         show_progress="hidden",
         concurrency_limit=_VISITORS,
     )
-    message, waiting = shown[:2]
-    form.stop.click(stopped, None, [message, waiting, form.start, form.stop], cancels=[event], show_progress="hidden")
+    form.stop.click(stopped, None, [*shown[:3], form.start, form.stop], cancels=[event], show_progress="hidden")
 
 
 async def judge_live(
