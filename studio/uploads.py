@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from engine.config import SourceSettings
-from engine.errors import JudgeStudioError, SourceError, UsageError, WorkspaceError
+from engine.errors import JudgeStudioError, UsageError, WorkspaceError
 from engine.run_record import run_settings
 from engine.sources.intake import Count, Intake, take_in
 from engine.workspace import Workspace, read_json, write_json
@@ -34,7 +34,6 @@ MAX_FILES = 5_000
 """Of one upload; more belong into a zip or a folder."""
 _WRITE_EVERY = 0.4
 """Seconds between writes of source.json while it works."""
-_PICTURES = (".zip",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +160,7 @@ def take_in_files(workspace: Workspace, files: Sequence[str]) -> str:
     Raises `UsageError` for no files, too many, or a zip among others.
     """
     paths = [Path(name) for name in files]
-    zips = [path for path in paths if path.suffix.lower() in _PICTURES]
+    zips = [path for path in paths if path.suffix.lower() == ".zip"]
     if not paths:
         raise UsageError("upload: no file was chosen. Choose pictures, or one zip of pictures.")
     if zips and len(paths) > 1:
@@ -300,7 +299,7 @@ def work(folder: Path) -> int:
             should_stop=stop_file.exists,
         )
     except JudgeStudioError as error:
-        report.write(state="failed", error=str(error), **_refused_by(error))
+        report.write(state="failed", error=str(error))
         return 1
     except Exception as error:
         report.write(state="failed", error=f"{type(error).__name__}: {error}. See {folder / 'log.txt'}.")
@@ -311,10 +310,6 @@ def work(folder: Path) -> int:
         return 0
     report.write(state="done", error=None, **_outcome(taken))
     return 0
-
-
-def _refused_by(error: JudgeStudioError) -> dict[str, Any]:
-    return {"skipped": []} if isinstance(error, SourceError) else {}
 
 
 def _outcome(taken: Intake) -> dict[str, Any]:
