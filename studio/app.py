@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -158,12 +157,3 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
         signal.signal(number, lambda *_: over.set())
     over.wait()
     app.close(verbose=False)
-
-
-def endpoints(app: gr.Blocks) -> list[str]:
-    """Names of the public API, for tests and the Doctor tab."""
-    return sorted(str(listener.api_name) for listener in app.fns.values() if _visibility(listener) == "public")
-
-
-def _visibility(listener: Any) -> str:
-    return str(listener.api_visibility)
