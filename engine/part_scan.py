@@ -192,6 +192,8 @@ def _stage_folders(workspace: Workspace) -> list[tuple[str, int, str, str]]:
     """Run, iteration, stage and path of every folder that may hold parts, in order."""
     found = []
     for run in _folders(str(workspace.runs_folder)):
+        if run.name.startswith("."):  # on its way to being deleted
+            continue
         for child in _folders(run.path):
             if child.name == "intake":
                 found.append((run.name, 0, "intake", child.path))

@@ -13,7 +13,8 @@ from studio.cards.tables import Column, row, table
 from studio.notes import Note, flagged_in, read_note
 from studio.page import link
 from studio.queries.pairs import Facets, PairFilter, PairPage, PairRow, facets, find_pair, neighbour, pairs_page
-from studio.queries.shelf import DROPPED, WAITING, shelf_of
+from studio.queries.shelf import shelf_of
+from studio.queries.shelf_tables import DROPPED, WAITING
 from studio.queries.traces import traces_of
 
 ImageUrl = Callable[[str | None], str | None]

@@ -12,7 +12,8 @@ from studio import cards, words
 from studio.cards import Action, FunnelStep, Html, TraceCard, TraceHalf
 from studio.cards.tables import Column, row, table
 from studio.page import link
-from studio.queries.shelf import WAITING, shelf_of
+from studio.queries.shelf import shelf_of
+from studio.queries.shelf_tables import WAITING
 from studio.queries.traces import (
     KEPT,
     Ruling,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.catalog import Catalog
-from studio.queries.shelf import DROPPED, WAITING, Shelf, key_of, shelf_of
+from studio.queries.shelf import Shelf, key_of, shelf_of
+from studio.queries.shelf_tables import DROPPED, WAITING
 
 PAGE_SIZE = 24
 

@@ -19,6 +19,16 @@ from engine.catalog import Catalog
 from engine.errors import WorkspaceError
 from engine.part_scan import Part
 from engine.views import read
+from studio.queries.shelf_tables import (
+    FATES,
+    FILL,
+    ITERATION_BITS,
+    NO_FATES,
+    ORIGIN,
+    PARTS,
+    ROW_BITS,
+    TABLES,
+)
 
 MEMORY_LIMIT = "640MB"
 ROWS_LIMIT = 12_000_000
@@ -29,59 +39,6 @@ NUMBERS_LIMIT = 1_000
 
 SEARCHES_LIMIT = 64
 """Searches whose hits are kept: the next page of one, or another filter with it, need not read the texts again."""
-
-ROW_BITS, ITERATION_BITS = 24, 48
-"""A place is one number that says where a row lies: iteration << 48, part << 24, row within the part. It is the order
-of the page too, and the same in every process that reads the same files."""
-
-_TABLES = """
-CREATE TABLE pairs(
-    run VARCHAR, iteration USMALLINT, place BIGINT, pair_key UBIGINT, kind VARCHAR, strategy VARCHAR,
-    dimension VARCHAR, fate VARCHAR, kept_traces USMALLINT, traces USMALLINT);
-CREATE TABLE texts(run VARCHAR, iteration USMALLINT, place BIGINT, body VARCHAR);
-CREATE TABLE hits(search BIGINT, place BIGINT);
-CREATE TABLE traces(
-    run VARCHAR, iteration USMALLINT, place BIGINT, pair_key UBIGINT, judge VARCHAR, "order" VARCHAR,
-    sample USMALLINT, verdict VARCHAR, reason VARCHAR, dimension VARCHAR);
-CREATE TABLE images(run VARCHAR, iteration USMALLINT, image_key UBIGINT, path VARCHAR, width USMALLINT);
-"""
-_PLACE = (
-    rf"($iteration::BIGINT << {ITERATION_BITS}) + "
-    rf"(regexp_extract(filename, '-(\d+)\.parquet$', 1)::BIGINT << {ROW_BITS}) + file_row_number"
-)
-_ORIGIN = ", filename = true, file_row_number = true"
-DROPPED = "dropped: "
-"""Prefix of the fate of a pair that synthesize dropped; its reason follows."""
-WAITING = "waiting"
-"""Fate of a pair, and reason of a trace, before select is done."""
-
-_KEY = "CASE WHEN length(pair_id) = 16 THEN TRY_CAST('0x' || pair_id AS UBIGINT) END"
-_FILL_PAIRS = f"""
-INSERT INTO pairs
-SELECT $run, $iteration, {_PLACE}, coalesce({_KEY}, hash(pair_id)), kind, strategy, dimension,
-       CASE WHEN dropped IS NOT NULL THEN '{DROPPED}' || dropped ELSE coalesce(fate, '{WAITING}') END,
-       kept_traces, traces
-FROM {{parts}} {{fates}}
-"""
-_FILL_TEXTS = f"""
-INSERT INTO texts
-SELECT $run, $iteration, {_PLACE}, lower(question || chr(10) || preferred || chr(10) || degraded) FROM {{parts}}
-"""
-_FILL_TRACES = f"""
-INSERT INTO traces
-SELECT $run, $iteration, {_PLACE}, coalesce({_KEY}, hash(pair_id)), judge, "order", sample, verdict,
-       coalesce(reason, '{WAITING}'), dimension
-FROM {{parts}}
-"""
-_FILL_IMAGES = """
-INSERT INTO images
-SELECT $run, $iteration, TRY_CAST('0x' || left(image_id, 16) AS UBIGINT), path, least(width, 65535) FROM {parts}
-"""
-_FILL = {"pairs": _FILL_PAIRS, "texts": _FILL_TEXTS, "traces": _FILL_TRACES, "images": _FILL_IMAGES}
-_PARTS = {"texts": "pairs"}
-"""Whose parts a table is filled from, where it is not its own."""
-_FATES = "LEFT JOIN (SELECT pair_id, fate, kept_traces, traces FROM {parts}) AS fates USING (pair_id)"
-_NO_FATES = ", (SELECT NULL::VARCHAR AS fate, NULL::BIGINT AS kept_traces, NULL::BIGINT AS traces)"
 
 
 @dataclass(slots=True)
@@ -222,7 +179,7 @@ class Shelf:
             return
         with self._lock:
             self._touch(run)
-            source = _PARTS.get(table, table)
+            source = PARTS.get(table, table)
             groups = _by_iteration(self.catalog.parts(source, run=run))
             fates = _by_iteration(self.catalog.parts("fates", run=run)) if table == "pairs" else {}
             known = {number for name, of, number in self._blocks if (name, of) == (table, run)}
@@ -315,8 +272,8 @@ class Shelf:
         if not parts:
             return 0
         table, run, iteration = key
-        joined = _FATES.format(parts=read([part.path for part in fates])) if fates else _NO_FATES
-        question = _FILL[table].format(parts=read([part.path for part in parts], extra=_ORIGIN), fates=joined)
+        joined = FATES.format(parts=read([part.path for part in fates])) if fates else NO_FATES
+        question = FILL[table].format(parts=read([part.path for part in parts], extra=ORIGIN), fates=joined)
         done = self._database.execute(question, {"run": run, "iteration": iteration}).fetchone()
         return int(done[0]) if done else 0
 
@@ -342,7 +299,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     config = {"memory_limit": MEMORY_LIMIT, "python_enable_replacements": False, "autoload_known_extensions": False}
     database = duckdb.connect(":memory:", config=config)
     database.execute("SET temp_directory = ''")
-    database.execute(_TABLES)
+    database.execute(TABLES)
     return database
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.catalog import Catalog
 from studio.queries.pairs import PairRow, find_pairs
-from studio.queries.shelf import WAITING, Shelf, key_of, shelf_of
+from studio.queries.shelf import Shelf, key_of, shelf_of
+from studio.queries.shelf_tables import WAITING
 
 PAGE_SIZE = 12
 KEPT = "agrees"

@@ -1,5 +1,6 @@
 """The Pairs tab: filter, page through, open, annotate and flag the pairs of a run. What it shows is `pairs_view`'s."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -121,12 +122,17 @@ def build(page: Page) -> None:
     listed.click(_cleared, None, [text, flagged], show_progress="hidden")
 
     def keep(run: str | None, chosen: str, words: str) -> Any:
-        return _said(page, run, chosen, lambda name, pair: notes.save_note(page.workspace, name, pair, words))
+        def change(name: str, pair: str) -> str:
+            notes.save_note(page.workspace, name, pair, words)
+            return "Note saved." if words.strip() else "Note removed."
+
+        return _said(page, run, chosen, change)
 
     def mark(run: str | None, chosen: str) -> Any:
-        def change(name: str, pair: str) -> None:
-            known = notes.read_note(page.workspace, name, pair)
-            notes.set_flag(page.workspace, name, pair, not known.flagged)
+        def change(name: str, pair: str) -> str:
+            flagged = not notes.read_note(page.workspace, name, pair).flagged
+            notes.set_flag(page.workspace, name, pair, flagged)
+            return "Flagged: left out when select runs the next time." if flagged else "Flag removed."
 
         return _said(page, run, chosen, change)
 
@@ -177,19 +183,16 @@ def _cleared(event: gr.EventData) -> list[Any]:
     return ["", False] if is_clear else [gr.skip(), gr.skip()]
 
 
-def _said(page: Page, run: str | None, item: str, change: Any) -> Any:
+def _said(page: Page, run: str | None, item: str, change: Callable[[str, str], str]) -> Any:
     """Carry out a change to the chosen pair's note or flag; the sentence on how it went, in its card."""
     _, _, pair_id = item.partition("-")
     if run is None or not pair_id:
         return gr.skip()
     try:
-        page.workspace.existing_run(run)
-        change(run, pair_id)
+        sentence = change(page.workspace.existing_run(run).name, pair_id)
     except JudgeStudioError as error:
         return gr.update(value=cards.sheet(cards.note(str(error), tone="error")), visible=True)
-    return gr.update(
-        value=cards.sheet(cards.sub("Saved. A flagged pair is left out of the next training.")), visible=True
-    )
+    return gr.update(value=cards.sheet(cards.sub(sentence)), visible=True)
 
 
 _KEEP = """() => {

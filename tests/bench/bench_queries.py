@@ -105,7 +105,7 @@ def ours(root: Path) -> Callable[[Question, int], int]:
     from engine.catalog import open_catalog
     from engine.workspace import open_workspace
     from studio.queries.pairs import PairFilter, facets, pairs_page
-    from studio.queries.shelf import ITERATION_BITS, ROW_BITS
+    from studio.queries.shelf_tables import ITERATION_BITS, ROW_BITS
     from studio.queries.traces import TraceFilter, rulings_page, trace_facets
 
     catalog = open_catalog(open_workspace(root, create=False))

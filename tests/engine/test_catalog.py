@@ -268,3 +268,9 @@ def test_catalog_is_imported_without_what_makes_it_slow() -> None:
     code = f"import sys, engine.catalog; print([m for m in {heavy.split()!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_run_on_its_way_to_deletion_is_out_of_the_views(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01").folder
+    run.rename(run.with_name(".deleted-shapes-01-7"))
+    assert one(open_catalog(workspace), "select count(*) from pairs") == 0

@@ -9,7 +9,6 @@ from engine.catalog import Catalog, open_catalog
 from engine.workspace import Workspace
 from studio.queries import pairs, scores, shelf, traces, training
 from studio.queries.pairs import PairFilter, PairRow, facets, find_pair, neighbour, pairs_page
-from studio.queries.runs import accuracies, list_runs
 from studio.queries.traces import TraceFilter, rulings_page, trace_facets, traces_of
 from tests.sample_workspace import (
     FATES,
@@ -322,14 +321,6 @@ def test_shelf_counts_again_only_when_rows_changed(workspace: Workspace, catalog
 
 
 # --- runs, scores, training ----------------------------------------------------------------------------------
-
-
-def test_runs_are_listed_with_their_accuracies(catalog: Catalog) -> None:
-    (run,) = list_runs(catalog)
-    assert (run.run, run.state, run.best, run.iterations) == (RUN, "stopped", "judge-v1", 4)
-    assert run.started_at is not None
-    assert run.started_at.year == 2026
-    assert accuracies(catalog, RUN) == [("held-out", "judge-v0", 0.5), ("held-out", "judge-v1", 0.5)]
 
 
 def test_scores_hold_controls_and_versions(catalog: Catalog) -> None:
