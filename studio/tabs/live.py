@@ -58,6 +58,20 @@ class Asked:
 
 
 @dataclass(slots=True)
+class Visit:
+    """One judgement under way in one browser window."""
+
+    call: Call | None = None
+    has_left: bool = False
+
+    def leave(self) -> None:
+        """Stop was pressed or the window is gone: cancel whatever is under way."""
+        self.has_left = True
+        if self.call is not None:
+            self.call.close()
+
+
+@dataclass(slots=True)
 class _Form:
     """The components of the form."""
 
@@ -166,8 +180,9 @@ def _read_judges(workspace: Workspace, text: str) -> Any:
 
 def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
     live = live_judge(page.workspace)
+    visits: dict[str, Visit] = {}
 
-    async def answer(*values: Any) -> AsyncGenerator[list[Any], None]:
+    async def answer(request: gr.Request, *values: Any) -> AsyncGenerator[list[Any], None]:
         asked = _asked(*values)
         command = show_command(page.workspace, asked)
         try:
@@ -177,20 +192,29 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         except JudgeStudioError as error:
             yield [_note(str(error), "error"), _hidden(), *[gr.skip()] * 2, command, *[gr.skip()] * 2, *_idle()]
             return
+        visit = visits[str(request.session_hash)] = Visit()
         results = unanswered(choices)
         nothing = [gr.skip()] * 9
         yield [_hidden(), _hidden(), show_results(results), gr.skip(), command, *nothing[:2], *_at_work()]
         said = ""
-        async with aclosing(judge_live(live, asked, results)) as steps:
+        async with aclosing(judge_live(live, asked, results, visit)) as steps:
             async for step, told in steps:
                 results, waiting = step, gr.skip() if told == said else _note(told) if told else _hidden()
                 said = told  # Gradio rebuilds a component for every update, so what stays is skipped
                 yield [gr.skip(), waiting, show_results(results), *nothing[:6]]
+        if visit.has_left:
+            return
         key = await asyncio.to_thread(_keep, page.workspace, asked, list(results.values()))
         past = await asyncio.to_thread(show_history, page.workspace)
         yield [gr.skip(), _hidden(), show_results(results), past, gr.skip(), key, key, *_idle()]
 
-    def stopped() -> list[Any]:
+    def leave(request: gr.Request) -> None:
+        visit = visits.pop(str(request.session_hash), None)
+        if visit is not None:
+            visit.leave()
+
+    def stopped(request: gr.Request) -> list[Any]:
+        leave(request)
         nothing = cards.sheet(cards.panel(cards.empty_place("live")))
         return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), nothing, *_idle()]
 
@@ -202,20 +226,25 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         concurrency_limit=_VISITORS,
     )
     form.stop.click(stopped, None, [*shown[:3], form.start, form.stop], cancels=[event], show_progress="hidden")
+    root = gr.context.Context.root_block
+    assert root is not None
+    root.unload(leave)
 
 
 async def judge_live(
-    live: LiveJudge, asked: Asked, results: Mapping[str, LiveResult]
+    live: LiveJudge, asked: Asked, results: Mapping[str, LiveResult], visit: Visit
 ) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
     """Cards and what is being waited for, again and again until the judgement is over. Closing it cancels."""
     now, started = dict(results), time.monotonic()
-    while asked.wait and (busy := busy_devices()):
+    while asked.wait and not visit.has_left and (busy := busy_devices()):
         told = {"event": "waiting", "holder": next(iter(busy.values()))}
         yield now, live_view.progress_words(told, 0, time.monotonic() - started)
         await asyncio.sleep(1.0)
-    call = await asyncio.to_thread(live.submit, _question(live.workspace, asked))
+    if visit.has_left:
+        return
+    call = visit.call = await asyncio.to_thread(live.submit, _question(live.workspace, asked))
     try:
-        async with aclosing(_follow(call, now, started)) as steps:
+        async with aclosing(_follow(call, now, started, visit)) as steps:
             async for step in steps:
                 yield step
     finally:
@@ -223,11 +252,11 @@ async def judge_live(
 
 
 async def _follow(
-    call: Call, now: dict[str, LiveResult], started: float
+    call: Call, now: dict[str, LiveResult], started: float, visit: Visit
 ) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
     last: Mapping[str, Any] | None = None
     said = ""
-    while not call.is_over:
+    while not (call.is_over or visit.has_left):
         news = call.news()
         for event in news:
             if event["event"] == "died":

@@ -36,7 +36,7 @@ from studio.live_view import (
     usual_judges,
 )
 from studio.tabs import live as tab
-from studio.tabs.live import Asked, judge_live
+from studio.tabs.live import Asked, Visit, judge_live
 from tests.sample_workspace import HOSTILE, make_workspace
 
 NOBODY = "nobody/judge-v1"
@@ -142,13 +142,29 @@ def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: L
     async def leave() -> None:
         asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
         results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
-        async with contextlib.aclosing(judge_live(live, asked, results)) as steps:
+        async with contextlib.aclosing(judge_live(live, asked, results, Visit())) as steps:
             async for _, told in steps:
                 if not told:
                     break
 
     asyncio.run(leave())
     assert live.waiting == 0
+
+
+def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(live: LiveJudge) -> None:
+    async def stop() -> int:
+        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        visit, steps = Visit(), 0
+        async for _, told in judge_live(live, asked, results, visit):
+            steps += 1
+            if not told:
+                visit.leave()
+        return steps
+
+    assert asyncio.run(stop()) < 1_000
+    assert live.waiting == 0
+    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
 
 
 # --- what the tab says -------------------------------------------------------------------------------------------
