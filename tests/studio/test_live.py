@@ -167,6 +167,25 @@ def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(liv
     assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
 
 
+def test_visitor_who_waits_for_a_run_is_told_so_and_judged_when_it_has_ended(live: LiveJudge) -> None:
+    async def wait() -> list[str]:
+        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,), wait=True)
+        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        said = []
+        with contextlib.ExitStack() as held:
+            held.enter_context(device_lock("cpu", "run shapes-02"))
+            async for now, told in judge_live(live, asked, results, Visit()):
+                said.append(told)
+                results = now
+                held.close()
+        assert results[NOBODY].failed is not None
+        return said
+
+    said = asyncio.run(wait())
+    assert said[0] == "Waiting for run shapes-02."
+    assert not any("Waiting" in told for told in said[1:])
+
+
 # --- what the tab says -------------------------------------------------------------------------------------------
 
 
