@@ -274,7 +274,11 @@ def main() -> None:
         print(json.dumps(measure(options.engine, options.folder, options.repeat)))
         return
     engines = ["studio"] if options.no_pandas else ["studio", "pandas"]
-    results = [child(engine, options) for engine in engines]
+    results = []
+    for engine in engines:  # each is shown as soon as it is known: pandas alone can take many minutes
+        results.append(child(engine, options))
+        if not options.json and len(engines) > 1:
+            print(table(results[-1:]), flush=True)
     print(json.dumps(results, indent=1) if options.json else table(results))
 
 
