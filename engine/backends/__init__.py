@@ -6,6 +6,9 @@ from engine.backends.base import Backend
 from engine.config import ModelSettings
 from engine.provenance import model_folder
 
+_TINY_BYTES = 50_000_000
+"""Weights below which a second thread only waits: on a busy machine two crawl, on a free one they gain nothing."""
+
 
 def open_backend(settings: ModelSettings, *, workspace: Path) -> Backend:
     """The backend that the settings name, its model loaded or its server up.
@@ -16,7 +19,15 @@ def open_backend(settings: ModelSettings, *, workspace: Path) -> Backend:
     if settings.backend == "transformers":
         from engine.backends.transformers import TransformersBackend
 
-        return TransformersBackend(base, device=settings.device, dtype=settings.dtype, revision=settings.revision)
+        threads = 1 if _is_tiny(settings.base) else None
+        return TransformersBackend(
+            base, device=settings.device, dtype=settings.dtype, revision=settings.revision, threads=threads
+        )
     from engine.backends.servers import open_server
 
     return open_server(settings, base=base, workspace=workspace)
+
+
+def _is_tiny(base: str) -> bool:
+    folder = model_folder(base)
+    return folder is not None and sum(path.stat().st_size for path in folder.glob("*.safetensors")) < _TINY_BYTES
