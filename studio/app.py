@@ -144,6 +144,9 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
     """
     check_bind(host, port, auth is not None)
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads / "incoming")
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
+        signal.signal(number, lambda *_: over.set())
     app = build_app(workspace)
     address = listen(app, workspace, host=host, port=port, auth=auth)
     print(f"Judge Studio shows {workspace.root} at {address}", flush=True)
@@ -152,8 +155,5 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
         import webbrowser
 
         webbrowser.open(address)
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
     over.wait()
     app.close(verbose=False)
