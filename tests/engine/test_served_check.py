@@ -32,7 +32,8 @@ def trained(tmp_path_factory):
     run = open_workspace(folder / "workspace").run("trial")
     run.folder.mkdir(parents=True)
     train(
-        folder=run.stage(1, "train"), traces=TRACES, pairs=PAIRS_BY_ID, images=scenes, settings=settings_for(base, epochs=16),
+        folder=run.stage(1, "train"), traces=TRACES, pairs=PAIRS_BY_ID, images=scenes,
+        settings=settings_for(base, epochs=16),
         pack=PACK, parent_adapter=None, iteration=1, progress=Progress(run, RunState(run="trial", state="running")),
     )  # fmt: skip
     return base, run, scenes
