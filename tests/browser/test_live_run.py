@@ -28,6 +28,10 @@ from engine.progress import Progress
 from engine.errors import StopRequested
 from engine.state import RunState, clear_stop, run_lock
 from engine.workspace import RunFolder
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("JUDGE_STUDIO_SLOW"), reason="takes minutes: set JUDGE_STUDIO_SLOW=1"
+)
 run = RunFolder(Path(sys.argv[1]))
 with run_lock(run):
     clear_stop(run)
