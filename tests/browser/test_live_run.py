@@ -4,6 +4,7 @@ The run is a process that holds the run's lock and writes its state, as the engi
 tested in tests/engine.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from engine.state import read_state
@@ -20,6 +22,10 @@ from tests.browser.conftest import Opener
 from tests.sample_workspace import make_workspace
 from tests.studio_server import studio_server
 
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("JUDGE_STUDIO_SLOW"), reason="takes minutes: set JUDGE_STUDIO_SLOW=1"
+)
+
 _WORK = """
 import sys, time
 from dataclasses import replace
@@ -28,10 +34,6 @@ from engine.progress import Progress
 from engine.errors import StopRequested
 from engine.state import RunState, clear_stop, run_lock
 from engine.workspace import RunFolder
-
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("JUDGE_STUDIO_SLOW"), reason="takes minutes: set JUDGE_STUDIO_SLOW=1"
-)
 run = RunFolder(Path(sys.argv[1]))
 with run_lock(run):
     clear_stop(run)
