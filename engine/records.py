@@ -218,3 +218,19 @@ class PairFate:
     traces: int
     fate: str
     """"kept" if any trace was, else the reason code most of its traces were rejected with."""
+
+
+TABLES: dict[str, type] = {
+    "images": ImageRow,
+    "skipped": Skipped,
+    "instructions": Instruction,
+    "pairs": Pair,
+    "traces": Trace,
+    "steps": Step,
+    "versions": VersionRow,
+    "items": BenchmarkItem,
+    "verdicts": VerdictRow,
+    "scores": ScoreRow,
+    "fates": PairFate,
+}
+"""Table → the record of its rows: what Parquet parts and DuckDB views are made from."""

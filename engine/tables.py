@@ -12,24 +12,11 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine import records
 from engine.errors import WorkspaceError
+from engine.records import TABLES
 
 Record = TypeVar("Record")
 
-TABLES: dict[str, type] = {
-    "images": records.ImageRow,
-    "skipped": records.Skipped,
-    "instructions": records.Instruction,
-    "pairs": records.Pair,
-    "traces": records.Trace,
-    "steps": records.Step,
-    "versions": records.VersionRow,
-    "items": records.BenchmarkItem,
-    "verdicts": records.VerdictRow,
-    "scores": records.ScoreRow,
-    "fates": records.PairFate,
-}
 _SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 

@@ -15,18 +15,8 @@ from engine.part_scan import Part
 Stages = frozenset[tuple[str, int, str]]
 """Complete stages: (run, iteration, stage)."""
 
-RECORDS: dict[str, type] = {
-    "images": records.ImageRow,
-    "skipped": records.Skipped,
-    "instructions": records.Instruction,
-    "pairs": records.Pair,
-    "traces": records.Trace,
-    "steps": records.Step,
-    "versions": records.VersionRow,
-    "items": records.BenchmarkItem,
-    "verdicts": records.VerdictRow,
-    "scores": records.ScoreRow,
-}
+RECORDS = {table: record for table, record in records.TABLES.items() if table != "fates"}
+"""Views; the fates of pairs are columns of `pairs`."""
 _FATE = {"kept_traces": "BIGINT", "traces": "BIGINT", "fate": "VARCHAR"}
 RUNS = {
     "run": "VARCHAR",

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.benchmarks.official import official_row, says_preferred
+from engine.benchmarks.official import official_row
 from engine.benchmarks.rows import image_file, open_rows, texts, usable
+from engine.controls import names_preferred
 from engine.errors import SourceError
 from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id
 from engine.sources.upright import ImageRefused
@@ -78,7 +79,7 @@ def official_scores(judge: str, verdicts: Sequence[VerdictRow]) -> list[ScoreRow
     """
     rows = sorted((row for row in verdicts if row.order == stored_order(row.item_id)), key=lambda row: row.item_id)
     coin = random.Random(COIN_SEED)
-    right = {row.item_id: says_preferred(read_official_verdict(row.reasoning, coin), row.order) for row in rows}
+    right = {row.item_id: names_preferred(read_official_verdict(row.reasoning, coin), row.order) for row in rows}
     dimensions = ["all", *sorted({row.dimension for row in rows})] if rows else []
     parts = {dimension: [row for row in rows if dimension in ("all", row.dimension)] for dimension in dimensions}
     return [

@@ -5,12 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.intervals import clustered_interval
-from engine.records import Order, ScoreRow, Verdict, VerdictRow
-
-
-def says_preferred(verdict: Verdict, order: Order) -> bool:
-    """Whether a verdict names the preferred response in the order it was shown."""
-    return verdict == ("A" if order == "AB" else "B")
+from engine.records import ScoreRow, VerdictRow
 
 
 def official_row(

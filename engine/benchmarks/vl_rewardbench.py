@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.benchmarks.official import official_row, says_preferred
+from engine.benchmarks.official import official_row
 from engine.benchmarks.rows import image_file, open_rows, texts, usable
+from engine.controls import names_preferred
 from engine.errors import SourceError
 from engine.records import BenchmarkItem, ScoreRow, Verdict, VerdictRow, content_id
 from engine.sources.upright import ImageRefused
@@ -130,7 +131,7 @@ def _item(row: Any, where: str, root: Path, folder: Path) -> BenchmarkItem | Non
 def _majority(rows: Sequence[VerdictRow]) -> bool | None:
     if any(row.verdict not in ("A", "B") for row in rows):
         return None
-    right = sum(says_preferred(row.verdict, row.order) for row in rows)
+    right = sum(names_preferred(row.verdict, row.order) for row in rows)
     return None if 2 * right == len(rows) else 2 * right > len(rows)
 
 
