@@ -26,9 +26,15 @@ PATIENCE = 120_000
 """Milliseconds a locator waits: the machine may have two busy cores."""
 
 
+def _is_browser_test(item: pytest.Item) -> bool:
+    return Path(__file__).parent in item.path.parents
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the browser tests, and run them last: they are slow, and Playwright keeps an event loop running."""
+    items.sort(key=_is_browser_test)
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if _is_browser_test(item):
             item.add_marker(pytest.mark.browser)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(900))

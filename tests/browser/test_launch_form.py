@@ -52,6 +52,14 @@ def test_upload_shows_the_grid_and_refuses_what_is_no_picture(
     assert picture.evaluate("i => i.complete && i.naturalWidth") == 64
 
 
+def test_source_taken_in_is_used_in_a_new_run(visit: Opener, empty_server: Server) -> None:
+    page = visit(empty_server).open("?tab=images&images.way=drawn")
+    page.get_by_role("button", name="Draw them").click()
+    page.get_by_role("link", name="Use in a new run").click()
+    expect(page.locator("pre.st-cmd:visible").first).to_contain_text("source.count=60")
+    assert "launch.images=drawn-scenes" in page.url
+
+
 def test_missing_folder_is_refused_with_a_sentence(visit: Opener, empty_server: Server) -> None:
     page = visit(empty_server).open("?tab=images&images.way=folder")
     page.get_by_label("Folder, zip, parquet or jsonl file on this machine").fill("/never/there")
