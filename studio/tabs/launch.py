@@ -231,18 +231,16 @@ def _connect_form(page: Page, form: _Form, plan: Any, command: Any) -> None:
         source = "drawn" if values["source.kind"] == "drawn" else "own"
         return [*shown, source, *show_plan(page.workspace, preset, name, {}), *_accordion_updates(preset, {})]
 
-    def chosen(source: str, *inputs: Any) -> list[Any]:
-        preset, name, overrides = _read(inputs)
+    def chosen(source: str) -> list[Any]:
         values = uploads.source_settings(page.workspace, source)
-        overrides = {
-            **overrides,
-            **{key: value for key, value in values.items() if preset_values(preset)[key] != value},
-        }
-        shown = [
+        return [
             gr.update(value=as_shown(field, values[key])) if key in values else gr.skip()
             for key, field in fields.items()
         ]
-        return [*shown, *show_plan(page.workspace, preset, name, overrides), *_accordion_updates(preset, overrides)]
+
+    def planned(*inputs: Any) -> list[Any]:
+        preset, name, overrides = _read(inputs)
+        return [*show_plan(page.workspace, preset, name, overrides), *_accordion_updates(preset, overrides)]
 
     for key, component in form.fields.items():
         triggers = (
@@ -252,7 +250,10 @@ def _connect_form(page: Page, form: _Form, plan: Any, command: Any) -> None:
     gr.on([form.name.blur, form.name.submit], renamed, form.inputs, [plan, command], **quiet)
     form.preset.input(restarted, [form.preset, form.name], [*form.fields.values(), form.source, *views], **quiet)
     page.url.bind("launch.images", form.source, read=lambda key: _source_update(page.workspace, key))
-    form.source.change(chosen, [form.source, *form.inputs], [*form.fields.values(), *views], **quiet)
+    # The plan in a second step: coming from Images, the tab is drawn from the old form at the same moment.
+    form.source.change(chosen, form.source, [*form.fields.values()], **quiet).then(
+        planned, form.inputs, views, show_progress="hidden"
+    )
 
 
 def _bound(function: Any, key: str) -> Any:
