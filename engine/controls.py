@@ -7,6 +7,7 @@ scores .569, above many published judges, so they stand beside every accuracy.
 from collections.abc import Iterable
 
 from engine.backends.base import BASE_JUDGE
+from engine.judging import verdict_row
 from engine.records import ORDERS, BenchmarkItem, Order, Verdict, VerdictRow, seed_for
 
 SHORTER_WINS = "control:shorter-wins"
@@ -39,29 +40,7 @@ def length(text: str) -> int:
 
 def control_verdicts(control: str, items: Iterable[BenchmarkItem]) -> list[VerdictRow]:
     """What a model-free control says of every item in both orders."""
-    return [_row(control, item, order) for item in items for order in ORDERS]
-
-
-def _row(control: str, item: BenchmarkItem, order: Order) -> VerdictRow:
-    verdict = _verdict(control, item, order)
-    return VerdictRow(
-        judge=control,
-        benchmark=item.benchmark,
-        item_id=item.item_id,
-        image_id=item.image_id,
-        kind=item.kind,
-        dimension=item.dimension,
-        order=order,
-        verdict=verdict,
-        correct=names_preferred(verdict, order),
-        reasoning="",
-        tokens=0,
-    )
-
-
-def names_preferred(verdict: Verdict, order: Order) -> bool:
-    """Whether a verdict names the response that the key prefers, given the order shown."""
-    return verdict == order[0]
+    return [verdict_row(control, item, order, _verdict(control, item, order)) for item in items for order in ORDERS]
 
 
 def _verdict(control: str, item: BenchmarkItem, order: Order) -> Verdict:

@@ -3,22 +3,26 @@
 import sqlite3
 
 from engine.errors import WorkspaceError
-from engine.workspace import Workspace
+from engine.workspace import RunFolder
 
 
-def flagged_pairs(workspace: Workspace) -> set[str]:
-    """Ids of flagged pairs; none if nobody ever flagged one. Raises `WorkspaceError` if the notes cannot be read."""
-    if not workspace.notes.exists():
+def flagged_pairs(run: RunFolder) -> set[str]:
+    """Ids of the pairs flagged in `run`; none if nobody ever flagged one.
+
+    Raises `WorkspaceError` if the notes cannot be read.
+    """
+    notes = run.workspace.notes
+    if not notes.exists():
         return set()
     try:
-        connection = sqlite3.connect(f"{workspace.notes.as_uri()}?mode=ro", uri=True, timeout=5.0)
+        connection = sqlite3.connect(f"{notes.as_uri()}?mode=ro", uri=True, timeout=5.0)
         try:
-            return {row[0] for row in connection.execute("select pair_id from flags")}
+            return {row[0] for row in connection.execute("select pair_id from flags where run = ?", (run.name,))}
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return set()
         raise WorkspaceError(
-            f"{workspace.notes}: cannot read the flags: {error}. Restore it, or set select.exclude_flagged=false."
+            f"{notes}: cannot read the flags: {error}. Restore it, or set select.exclude_flagged=false."
         ) from error

@@ -1,13 +1,13 @@
 """Asking for one ruling: the request that shows two responses in an order, and reading which one was meant.
 
-Judging, evaluation, single rulings and the adapter check all ask the same way; what differs is the sampling.
+Judging, evaluation, single rulings and the adapter check all ask and read the same way; what differs is the sampling.
 """
 
 from pathlib import Path
 
-from engine.backends.base import Request, Sampling
-from engine.prompts import PromptPack, judge_messages
-from engine.records import Order
+from engine.backends.base import Completion, Request, Sampling
+from engine.prompts import PromptPack, judge_messages, read_verdict
+from engine.records import BenchmarkItem, Order, Verdict, VerdictRow
 
 
 def ruling_request(
@@ -30,4 +30,33 @@ def ruling_request(
         image=image,
         sampling=sampling,
         judge=judge,
+    )
+
+
+def verdict_of(reply: Completion) -> Verdict:
+    """What a reply decided, by place. One that was cut off has not finished deciding, whatever it says so far."""
+    return "invalid" if reply.finish == "length" else read_verdict(reply.text)
+
+
+def names_preferred(verdict: Verdict, order: Order) -> bool:
+    """Whether a verdict names the response that the key prefers, given the order shown."""
+    return verdict == order[0]
+
+
+def verdict_row(
+    judge: str, item: BenchmarkItem, order: Order, verdict: Verdict, *, reasoning: str = "", tokens: int = 0
+) -> VerdictRow:
+    """One verdict of `judge` on one item, scored by the item's key."""
+    return VerdictRow(
+        judge=judge,
+        benchmark=item.benchmark,
+        item_id=item.item_id,
+        image_id=item.image_id,
+        kind=item.kind,
+        dimension=item.dimension,
+        order=order,
+        verdict=verdict,
+        correct=names_preferred(verdict, order),
+        reasoning=reasoning,
+        tokens=tokens,
     )

@@ -298,7 +298,7 @@ class _Loop:
     def _flagged(self) -> set[str]:
         from engine.flags import flagged_pairs
 
-        return flagged_pairs(self.run.workspace) if self.settings.select.exclude_flagged else set()
+        return flagged_pairs(self.run) if self.settings.select.exclude_flagged else set()
 
     def _train(self, number: int) -> None:
         from engine.stages.train import train

@@ -13,11 +13,10 @@ from pathlib import Path
 from engine.backends.base import Backend, Request, Sampling
 from engine.benchmarks import load_items, multimodal_rewardbench, vl_rewardbench
 from engine.benchmarks.held_out import NAME as HELD_OUT
-from engine.controls import names_preferred
 from engine.errors import UsageError
-from engine.judging import ruling_request
+from engine.judging import ruling_request, verdict_of, verdict_row
 from engine.metrics import PROTOCOLS, score_rows
-from engine.prompts import PromptPack, load_pack, read_verdict
+from engine.prompts import PromptPack, load_pack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, seed_for
 from engine.versions import JudgeRef
 from engine.workspace import Workspace
@@ -89,25 +88,11 @@ def _verdicts(
         for key, (item, order, sample) in wanted.items()
     ]
     replies = {completion.key: completion for completion in backend.generate(requests)}
-    rows = []
-    for key, (item, order, _) in wanted.items():
-        verdict = read_verdict(replies[key].text)
-        rows.append(
-            VerdictRow(
-                judge=judge.label,
-                benchmark=item.benchmark,
-                item_id=item.item_id,
-                image_id=item.image_id,
-                kind=item.kind,
-                dimension=item.dimension,
-                order=order,
-                verdict=verdict,
-                correct=names_preferred(verdict, order),
-                reasoning=replies[key].text,
-                tokens=replies[key].tokens,
-            )
-        )
-    return rows
+    return [
+        verdict_row(judge.label, item, order, verdict_of(reply), reasoning=reply.text, tokens=reply.tokens)
+        for key, (item, order, _) in wanted.items()
+        for reply in (replies[key],)
+    ]
 
 
 def _request(

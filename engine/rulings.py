@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.backends.base import Backend, Completion, Request, Sampling
-from engine.controls import names_preferred
-from engine.judging import ruling_request
+from engine.judging import names_preferred, ruling_request, verdict_of
 from engine.prompts import PromptPack, read_verdict
 from engine.records import ORDERS, Order, Verdict
 
@@ -79,14 +78,19 @@ def place_to_response(verdict: Verdict, order: Order) -> Verdict:
     return "A" if names_preferred(verdict, order) else "B"
 
 
-def order_ruling(order: Order, reply: str, *, chance_first: float | None, tokens: int) -> OrderRuling:
-    """Read one reply. `chance_first`: how likely [[A]] was where the verdict stands, None if nobody asked."""
-    verdict = place_to_response(read_verdict(reply), order)
+def order_ruling(
+    order: Order, verdict: Verdict, reasoning: str, *, chance_first: float | None, tokens: int
+) -> OrderRuling:
+    """One order's part, from a verdict on places.
+
+    `chance_first`: how likely [[A]] was where the verdict stands, None if nobody asked.
+    """
+    verdict = place_to_response(verdict, order)
     chance = chance_first if verdict in ("A", "B") else None
     return OrderRuling(
         order=order,
         verdict=verdict,
-        reasoning=reply,
+        reasoning=reasoning,
         prefers_a=chance if chance is None or order == "AB" else 1 - chance,
         tokens=tokens,
     )
@@ -171,9 +175,9 @@ def rule_many(
     for one in comparisons:
         said = []
         for order in orders:
-            key = asked[one.key, order].key
-            chance = chances[key].choice_probabilities[0] if key in chances else None
-            said.append(order_ruling(order, replies[key].text, chance_first=chance, tokens=replies[key].tokens))
+            reply = replies[asked[one.key, order].key]
+            chance = chances[reply.key].choice_probabilities[0] if reply.key in chances else None
+            said.append(order_ruling(order, verdict_of(reply), reply.text, chance_first=chance, tokens=reply.tokens))
         yield whole_ruling(one.key, judge, said)
 
 

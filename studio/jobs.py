@@ -22,6 +22,7 @@ from engine.config import load_settings
 from engine.errors import JudgeStudioError, LockedError, WorkspaceError
 from engine.state import ALIVE, is_locked, read_state, request_stop, run_lock
 from engine.workspace import RunFolder, Workspace, read_json, write_json
+from studio import notes
 
 _START_SECONDS = 30.0
 """Longest wait for a sign of life; the command imports its libraries in 2 to 4 s on two cores."""
@@ -107,7 +108,7 @@ def stop_run(run: RunFolder) -> None:
 
 
 def delete_run(run: RunFolder) -> None:
-    """Delete a run's folder for good; pictures stay, because other runs may use them.
+    """Delete a run's folder, notes and flags for good; pictures stay, because other runs may use them.
 
     Raises `LockedError` while it is active.
     """
@@ -124,6 +125,7 @@ def delete_run(run: RunFolder) -> None:
     except OSError as error:
         raise WorkspaceError(f"{run.folder}: cannot delete: {error.strerror}. Check its permissions.") from error
     shutil.rmtree(bin_folder, ignore_errors=True)
+    notes.forget_run(run.workspace, run.name)
 
 
 def is_starting(run: RunFolder) -> bool:

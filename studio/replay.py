@@ -48,7 +48,7 @@ def replay(catalog: Catalog, workspace: Workspace, run: str, iteration: int, set
     rows = _rows(catalog, run, iteration)
     traces, stored = [row[0] for row in rows], [row[1] for row in rows]
     seed = run_settings(workspace.existing_run(run)).loop.seed
-    selected, _ = selection(_pairs(catalog, run, iteration), traces, settings, seed, flagged_pairs(workspace))
+    selected, _ = selection(_pairs(catalog, run, iteration), traces, settings, seed, flagged_pairs(workspace.run(run)))
     before = {trace.trace_id for trace, reason in zip(traces, stored, strict=True) if reason == "agrees"}
     after = {trace.trace_id for trace in selected if trace.kept}
     known = {trace.trace_id: trace for trace in traces}

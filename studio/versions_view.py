@@ -279,9 +279,10 @@ def accuracy_sentence(table: Table, chosen: Chosen, result: Compared, best: str,
     if score is not None and controls:
         top = max(controls, key=lambda row: row.accuracy)
         if top.accuracy >= score.low:
+            where = "within the interval of" if top.accuracy <= score.high else "more than"
             parts.append(
                 f"The control “{control_name(top.judge)}” reaches {words.decimal(top.accuracy)}, "
-                f"within the interval of {chosen.newer}: its accuracy alone proves little."
+                f"{where} {chosen.newer}, which shows no more than that rule."
             )
     return " ".join(parts)
 

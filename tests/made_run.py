@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.config import load_settings
-from engine.controls import names_preferred
+from engine.judging import names_preferred
 from engine.metrics import score_rows
 from engine.records import (
     ORDERS,

@@ -12,8 +12,8 @@ from typing import Any
 
 from engine.benchmarks.official import official_row
 from engine.benchmarks.rows import image_file, open_rows, texts, usable
-from engine.controls import names_preferred
 from engine.errors import SourceError
+from engine.judging import names_preferred
 from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id
 from engine.sources.upright import ImageRefused
 

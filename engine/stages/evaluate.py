@@ -11,11 +11,11 @@ from typing import Any
 
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
-from engine.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind, names_preferred
-from engine.judging import ruling_request
+from engine.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind
+from engine.judging import ruling_request, verdict_of, verdict_row
 from engine.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
 from engine.progress import Progress
-from engine.prompts import PromptPack, read_verdict
+from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow
 from engine.stages.identity import identity
 from engine.stages.parts import Parts
@@ -149,21 +149,9 @@ def _request(asked: _Asked, images: Mapping[str, Path], sampling: Sampling, pack
     )
 
 
-def _row(asked: _Asked, completion: Completion) -> VerdictRow:
-    verdict = read_verdict(completion.text)
-    item = asked.item
-    return VerdictRow(
-        judge=asked.name,
-        benchmark=item.benchmark,
-        item_id=item.item_id,
-        image_id=item.image_id,
-        kind=item.kind,
-        dimension=item.dimension,
-        order=asked.order,
-        verdict=verdict,
-        correct=names_preferred(verdict, asked.order),
-        reasoning=completion.text,
-        tokens=completion.tokens,
+def _row(asked: _Asked, reply: Completion) -> VerdictRow:
+    return verdict_row(
+        asked.name, asked.item, asked.order, verdict_of(reply), reasoning=reply.text, tokens=reply.tokens
     )
 
 

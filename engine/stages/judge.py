@@ -12,9 +12,9 @@ from typing import Any
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
 from engine.errors import BackendError
-from engine.judging import ruling_request
+from engine.judging import ruling_request, verdict_of
 from engine.progress import Progress
-from engine.prompts import PromptPack, read_verdict
+from engine.prompts import PromptPack
 from engine.records import ORDERS, Order, Pair, Trace, content_id, seed_for
 from engine.stages.identity import identity
 from engine.stages.parts import Parts
@@ -122,7 +122,6 @@ def _whole_pairs(
 
 
 def _trace(pair: Pair, order: Order, reply: Completion, judge: str, iteration: int) -> Trace:
-    """A reply that was cut off has not finished deciding, so it counts as invalid whatever it says so far."""
     return Trace(
         trace_id=content_id("trace", pair.pair_id, judge, order, reply.sample, iteration),
         pair_id=pair.pair_id,
@@ -132,7 +131,7 @@ def _trace(pair: Pair, order: Order, reply: Completion, judge: str, iteration: i
         order=order,
         sample=reply.sample,
         reasoning=reply.text,
-        verdict="invalid" if reply.finish == "length" else read_verdict(reply.text),
+        verdict=verdict_of(reply),
         tokens=reply.tokens,
         kept=None,
         reason=None,

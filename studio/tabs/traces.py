@@ -10,6 +10,7 @@ from engine.errors import JudgeStudioError
 from studio import cards
 from studio.page import Page, only_changed
 from studio.replay import replay, stored_settings
+from studio.settings_form import FormField, form_fields
 from studio.sheet import card_html
 from studio.traces_view import FATES, Place, Shown, replay_card, settle, show_traces, turn
 
@@ -130,6 +131,24 @@ _TO_LIST = "() => { const head = document.querySelector('#traces-head'); if (hea
 # --- replay ------------------------------------------------------------------------------------------------------
 
 
+_REPLAYED = ("rule", "max_per_pair", "max_per_image", "max_per_dimension", "balance", "exclude_flagged")
+"""Settings of select that the replay offers."""
+
+
+def _replayed_fields() -> dict[str, FormField]:
+    fields = {field.key: field for field in form_fields()}
+    return {name: fields[f"select.{name}"] for name in _REPLAYED}
+
+
+def _replay_control(field: FormField, value: Any) -> Any:
+    common: dict[str, Any] = {"value": value, "label": field.label, "info": field.help}
+    if field.control == "choice":
+        return gr.Radio(list(field.choices), **common)
+    if field.control == "switch":
+        return gr.Checkbox(**common)
+    return gr.Number(precision=0, **common)
+
+
 def _build_replay(page: Page, iteration: Any) -> None:
     """Other settings of select, and at once what the training set would have been."""
     usual = SelectSettings()
@@ -137,16 +156,9 @@ def _build_replay(page: Page, iteration: Any) -> None:
         gr.Column(elem_classes="st-panel"),
         gr.Accordion("Replay the selection with other settings", open=False, elem_id="traces-replay") as panel,
     ):
-        help_of = {name: field.description for name, field in SelectSettings.model_fields.items()}
         with gr.Row():
-            rule = gr.Radio(["joint", "per-order"], value=usual.rule, label="rule", info=help_of["rule"])
-            per_pair = gr.Number(usual.max_per_pair, label="max_per_pair", info=help_of["max_per_pair"], precision=0)
-            per_image = gr.Number(None, label="max_per_image", info=help_of["max_per_image"], precision=0)
-            per_dimension = gr.Number(None, label="max_per_dimension", info=help_of["max_per_dimension"], precision=0)
-            balance = gr.Checkbox(usual.balance, label="balance", info=help_of["balance"])
-            flagged = gr.Checkbox(usual.exclude_flagged, label="exclude_flagged", info=help_of["exclude_flagged"])
+            boxes = [_replay_control(field, getattr(usual, name)) for name, field in _replayed_fields().items()]
         result = card_html(elem_id="traces-replayed")
-    boxes = [rule, per_pair, per_image, per_dimension, balance, flagged]
 
     def again(run: str | None, number: str | None, *values: Any) -> str:
         return show_replay(page, run, number, values)
@@ -157,10 +169,7 @@ def _build_replay(page: Page, iteration: Any) -> None:
             known = stored_settings(page.workspace, run) if run else usual
         except JudgeStudioError:
             known = usual
-        values = (
-            known.rule, known.max_per_pair, known.max_per_image, known.max_per_dimension, known.balance,
-            known.exclude_flagged,
-        )  # fmt: skip
+        values = tuple(getattr(known, name) for name in _REPLAYED)
         return [*values, show_replay(page, run, number, values)]
 
     panel.expand(begin, [page.run, iteration], [*boxes, result], show_progress="minimal")
@@ -172,7 +181,6 @@ def _build_replay(page: Page, iteration: Any) -> None:
 
 def show_replay(page: Page, run: str | None, iteration: str | None, values: tuple[Any, ...]) -> str:
     """Stored against replayed selection as HTML, or the sentence that says why not."""
-    names = ("rule", "max_per_pair", "max_per_image", "max_per_dimension", "balance", "exclude_flagged")
     try:
         if run is None:
             return cards.sheet(cards.empty_place("traces"))
@@ -180,7 +188,9 @@ def show_replay(page: Page, run: str | None, iteration: str | None, values: tupl
         if not place.iteration.isdecimal():
             return cards.sheet(cards.note("Choose one iteration to replay its selection."))
         kept = stored_settings(page.workspace, run).model_dump()
-        settings = parse_settings({"select": {**kept, **dict(zip(names, values, strict=True))}}, where="replay").select
+        settings = parse_settings(
+            {"select": {**kept, **dict(zip(_REPLAYED, values, strict=True))}}, where="replay"
+        ).select
         outcome = replay(page.catalog(), page.workspace, run, int(place.iteration), settings)
         return cards.sheet(replay_card(outcome, settings))
     except JudgeStudioError as error:

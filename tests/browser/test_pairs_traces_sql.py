@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from engine.flags import flagged_pairs
-from engine.workspace import open_workspace
 from tests.browser.conftest import PHONE, Opener, playwright
 from tests.sample_workspace import make_workspace, pair_id
 from tests.studio_server import Server, studio_server
@@ -63,7 +62,7 @@ def test_note_and_flag_are_kept_and_seen_by_a_second_browser(visit: Opener, tmp_
         expect(page.get_by_text("Note saved.")).to_be_visible()
         page.get_by_role("button", name="Flag pair").click()
         expect(page.get_by_role("button", name="Remove flag")).to_be_visible()
-        assert flagged_pairs(open_workspace(workspace.root)) == {pair_id(1, 1)}
+        assert flagged_pairs(workspace.run("shapes-01")) == {pair_id(1, 1)}
         other = visit(server, size=PHONE).open(KEPT)
         expect(other.get_by_label("Note")).to_have_value("<script>alert(1)</script> odd")
         expect(other.get_by_role("button", name="Remove flag")).to_be_visible()
@@ -85,7 +84,7 @@ def test_replay_shows_at_once_what_other_settings_would_keep(visit: Opener, samp
     page = visit(sample_server).open("?tab=traces&run=shapes-01&traces.iteration=1")
     page.get_by_text("Replay the selection with other settings").click()
     expect(page.locator("#traces-replayed")).to_contain_text("instead of 12")
-    page.get_by_label("max_per_pair").fill("8")
+    page.get_by_label("Max per pair").fill("8")
     expect(page.locator("#traces-replayed")).to_contain_text("20 of 32 traces would be trained on")
 
 

@@ -9,8 +9,8 @@ from engine.controls import (
     control_verdicts,
     image_blind,
     judge_behind,
-    names_preferred,
 )
+from engine.judging import names_preferred
 from engine.records import BenchmarkItem
 
 

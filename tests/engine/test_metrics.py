@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.controls import ALWAYS_A, MODEL_FREE, control_verdicts, names_preferred
+from engine.controls import ALWAYS_A, MODEL_FREE, control_verdicts
+from engine.judging import names_preferred
 from engine.metrics import (
     BOTH_ORDERS_MEAN,
     STRICT,

@@ -74,10 +74,7 @@ def test_chance_is_asked_at_the_verdict_after_the_judges_own_reasons():
 
 @given(st.lists(st.sampled_from(["A", "B", "tie", "invalid"]), min_size=1, max_size=2))
 def test_combined_verdict_is_one_only_if_all_orders_agree(said):
-    orders = [order_ruling("AB", "", chance_first=None, tokens=0)] * 0
-    for verdict in said:
-        reply = {"A": "[[A]]", "B": "[[B]]", "tie": "[[C]]", "invalid": "?"}[verdict]
-        orders.append(order_ruling("AB", reply, chance_first=0.5, tokens=1))
+    orders = [order_ruling("AB", verdict, "", chance_first=0.5, tokens=1) for verdict in said]
     expected = "invalid" if "invalid" in said else said[0] if len(set(said)) == 1 else "order-flip"
     assert combine(orders) == expected
 

@@ -14,7 +14,7 @@ import pytest
 from engine.errors import JudgeStudioError, LockedError, SettingsError, WorkspaceError
 from engine.state import RunState, read_state, stop_requested, write_state
 from engine.workspace import RunFolder, Workspace, open_workspace, write_json
-from studio import jobs
+from studio import jobs, notes
 from tests.sample_workspace import make_workspace
 
 _HOLD = """
@@ -128,7 +128,9 @@ def test_run_at_work_is_neither_resumed_nor_deleted(tmp_path: Path) -> None:
 def test_deleted_run_leaves_no_folder_and_all_pictures(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     pictures = sorted(workspace.images.rglob("*.png"))
+    notes.set_flag(workspace, "shapes-01", "p1", True)
     jobs.delete_run(workspace.run("shapes-01"))
+    assert notes.flagged_in(workspace, "shapes-01") == frozenset()
     assert list(workspace.runs_folder.iterdir()) == []
     assert sorted(workspace.images.rglob("*.png")) == pictures
     with pytest.raises(WorkspaceError, match="gone already"):

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from engine.controls import names_preferred
 from engine.errors import JudgeStudioError
+from engine.judging import names_preferred
 from engine.metrics import BOTH_ORDERS_MEAN, STRICT
 from engine.promotion import best_judge, promote, promoted_version
 from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow
