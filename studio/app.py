@@ -17,7 +17,7 @@ from engine.workspace import Workspace
 from studio import api, cards
 from studio.binding import check_bind, free_port, is_loopback
 from studio.guard import Guard
-from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page
+from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page, run_classes
 from studio.tabs import doctor, home, images, launch, live, pairs, sql, traces, training, versions
 from studio.theme import StudioTheme, style_sheet
 
@@ -61,7 +61,7 @@ def build_app(workspace: Workspace) -> gr.Blocks:
                 show_label=False,
                 scale=0,
                 min_width=180,
-                elem_classes="st-runs",
+                elem_classes=run_classes(names),
                 elem_id="st-run",
             )
         with gr.Tabs(elem_classes="st-tabs-main") as tabs:

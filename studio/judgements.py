@@ -2,21 +2,16 @@
 
 import json
 import secrets
-import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from engine.errors import WorkspaceError
 from engine.workspace import Workspace
 from studio.cards import LiveHalf, LiveResult
+from studio.notes import open_notes
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS judgements(
-    key TEXT PRIMARY KEY, time REAL NOT NULL, image TEXT, question TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
-    judges TEXT NOT NULL, results TEXT NOT NULL)
-"""
+KEPT = 500
+"""The oldest judgements beyond this many are forgotten."""
 _COLUMNS = "key, time, image, question, a, b, judges, results"
 
 
@@ -50,10 +45,14 @@ def keep(
     """Store a judgement; its key. Raises `WorkspaceError` if the disk refuses."""
     key = secrets.token_hex(6)
     said = json.dumps([asdict(result) for result in results], ensure_ascii=False)
-    with _open(workspace) as database:
+    with open_notes(workspace) as database:
         database.execute(
-            f"INSERT INTO judgements({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO live_judgements({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [key, time.time(), image, question, a, b, json.dumps(list(judges)), said],
+        )
+        database.execute(
+            "DELETE FROM live_judgements WHERE key NOT IN (SELECT key FROM live_judgements ORDER BY time DESC LIMIT ?)",
+            [KEPT],
         )
     return key
 
@@ -62,8 +61,8 @@ def recent(workspace: Workspace, *, count: int = 8) -> list[Judgement]:
     """The newest judgements, newest first."""
     if not workspace.notes.exists():
         return []
-    with _open(workspace) as database:
-        rows = database.execute(f"SELECT {_COLUMNS} FROM judgements ORDER BY time DESC LIMIT ?", [count])
+    with open_notes(workspace) as database:
+        rows = database.execute(f"SELECT {_COLUMNS} FROM live_judgements ORDER BY time DESC LIMIT ?", [count])
         return [_judgement(row) for row in rows]
 
 
@@ -71,8 +70,8 @@ def find(workspace: Workspace, key: str) -> Judgement | None:
     """The judgement with that key. `key` is untrusted."""
     if not key or not workspace.notes.exists():
         return None
-    with _open(workspace) as database:
-        row = database.execute(f"SELECT {_COLUMNS} FROM judgements WHERE key = ?", [key[:40]]).fetchone()
+    with open_notes(workspace) as database:
+        row = database.execute(f"SELECT {_COLUMNS} FROM live_judgements WHERE key = ?", [key[:40]]).fetchone()
         return _judgement(row) if row else None
 
 
@@ -93,18 +92,3 @@ def _judgement(row: Sequence[object]) -> Judgement:
 def _result(values: dict[str, object]) -> LiveResult:
     halves = {name: LiveHalf(**values.pop(name)) for name in ("a_first", "b_first")}  # type: ignore[arg-type]
     return LiveResult(**halves, **values)  # type: ignore[arg-type]
-
-
-@contextmanager
-def _open(workspace: Workspace) -> Iterator[sqlite3.Connection]:
-    """The database with its table; what was written is committed at the end."""
-    try:
-        with closing(sqlite3.connect(workspace.notes, timeout=5.0)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute(_TABLE)
-            with database:
-                yield database
-    except sqlite3.Error as error:
-        raise WorkspaceError(
-            f"{workspace.notes}: cannot keep live judgements: {error}. Check its permissions and the disk."
-        ) from error

@@ -10,6 +10,7 @@ from engine.workspace import Workspace
 from studio import cards, jobs, words
 from studio.cards import Action, Html, PairCard, PlanRow, Stat
 from studio.page import link
+from studio.run_ledger import stage_cells
 from studio.run_view import (
     RunView,
     base_name,
@@ -19,7 +20,6 @@ from studio.run_view import (
     recent_events,
     sentence,
     source_words,
-    stage_cells,
 )
 from studio.settings_form import summaries
 

@@ -1,35 +1,31 @@
-"""The little that the studio itself remembers: notes and flags on pairs, and past live judgements. No Gradio.
+"""The little that the studio itself remembers: notes and flags on pairs. Past live judgements are in `judgements`.
 
 One SQLite file, `studio.sqlite`, in WAL mode, so that several browsers and a run can use it at once. The engine reads
-the table `flags` (`engine.flags`); pairs flagged there can be left out of training.
+the table `flags` (`engine.flags`); pairs flagged there can be left out of training. No Gradio.
 """
 
-import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from engine.errors import UsageError, WorkspaceError
 from engine.workspace import Workspace
 
 LONGEST_NOTE = 10_000
 """Characters."""
-KEPT_JUDGEMENTS = 500
-"""The oldest live judgements beyond this many are forgotten."""
-
 _BUSY_SECONDS = 5.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS notes(
     run TEXT NOT NULL, pair_id TEXT NOT NULL, text TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (run, pair_id));
 CREATE TABLE IF NOT EXISTS flags(
     run TEXT NOT NULL, pair_id TEXT NOT NULL, flagged_at REAL NOT NULL, PRIMARY KEY (run, pair_id));
-CREATE TABLE IF NOT EXISTS judgements(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, judged_at REAL NOT NULL, image TEXT NOT NULL, question TEXT NOT NULL,
-    a TEXT NOT NULL, b TEXT NOT NULL, results TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS live_judgements(
+    key TEXT PRIMARY KEY, time REAL NOT NULL, image TEXT, question TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
+    judges TEXT NOT NULL, results TEXT NOT NULL);
 """
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +37,9 @@ class Note:
     flagged: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """One live comparison and what each judge version said of it."""
-
-    key: int
-    judged_at: float
-    """Unix time."""
-    image: str
-    """Path of the picture, relative to the workspace."""
-    question: str
-    a: str
-    b: str
-    results: Mapping[str, Any]
-    """Judge version → what the Live tab keeps of its answer (JSON)."""
-
-
 def read_note(workspace: Workspace, run: str, pair_id: str) -> Note:
     """Note and flag of one pair."""
-    with _open(workspace) as database:
+    with open_notes(workspace) as database:
         text = database.execute("SELECT text FROM notes WHERE run = ? AND pair_id = ?", (run, pair_id)).fetchone()
         flag = database.execute("SELECT 1 FROM flags WHERE run = ? AND pair_id = ?", (run, pair_id)).fetchone()
     return Note(text=text[0] if text else "", flagged=flag is not None)
@@ -70,7 +50,7 @@ def save_note(workspace: Workspace, run: str, pair_id: str, text: str) -> None:
     text = text.strip()
     if len(text) > LONGEST_NOTE:
         raise UsageError(f"note: {len(text):,} characters, at most {LONGEST_NOTE:,} are kept. Shorten it.")
-    with _open(workspace) as database:
+    with open_notes(workspace) as database:
         if text:
             database.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", (run, pair_id, text, time.time()))
         else:
@@ -79,7 +59,7 @@ def save_note(workspace: Workspace, run: str, pair_id: str, text: str) -> None:
 
 def set_flag(workspace: Workspace, run: str, pair_id: str, flagged: bool) -> None:
     """Flag a pair, or take the flag back."""
-    with _open(workspace) as database:
+    with open_notes(workspace) as database:
         if flagged:
             database.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (run, pair_id, time.time()))
         else:
@@ -90,7 +70,7 @@ def flagged_in(workspace: Workspace, run: str) -> frozenset[str]:
     """Ids of the run's flagged pairs."""
     if not workspace.notes.exists():
         return frozenset()
-    with _open(workspace) as database:
+    with open_notes(workspace) as database:
         return frozenset(row[0] for row in database.execute("SELECT pair_id FROM flags WHERE run = ?", (run,)))
 
 
@@ -98,68 +78,30 @@ def noted_in(workspace: Workspace, run: str) -> frozenset[str]:
     """Ids of the run's pairs that have a note."""
     if not workspace.notes.exists():
         return frozenset()
-    with _open(workspace) as database:
+    with open_notes(workspace) as database:
         return frozenset(row[0] for row in database.execute("SELECT pair_id FROM notes WHERE run = ?", (run,)))
 
 
 def forget_run(workspace: Workspace, run: str) -> None:
     """Remove notes and flags of a deleted run, so that a later run of that name starts without them."""
     if workspace.notes.exists():
-        with _open(workspace) as database:
+        with open_notes(workspace) as database:
             database.execute("DELETE FROM notes WHERE run = ?", (run,))
             database.execute("DELETE FROM flags WHERE run = ?", (run,))
 
 
-def add_judgement(
-    workspace: Workspace, *, image: str, question: str, a: str, b: str, results: Mapping[str, Any]
-) -> int:
-    """Remember a live judgement; its key. The oldest are forgotten."""
-    with _open(workspace) as database:
-        key = database.execute(
-            "INSERT INTO judgements(judged_at, image, question, a, b, results) VALUES (?, ?, ?, ?, ?, ?)",
-            (time.time(), image, question, a, b, json.dumps(results, ensure_ascii=False)),
-        ).lastrowid
-        assert key is not None
-        database.execute("DELETE FROM judgements WHERE id <= ?", (key - KEPT_JUDGEMENTS,))
-        return key
-
-
-def judgements(workspace: Workspace, *, last: int = 20) -> list[Judgement]:
-    """Past live judgements, newest first."""
-    if not workspace.notes.exists():
-        return []
-    with _open(workspace) as database:
-        rows = database.execute("SELECT * FROM judgements ORDER BY id DESC LIMIT ?", (last,)).fetchall()
-    return [_judgement(row) for row in rows]
-
-
-def find_judgement(workspace: Workspace, key: int) -> Judgement | None:
-    """One past live judgement; None if it was never made or is forgotten."""
-    if not workspace.notes.exists():
-        return None
-    with _open(workspace) as database:
-        row = database.execute("SELECT * FROM judgements WHERE id = ?", (key,)).fetchone()
-    return _judgement(row) if row else None
-
-
-def _judgement(row: tuple[Any, ...]) -> Judgement:
-    key, judged_at, image, question, a, b, results = row
-    return Judgement(
-        key=key, judged_at=judged_at, image=image, question=question, a=a, b=b, results=json.loads(results)
-    )
-
-
 @contextmanager
-def _open(workspace: Workspace) -> Iterator[sqlite3.Connection]:
-    """One short transaction. Opened and closed each time: closing moves the log into the file, whose new time tells
-    other browsers that something changed."""
+def open_notes(workspace: Workspace) -> Iterator[sqlite3.Connection]:
+    """One short transaction; raises `WorkspaceError` with what to do. Opened and closed each time: closing moves the
+    log into the file, whose new time tells other browsers that something changed.
+    """
     try:
         database = sqlite3.connect(workspace.notes, timeout=_BUSY_SECONDS)
         try:
-            if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            if database.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.executescript(_TABLES)
-                database.execute("PRAGMA user_version = 1")
+                database.execute(f"PRAGMA user_version = {_VERSION}")
             with database:
                 yield database
         finally:

@@ -191,7 +191,8 @@ def connect(page: Page, header: Any, heart: Any) -> None:
         head: list[Any] = [gr.skip(), gr.skip(), gr.skip()]
         chosen = run if run in names else names[0] if names else None
         if (pulse, names) != shown or chosen != run:
-            head = [pulse, gr.update(choices=list(names), value=chosen), (pulse, names)]
+            classes = run_classes(names)
+            head = [pulse, gr.update(choices=list(names), value=chosen, elem_classes=classes), (pulse, names)]
         mark = f"{signature(page.workspace, tab, chosen, is_active=bool(active))} visit {visit}"
         return [*head, *(mark if name == tab else gr.skip() for name in page.pulses)]
 
@@ -205,7 +206,7 @@ def connect(page: Page, header: Any, heart: Any) -> None:
         chosen = query.get("run") if query.get("run") in names else run
         answer = beat(known, chosen, number, ("", ()))
         if chosen in names:
-            answer[1] = gr.update(choices=names, value=chosen)
+            answer[1] = gr.update(choices=names, value=chosen, elem_classes=run_classes(names))
         return [gr.Tabs(selected=known), number, *values, *answer]
 
     def loaded(request: gr.Request) -> list[Any]:
@@ -245,6 +246,11 @@ document.addEventListener('click', (event) => {
 window.addEventListener('popstate', went);
 """
 """`js_on_load` of the header: links made by `link` and the back button change the place without a page load."""
+
+
+def run_classes(names: Sequence[str]) -> list[str]:
+    """Classes of the run's dropdown, which is not shown while there is nothing to choose."""
+    return ["st-runs"] if names else ["st-runs", "is-empty"]
 
 
 def active_runs(workspace: Workspace) -> list[str]:

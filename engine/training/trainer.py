@@ -40,6 +40,12 @@ class JudgeTrainer(SFTTrainer):  # type: ignore[misc]
         rows = self.train_dataset if train_dataset is None else train_dataset
         return LengthOrder(rows["length"], batch=self.args.train_batch_size, seed=self.args.seed)
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """No warm-up in a training of few steps: its first step has rate zero, and there may be no second."""
+        if num_training_steps * self.args.warmup_steps < 1:
+            self.args.warmup_steps = 0
+        return super().create_scheduler(num_training_steps, optimizer)
+
     def _send_telemetry(self) -> None:
         return None
 

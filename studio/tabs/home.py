@@ -12,17 +12,17 @@ from engine.workspace import RunFolder, Workspace, bytes_under
 from studio import cards, jobs, words
 from studio.cards import Action, Html
 from studio.page import Page, link, only_changed, signature
+from studio.run_ledger import ledger
+from studio.run_stats import stats
 from studio.run_view import (
     RunView,
     device_words,
     heartbeat,
     kept_words,
-    ledger,
     main_action,
     recent_events,
     run_row,
     sentence,
-    stats,
     view_of,
 )
 from studio.sheet import card_html

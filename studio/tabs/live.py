@@ -1,8 +1,7 @@
-"""The Live judge tab: one comparison by up to four judge versions as it is reasoned, and files of many."""
+"""The Live judge tab: one comparison by up to four judge versions as it is reasoned. Files of many: `batches`."""
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -14,61 +13,24 @@ import gradio as gr
 from PIL import Image
 
 from engine.assets import assets_folder
-from engine.errors import JudgeStudioError, UsageError
+from engine.errors import JudgeStudioError
 from engine.sources.store import store_image
 from engine.workspace import Workspace
-from studio import batches, cards, jobs, judgements, live_view, words
-from studio.batches import Batch
-from studio.cards import Action, Column, Html, LiveResult
+from studio import cards, jobs, judgements, live_view, words
+from studio.cards import LiveResult
 from studio.cards.images import SMALL_SOURCE
 from studio.judgements import Judgement
-from studio.live_client import Call, LiveJudge, Question, busy_devices, live_judge
+from studio.live_client import busy_devices, live_judge
 from studio.live_image import take_picture, uploaded_path
-from studio.live_view import (
-    LONGEST_TEXT,
-    MOST_JUDGES,
-    check_question,
-    fold,
-    judge_choices,
-    unanswered,
-    usual_judges,
-)
+from studio.live_view import LONGEST_TEXT, MOST_JUDGES, check_question, judge_choices, unanswered, usual_judges
+from studio.live_visit import Asked, Visit, judge_live
 from studio.page import Page
 from studio.sheet import card_html
+from studio.tabs import batches
 
-_PULSE = 0.1
-"""Seconds between two looks at what was written: ten new pictures of a reply per second are as many as one reads."""
 _VISITORS = 64
 """Judgements under way at once; they wait for the one process without a thread each."""
-_BATCH_POLL = 2.0
 _HISTORY = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The form's values, all from the visitor."""
-
-    image: str | None
-    """Relative to the workspace: where `take_picture` put it."""
-    question: str
-    a: str
-    b: str
-    judges: tuple[str, ...]
-    wait: bool = False
-
-
-@dataclass(slots=True)
-class Visit:
-    """One judgement under way in one browser window."""
-
-    call: Call | None = None
-    has_left: bool = False
-
-    def leave(self) -> None:
-        """Stop was pressed or the window is gone: cancel whatever is under way."""
-        self.has_left = True
-        if self.call is not None:
-            self.call.close()
 
 
 @dataclass(slots=True)
@@ -113,7 +75,7 @@ def build(page: Page) -> None:
     _connect_judging(page, form, [message, waiting, results, history, command, item, brought])
     _connect_filling(page, form, [message, results, history, command, item, brought])
     _connect_redraw(page, form, note, message, results, history, item, brought)
-    _build_batches(page, form)
+    batches.build(page, form.judges)
 
 
 def _build_form(page: Page) -> _Form:
@@ -229,56 +191,6 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
     root = gr.context.Context.root_block
     assert root is not None
     root.unload(leave)
-
-
-async def judge_live(
-    live: LiveJudge, asked: Asked, results: Mapping[str, LiveResult], visit: Visit
-) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
-    """Cards and what is being waited for, again and again until the judgement is over. Closing it cancels."""
-    now, started = dict(results), time.monotonic()
-    while asked.wait and not visit.has_left and (busy := busy_devices()):
-        told = {"event": "waiting", "holder": next(iter(busy.values()))}
-        yield now, live_view.progress_words(told, 0, time.monotonic() - started)
-        await asyncio.sleep(1.0)
-    if visit.has_left:
-        return
-    call = visit.call = await asyncio.to_thread(live.submit, _question(live.workspace, asked))
-    try:
-        async with aclosing(_follow(call, now, started, visit)) as steps:
-            async for step in steps:
-                yield step
-    finally:
-        call.close()
-
-
-async def _follow(
-    call: Call, now: dict[str, LiveResult], started: float, visit: Visit
-) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
-    last: Mapping[str, Any] | None = None
-    said = ""
-    while not (call.is_over or visit.has_left):
-        news = call.news()
-        for event in news:
-            if event["event"] == "died":
-                now = {
-                    name: one if one.b_first.state == "done" else _failed(one, str(event["error"]))
-                    for name, one in now.items()
-                }
-            now, last = fold(now, event), event
-        told = live_view.progress_words(last, call.before() if last is None else 0, time.monotonic() - started)
-        if news or told != said:
-            said = told
-            yield now, told
-        await asyncio.sleep(_PULSE)
-
-
-def _failed(result: LiveResult, sentence: str) -> LiveResult:
-    return fold({"": result}, {"judge": "", "event": "failed", "error": sentence})[""]
-
-
-def _question(workspace: Workspace, asked: Asked) -> Question:
-    image = workspace.root / asked.image if asked.image else None
-    return Question(judges=asked.judges, image=image, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait)
 
 
 def _keep(workspace: Workspace, asked: Asked, results: Sequence[LiveResult]) -> str:
@@ -475,128 +387,3 @@ def show_command(workspace: Workspace, asked: Asked) -> str:
     told = [word for name, value in values.items() for word in (f"--{name}", value)]
     told += [word for judge in asked.judges for word in ("--judge", judge)]
     return cards.sheet(cards.panel(cards.padded(cards.command(jobs.command_line("judge", told, workspace)))))
-
-
-# --- many at once ------------------------------------------------------------------------------------------------
-
-
-def _build_batches(page: Page, form: _Form) -> None:
-    workspace = page.workspace
-    with gr.Column(elem_classes="st-panel"):
-        gr.HTML(cards.sheet(cards.panel_head("Many comparisons")), apply_default_css=False)
-        with gr.Column(elem_classes="st-pad"):
-            gr.HTML(
-                cards.sheet(
-                    cards.sub(
-                        "A .jsonl with image, question, a and b on each line, zipped with its images. It is judged by "
-                        "the versions chosen above, in a process of its own that goes on when you leave."
-                    )
-                ),
-                apply_default_css=False,
-            )
-            upload = gr.File(
-                label="Zip, or .jsonl that names images of this workspace",
-                file_types=[".jsonl", ".zip"],
-                height=110,
-                elem_id="batch-upload",
-            )
-        said = card_html(visible=False)
-        listed = card_html()
-        download = gr.File(label="Verdicts", visible=False, interactive=False, elem_id="batch-download")
-    ticking = gr.Timer(_BATCH_POLL, active=False)
-    outputs = [said, listed, ticking]
-
-    def listing() -> list[Any]:
-        found = batches.batches(workspace)
-        return [show_batches(found), gr.Timer(active=any(one.state == "running" for one in found))]
-
-    def begin(path: str | None, judges: Sequence[str] | None) -> list[Any]:
-        if not path:
-            return [gr.skip()] * 4
-        try:
-            names = {choice.name for choice in judge_choices(workspace)}
-            if not judges or not set(judges) <= names:
-                raise UsageError("batch: no judge version is chosen. Choose one to four above, then upload again.")
-            batches.start_batch(workspace, Path(path), list(judges))
-        except JudgeStudioError as error:
-            return [_note(str(error), "error"), *listing(), None]
-        return [_hidden(), *listing(), None]
-
-    def act(event: gr.EventData) -> list[Any]:
-        name, key = str(getattr(event, "act", "")), str(getattr(event, "id", ""))
-        try:
-            file = do_batch(workspace, name, key)
-        except JudgeStudioError as error:
-            return [_note(str(error), "error"), *listing(), gr.skip()]
-        return [_hidden(), *listing(), gr.update(value=str(file), visible=True) if file else gr.skip()]
-
-    upload.upload(begin, [upload, form.judges], [*outputs, upload], show_progress="minimal")
-    listed.click(act, None, [*outputs, download], show_progress="hidden")
-    ticking.tick(listing, None, [listed, ticking], show_progress="hidden")
-    page.redraw("live", listing, [], [listed, ticking])
-
-
-def do_batch(workspace: Workspace, act: str, key: str) -> Path | None:
-    """Carry out a card's act; a file to hand out for "verdicts". `act` and `key` are untrusted."""
-    if act == "cancel":
-        batches.cancel(workspace, key)
-    elif act == "resume":
-        batches.resume(workspace, key)
-    elif act == "remove":
-        batches.remove(workspace, key)
-    elif act == "verdicts":
-        source = batches.verdicts_file(workspace, key)
-        target = workspace.uploads / "incoming" / "verdicts" / f"verdicts-{key}.jsonl"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        return target
-    return None
-
-
-_BATCH_COLUMNS = (
-    Column(name="File"),
-    Column(name="State"),
-    Column(name="Judges", is_optional=True),
-    Column(name="Verdicts", is_number=True),
-    Column(name="", is_number=True),
-)
-
-
-def show_batches(found: Sequence[Batch]) -> str:
-    """Every uploaded file with its progress and what can be done with it; nothing while there is none."""
-    if not found:
-        return ""
-    rows = [
-        cards.row(
-            _BATCH_COLUMNS,
-            [
-                cards.element("span", cards.esc(batch.name, limit=80), dir="auto", title=batch.name[:200]),
-                _batch_state(batch),
-                cards.esc(", ".join(batch.judges), limit=120),
-                cards.esc(f"{words.number(batch.done)} of {words.number(batch.total)}"),
-                _batch_buttons(batch),
-            ],
-        )
-        for batch in found
-    ]
-    return cards.sheet(cards.table(_BATCH_COLUMNS, rows, caption="Files of comparisons"))
-
-
-def _batch_state(batch: Batch) -> Html:
-    chip = cards.state_chip(batch.state)
-    if not batch.error:
-        return chip
-    return cards.element("span", chip, cards.element("small", cards.esc(batch.error, limit=300)), class_="st-stack")
-
-
-def _batch_buttons(batch: Batch) -> Html:
-    acts: list[Action] = []
-    if batch.done:
-        acts.append(Action(label="Verdicts", act="verdicts", key=batch.key, small=True))
-    if batch.state == "running":
-        acts.append(Action(label="Cancel", act="cancel", key=batch.key, kind="stop", small=True))
-    else:
-        if batch.state != "done":
-            acts.append(Action(label="Resume", act="resume", key=batch.key, small=True))
-        acts.append(Action(label="Remove", act="remove", key=batch.key, small=True))
-    return cards.element("span", *(cards.button(act) for act in acts), class_="st-row is-tight")

@@ -19,12 +19,13 @@ from engine.promotion import best_judge, demote, promote, promoted_version
 from engine.workspace import Workspace
 from studio import cards, charts, jobs, words
 from studio import versions_view as view
+from studio.comparison import CHANGES, Choices, Chosen, choose, compared
 from studio.page import Page, only_changed
 from studio.queries.scores import run_scores
 from studio.queries.verdicts import items as item_rows
 from studio.queries.verdicts import verdicts
 from studio.sheet import card_html
-from studio.versions_view import CHANGES, PAGE_SIZE, Choices, Chosen, Table
+from studio.versions_view import PAGE_SIZE, Table
 
 _JUDGE = re.compile(r"judge-v\d{1,4}")
 _EXPORT_SECONDS = 600.0
@@ -310,11 +311,11 @@ def show_versions(page: Page, run: str | None, place: Place) -> Shown:
     folder = page.workspace.run(run) if run else None
     best = best_judge(folder) if folder else "judge-v0"
     promoted = promoted_version(folder) if folder else None
-    choices, chosen = view.choose(scores, best, place.older, place.newer, place.benchmark, place.protocol)
+    choices, chosen = choose(scores, best, place.older, place.newer, place.benchmark, place.protocol)
     if run is None or not choices.judges:
         return _nothing(choices, chosen)
     catalog = page.catalog()
-    result = view.compared(catalog, run, chosen)
+    result = compared(catalog, run, chosen)
     table = Table(scores, chosen)
     rows = view.dimension_rows(table, chosen, result)
     changes = result.of(place.change)

@@ -1,9 +1,10 @@
-"""25 visitors at once for a minute on loopback: page loads, the two-second beat, and questions to the public API.
+"""25 visitors at once for a minute on loopback: page loads, pages of pairs and scores, and live judging by some.
 
-    python tests/bench/bench_visitors.py WORKSPACE [--visitors 25] [--seconds 60]
+    python tests/bench/bench_visitors.py WORKSPACE [--visitors 25] [--judging 5] [--seconds 60]
 
-Every visitor has a session of its own and speaks the page's own protocol (queue/join, queue/data). Prints how many
-answers came, errors, answers about another run than the one asked for, and the median and 95th percentile.
+Every visitor has a session of its own and speaks the page's own protocol (queue/join, queue/data). `judging` of them
+keep asking the live judge for a verdict in both orders: they queue for the one model. Prints how many answers came,
+errors, answers about another run or question than the one asked, and the median and 95th percentile.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from engine.assets import assets_folder
 from tests.studio_server import studio_server
 
 
@@ -46,17 +48,22 @@ class Visitor:
     """One browser's worth of requests."""
 
     def __init__(self, url: str, config: dict[str, Any], runs: list[str], number: int, tally: Tally) -> None:
-        self.client = httpx.Client(base_url=url, timeout=60)
+        self.client = httpx.Client(base_url=url, timeout=120)
+        self.number = number
         self.session = secrets.token_hex(5)
         self.config = config
         self.run = runs[number % len(runs)]
         self.tally = tally
 
-    def visit(self, until: float) -> None:
+    def visit(self, until: float, *, judges: bool) -> None:
         try:
             self.timed("page", lambda: self.client.get(f"/?run={self.run}").raise_for_status())
             self.timed("load", lambda: self.call(self.index("load"), []))
+            image = self.upload() if judges else None
             while time.monotonic() < until:
+                if image is not None:
+                    self.judge(image)
+                    continue
                 pairs = self.timed("pairs", lambda: self.call(self.named("pairs"), [self.run, None, None, "", 24]))
                 self.timed("scores", lambda: self.call(self.named("scores"), [self.run]))
                 self.check(pairs)
@@ -65,6 +72,20 @@ class Visitor:
             self.tally.fail(f"{type(error).__name__}: {error}"[:300])
         finally:
             self.client.close()
+
+    def upload(self) -> dict[str, Any]:
+        """One of the shipped example scenes."""
+        scene = sorted((assets_folder() / "examples").glob("*.png"))[self.number % 4]
+        answer = self.client.post("/gradio_api/upload", files={"files": (scene.name, scene.read_bytes(), "image/png")})
+        path = answer.raise_for_status().json()[0]
+        return {"path": path, "orig_name": scene.name, "meta": {"_type": "gradio.FileData"}}
+
+    def judge(self, image: dict[str, Any]) -> None:
+        judge = f"{self.run}/judge-v{self.number % 2}"
+        asked = [image, "How many shapes are there?", f"There are {self.number}.", "There are none.", [judge]]
+        (ruling,) = self.timed("verdict", lambda: self.call(self.named("judge"), asked))[0]
+        if ruling["judge"] != judge or ruling["verdict"] == "failed":
+            self.tally.fail(f"asked {judge}: {ruling}"[:300])
 
     def timed(self, what: str, ask: Any) -> Any:
         began = time.perf_counter()
@@ -116,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--visitors", type=int, default=25)
+    parser.add_argument("--judging", type=int, default=5, help="how many of the visitors judge")
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
     runs = sorted(path.parent.name for path in (options.workspace / "runs").glob("*/config.yaml"))
@@ -124,14 +146,18 @@ def main() -> None:
         config = httpx.get(f"{server.url}/config", timeout=60).json()
         until = time.monotonic() + options.seconds
         threads = [
-            threading.Thread(target=Visitor(server.url, config, runs, number, tally).visit, args=(until,))
+            threading.Thread(
+                target=Visitor(server.url, config, runs, number, tally).visit,
+                args=(until,),
+                kwargs={"judges": number < options.judging},
+            )
             for number in range(options.visitors)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    print(f"{options.visitors} visitors, {options.seconds:.0f} s, {len(runs)} runs")
+    print(f"{options.visitors} visitors, {options.judging} of them judging, {options.seconds:.0f} s, {len(runs)} runs")
     for what, seconds in tally.seconds.items():
         p95 = statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
         print(

@@ -7,7 +7,9 @@ import pytest
 
 from engine.state import RunState, append_event, write_state
 from engine.workspace import Workspace, open_workspace
-from studio.run_view import heartbeat, ledger, main_action, sentence, stats, view_of
+from studio.run_ledger import ledger
+from studio.run_stats import stats
+from studio.run_view import heartbeat, main_action, sentence, view_of
 from studio.tabs import home
 from tests.sample_workspace import make_run, make_workspace
 from tests.studio.test_jobs import at_work

@@ -19,7 +19,7 @@ from PIL import Image
 from engine.errors import BackendError, JudgeStudioError, SourceError, UsageError
 from engine.state import device_lock
 from engine.workspace import Workspace
-from studio import batches, judgements
+from studio import batches, judgements, notes
 from studio.cards import LiveHalf, LiveResult, live_result
 from studio.live_client import LiveJudge, Question, busy_devices
 from studio.live_image import take_picture, uploaded_path
@@ -35,8 +35,9 @@ from studio.live_view import (
     unanswered,
     usual_judges,
 )
+from studio.live_visit import Asked, Visit, judge_live
+from studio.tabs import batches as batches_tab
 from studio.tabs import live as tab
-from studio.tabs.live import Asked, Visit, judge_live
 from tests.sample_workspace import HOSTILE, make_workspace
 
 NOBODY = "nobody/judge-v1"
@@ -293,17 +294,21 @@ def test_judgement_comes_back_whole_after_a_restart(workspace: Workspace) -> Non
     assert f'data-act="history" data-id="{key}"' in page
 
 
-def test_history_is_newest_first_and_knows_no_foreign_key(workspace: Workspace) -> None:
+def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert judgements.recent(workspace) == []
-    for name in ("one", "two", "three"):
+    notes.set_flag(workspace, "shapes-01", "p1", True)  # the file was there before the first judgement
+    monkeypatch.setattr(judgements, "KEPT", 3)
+    for name in ("one", "two", "three", "four"):
         judgements.keep(workspace, image=None, question=name, a="a", b="b", judges=[], results=[])
-    assert [one.question for one in judgements.recent(workspace, count=2)] == ["three", "two"]
+    assert [one.question for one in judgements.recent(workspace)] == ["four", "three", "two"]
     assert judgements.find(workspace, "' OR 1=1 --") is None
 
 
 def test_history_that_cannot_be_read_is_a_sentence_on_the_page(workspace: Workspace) -> None:
     workspace.notes.write_bytes(b"not a database" * 100)
-    assert "cannot keep live judgements" in tab.show_history(workspace)
+    assert "cannot use the notes" in tab.show_history(workspace)
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------
@@ -414,13 +419,13 @@ def test_batch_is_cancelled_resumed_and_removed(workspace: Workspace, tmp_path: 
     upload = tmp_path / "list.jsonl"
     upload.write_text(json.dumps(comparison()))
     key = batches.start_batch(workspace, upload, [NOBODY])
-    tab.do_batch(workspace, "cancel", key)
+    batches_tab.do_batch(workspace, "cancel", key)
     assert wait_until_ended(workspace).state == "stopped"
-    tab.do_batch(workspace, "resume", key)
+    batches_tab.do_batch(workspace, "resume", key)
     assert wait_until_ended(workspace).state == "failed"
     with pytest.raises(UsageError, match="no verdict is written yet"):
-        tab.do_batch(workspace, "verdicts", key)
-    tab.do_batch(workspace, "remove", key)
+        batches_tab.do_batch(workspace, "verdicts", key)
+    batches_tab.do_batch(workspace, "remove", key)
     assert batches.batches(workspace) == []
 
 
@@ -428,7 +433,7 @@ def test_batch_is_cancelled_resumed_and_removed(workspace: Workspace, tmp_path: 
 def test_batch_key_that_is_none_is_refused(workspace: Workspace, key: str) -> None:
     for act in ("cancel", "resume", "remove", "verdicts"):
         with pytest.raises(JudgeStudioError, match="no such upload"):
-            tab.do_batch(workspace, act, key)
+            batches_tab.do_batch(workspace, act, key)
 
 
 def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> None:
@@ -439,10 +444,10 @@ def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> No
     (folder / "verdicts.jsonl").write_text('{"verdict": "A"}\n{"verdict": "B"}\n')
     (batch,) = batches.batches(workspace)
     assert (batch.state, batch.done) == ("done", 2)
-    shown = tab.show_batches([batch])
+    shown = batches_tab.show_batches([batch])
     assert "<script>" not in shown
     assert "2 of 2" in shown
-    file = tab.do_batch(workspace, "verdicts", "0123456789ab")
+    file = batches_tab.do_batch(workspace, "verdicts", "0123456789ab")
     assert file is not None
     assert file.read_text() == (folder / "verdicts.jsonl").read_text()
 

@@ -20,8 +20,6 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def test_reading_where_nothing_was_written_makes_no_file(workspace: Workspace) -> None:
     assert notes.flagged_in(workspace, "r") == notes.noted_in(workspace, "r") == frozenset()
-    assert notes.judgements(workspace) == []
-    assert notes.find_judgement(workspace, 1) is None
     assert not workspace.notes.exists()
 
 
@@ -70,22 +68,6 @@ def test_notes_of_a_deleted_run_are_forgotten(workspace: Workspace) -> None:
     notes.forget_run(workspace, "r")
     assert notes.read_note(workspace, "r", "p1") == notes.Note(text="", flagged=False)
     assert notes.read_note(workspace, "s", "p1") == notes.Note(text="text", flagged=True)
-
-
-def test_judgements_come_newest_first_and_the_oldest_are_forgotten(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notes, "KEPT_JUDGEMENTS", 3)
-    results = {"judge-v1": {"AB": "A", "confidence": 0.75, "text": HOSTILE}}
-    keys = [
-        notes.add_judgement(workspace, image="images/x.png", question=f"q{n}", a="a", b="b", results=results)
-        for n in range(5)
-    ]
-    found = notes.judgements(workspace, last=10)
-    assert [one.question for one in found] == ["q4", "q3", "q2"]
-    assert found[0].results == results
-    assert notes.find_judgement(workspace, keys[4]) == found[0]
-    assert notes.find_judgement(workspace, keys[0]) is None
 
 
 def test_threads_write_at_once_and_nothing_is_lost(workspace: Workspace) -> None:

@@ -16,10 +16,11 @@ from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow
 from engine.versions import resolve_judge
 from engine.workspace import Workspace
 from studio import versions_view as view
+from studio.comparison import Chosen, choose, compare_verdicts, fate
 from studio.page import Page, create_page
 from studio.tabs import versions as tab
 from studio.tabs.versions import Place, promote_or_demote, show_versions
-from studio.versions_view import Chosen, Table, choose, compare_verdicts, fate
+from studio.versions_view import Table
 from tests.made_run import made_run
 from tests.sample_workspace import image_id, make_workspace
 from tests.tiny_models import save_tiny_llava

@@ -253,4 +253,10 @@ def test_train_on_a_full_disk_says_so_and_goes_on_when_there_is_room(run, model,
 
 def test_train_that_changes_nothing_is_refused(run, model, images):
     with pytest.raises(TrainingError, match="did not change"):
-        train_on(run, model, images, max_steps=1, learning_rate=1e-30)
+        train_on(run, model, images, max_steps=1, learning_rate=1e-60)  # zero as a float32
+
+
+def test_train_of_a_single_step_changes_the_adapter(run, model, images):
+    train_on(run, model, images, max_steps=1)
+    (step,) = run.stage(1, "train").read("steps", Step)
+    assert step.learning_rate > 0
