@@ -44,7 +44,8 @@ def build(page: Page) -> None:
     """Lay out the Home tab and connect its events. Call it inside the app's gr.Tab."""
     shown = gr.State(())
     message = card_html(visible=False)
-    run_card = card_html()
+    # The first page of all needs nothing read, so it is there before the page has asked anything.
+    run_card = card_html("" if page.workspace.runs() else cards.sheet(_empty()))
     runs_card = card_html()
 
     def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:

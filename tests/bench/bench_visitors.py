@@ -83,7 +83,7 @@ class Visitor:
     def judge(self, image: dict[str, Any]) -> None:
         judge = f"{self.run}/judge-v{self.number % 2}"
         asked = [image, "How many shapes are there?", f"There are {self.number}.", "There are none.", [judge]]
-        (ruling,) = self.timed("verdict", lambda: self.call(self.named("judge"), asked))[0]
+        (ruling,) = self.timed("verdict", lambda: self.call(self.named("judge"), asked))["data"][0]
         if ruling["judge"] != judge or ruling["verdict"] == "failed":
             self.tally.fail(f"asked {judge}: {ruling}"[:300])
 
