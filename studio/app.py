@@ -77,7 +77,7 @@ def build_app(workspace: Workspace) -> gr.Blocks:
 
 def _build_tabs(page: Page) -> None:
     for key, label in TABS.items():
-        with gr.Tab(label, id=key, elem_id=f"tab-{key}", alignment="right" if key in ("sql", "doctor") else "left"):
+        with gr.Tab(label, id=key, elem_id=f"tab-{key}"):
             _BUILD[key](page)
 
 

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from engine.backends.base import BASE_JUDGE
@@ -16,7 +17,7 @@ from engine.config import Settings
 from engine.errors import TrainingError
 from engine.progress import Progress
 from engine.prompts import PromptPack, judge_messages, read_verdict
-from engine.records import Pair, Trace, VersionRow, content_id, seed_for
+from engine.records import Pair, Step, Trace, VersionRow, content_id, seed_for
 from engine.served_check import probe_traces, write_opinions
 from engine.stages.identity import identity
 from engine.stages.parts import Parts
@@ -158,7 +159,10 @@ def _fit(
 def _finish(
     folder: StageFolder, settings: Settings, *, trained_on: int, iteration: int, seconds: float
 ) -> dict[str, Any]:
-    """Write the version's row once, drop the checkpoints, declare the stage done."""
+    """Write the version's row once, drop the checkpoints, declare the stage done.
+
+    `loss` is the mean of the last tenth of the steps, in nats per token: one step says little.
+    """
     version = VersionRow(
         judge=f"judge-v{iteration}",
         parent=f"judge-v{iteration - 1}" if iteration > 1 else BASE_JUDGE,
@@ -168,11 +172,15 @@ def _finish(
     if not folder.parts("versions"):
         folder.write("versions", [version])
     shutil.rmtree(folder.folder / "checkpoints", ignore_errors=True)
+    steps = folder.read("steps", Step)
+    last = [step.loss for step in steps[-max(1, len(steps) // 10) :]]
     summary = {
         "judge": version.judge,
         "parent": version.parent,
         "adapter": version.adapter,
         "trained_on": trained_on,
+        "steps": len(steps),
+        "loss": round(fmean(last), 4) if last else None,
         "start": settings.train.start,
         "seconds": round(seconds, 1),
     }

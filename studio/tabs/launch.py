@@ -119,7 +119,7 @@ def _build_form(workspace: Workspace) -> _Form:
                 elem_classes="st-seg",
             )
             with gr.Row():
-                name = gr.Textbox(label="Run name", placeholder="the preset and a number", max_length=64)
+                name = gr.Textbox(label="Run name", placeholder="automatic", max_length=64)
                 source = gr.Dropdown(_source_choices(workspace), value="drawn", label="Images")
             with gr.Row():
                 for key in ABOVE:

@@ -257,6 +257,7 @@ def test_train_that_changes_nothing_is_refused(run, model, images):
 
 
 def test_train_of_a_single_step_changes_the_adapter(run, model, images):
-    train_on(run, model, images, max_steps=1)
+    summary = train_on(run, model, images, max_steps=1)
     (step,) = run.stage(1, "train").read("steps", Step)
     assert step.learning_rate > 0
+    assert (summary["steps"], summary["loss"]) == (1, round(step.loss, 4))
