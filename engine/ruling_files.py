@@ -34,16 +34,22 @@ def read_comparisons(path: Path) -> list[tuple[Comparison, dict[str, Any]]]:
     return found
 
 
-def _comparison(path: Path, number: int, line: str, seen: Counter[str]) -> tuple[Comparison, dict[str, Any]]:
+def comparison_row(where: str, line: str) -> dict[str, Any]:
+    """One line of a file of comparisons. Raises `SourceError` that begins with `where`, the place of the line."""
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise SourceError(f"{path} line {number}: not JSON ({error}). Correct the line.") from error
+        raise SourceError(f"{where}: not JSON ({error}). Correct the line.") from error
     if not isinstance(row, dict):
-        raise SourceError(f"{path} line {number}: expected an object with image, question, a, b. Correct the line.")
+        raise SourceError(f"{where}: expected an object with image, question, a, b. Correct the line.")
     for field in ("question", "a", "b"):
         if not isinstance(row.get(field), str):
-            raise SourceError(f"{path} line {number}: '{field}' is missing or no text. Correct the line.")
+            raise SourceError(f"{where}: '{field}' is missing or no text. Correct the line.")
+    return row
+
+
+def _comparison(path: Path, number: int, line: str, seen: Counter[str]) -> tuple[Comparison, dict[str, Any]]:
+    row = comparison_row(f"{path} line {number}", line)
     image = row.get("image")
     where = None if image is None else path.parent / str(image)
     if where is not None and not where.is_file():

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import psutil
 
 from engine.errors import JudgeStudioError, SourceError, UsageError, WorkspaceError
-from engine.ruling_files import read_comparisons
+from engine.ruling_files import comparison_row, read_comparisons
 from engine.sources.store import store_image
 from engine.workspace import Workspace, read_json, write_json
 from studio.jobs import environment, plain_sentence
@@ -251,7 +251,7 @@ def _write(workspace: Workspace, name: str, data: bytes, read: ReadImage, target
     stored: dict[str, str] = {}
     with target.open("w", encoding="utf-8") as file:
         for number, line in enumerate(lines, 1):
-            row = _row(name, number, line)
+            row = comparison_row(f"{name} line {number}", line)
             if row.get("image") is not None:
                 original = str(row["image"])
                 if original not in stored:
@@ -260,19 +260,6 @@ def _write(workspace: Workspace, name: str, data: bytes, read: ReadImage, target
                 row["image_name"] = original
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return len(read_comparisons(target))
-
-
-def _row(name: str, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise SourceError(f"{name} line {number}: not JSON ({error}). Correct the line.") from None
-    if not isinstance(row, dict):
-        raise SourceError(f"{name} line {number}: expected an object with image, question, a, b. Correct the line.")
-    for field in ("question", "a", "b"):
-        if not isinstance(row.get(field), str):
-            raise SourceError(f"{name} line {number}: '{field}' is missing or no text. Correct the line.")
-    return row
 
 
 def _stored_image(workspace: Workspace, name: str, read: ReadImage, where: str) -> str:
