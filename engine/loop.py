@@ -14,6 +14,7 @@ from typing import Any
 from engine.backends.base import BASE_JUDGE, Backend
 from engine.config import Settings
 from engine.errors import IdentityError, SourceError
+from engine.plan import run_plan
 from engine.progress import Progress
 from engine.prompts import PromptPack, load_pack
 from engine.provenance import model_fingerprint
@@ -200,6 +201,7 @@ class _Loop:
         from engine.metrics import best_version, plateau
 
         seconds: list[float] = []
+        planned = run_plan(self.settings, self.run.workspace).iteration_seconds
         history: list[dict[str, Any]] = []
         for number in range(1, self.settings.loop.iterations + 1):
             if self._over_budget(seconds):
@@ -207,7 +209,7 @@ class _Loop:
                 return
             started = time.monotonic()
             is_new = self.run.stage(number, "evaluate").summary() is None
-            self._one_iteration(number, instructions, _mean(seconds))
+            self._one_iteration(number, instructions, _mean(seconds) or planned)
             if is_new:  # what was finished before took no time now, and no estimate should be made of it
                 seconds.append(time.monotonic() - started)
             history.append(self.run.stage(number, "evaluate").summary() or {})

@@ -64,6 +64,11 @@ class Plan:
     """The earlier run that the times were taken from."""
     notes: tuple[str, ...]
 
+    @property
+    def iteration_seconds(self) -> float | None:
+        """Of one iteration, at most; None where a stage's pace is not known."""
+        return _total([], [stage.seconds for stage in self.stages], 1)
+
 
 def run_plan(settings: Settings, workspace: Workspace) -> Plan:
     """The plan of a run with these settings in this workspace. Nothing is started, downloaded or written."""
@@ -241,7 +246,9 @@ def _count(count: int | None, noun: str) -> str:
 
 
 def _earlier_run(settings: Settings, workspace: Workspace) -> RunFolder | None:
-    """The newest run of the same model on the same backend and device that finished a stage."""
+    """Of the runs of the same model on the same backend and device, the one that finished most kinds of stage; the
+    newest of several."""
+    best, most = None, 0
     for run in workspace.runs():
         try:
             other = run_settings(run).model
@@ -249,9 +256,10 @@ def _earlier_run(settings: Settings, workspace: Workspace) -> RunFolder | None:
             continue
         mine = settings.model
         is_alike = (other.base, other.backend, other.device) == (mine.base, mine.backend, mine.device)
-        if is_alike and any(time.finished for time in stage_times(run).values()):
-            return run
-    return None
+        finished = {time.stage for time in stage_times(run).values() if time.finished} if is_alike else set()
+        if len(finished) > most:
+            best, most = run, len(finished)
+    return best
 
 
 def _seconds_per_unit(times: Iterable[StageTime]) -> dict[str, float]:
