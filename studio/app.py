@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from engine.assets import assets_folder
 from engine.workspace import Workspace
-from studio import api, cards
+from studio import api, cards, jobs
 from studio.binding import check_bind, free_port, is_loopback
 from studio.guard import Guard
 from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page, run_classes
@@ -144,6 +144,7 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
     """
     check_bind(host, port, auth is not None)
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads / "incoming")
+    jobs.sweep_deleted(workspace)
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
         signal.signal(number, lambda *_: over.set())

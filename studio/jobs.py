@@ -116,16 +116,26 @@ def delete_run(run: RunFolder) -> None:
         raise LockedError(f"run '{run.name}': it is starting. Stop it before you delete it.")
     if not run.folder.is_dir():
         raise WorkspaceError(f"run '{run.name}': it is gone already.")
+    # Beside the runs, not among them: whatever lies in runs/ with a config.yaml counts as a run.
+    bin_folder = run.workspace.root / f".deleted-{run.name}-{os.getpid()}-{time.time_ns()}"
     try:
         with run_lock(run):
-            bin_folder = run.folder.with_name(f".deleted-{run.name}-{os.getpid()}-{time.time_ns()}")
             os.replace(run.folder, bin_folder)  # gone for readers at once; a deletion cut short leaves no half run
     except LockedError:
         raise LockedError(f"run '{run.name}': a process is working on it. Stop it before you delete it.") from None
     except OSError as error:
         raise WorkspaceError(f"{run.folder}: cannot delete: {error.strerror}. Check its permissions.") from error
-    shutil.rmtree(bin_folder, ignore_errors=True)
     notes.forget_run(run.workspace, run.name)
+    shutil.rmtree(bin_folder, ignore_errors=True)
+
+
+def sweep_deleted(workspace: Workspace) -> None:
+    """Finish deletions that an earlier process was cut short in. Call it when the server starts."""
+    for bin_folder in workspace.root.glob(".deleted-*"):
+        pid = bin_folder.name.split("-")[-2]
+        is_at_work = pid.isdecimal() and int(pid) != os.getpid() and psutil.pid_exists(int(pid))
+        if not is_at_work:
+            shutil.rmtree(bin_folder, ignore_errors=True)
 
 
 def is_starting(run: RunFolder) -> bool:

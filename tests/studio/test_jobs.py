@@ -1,6 +1,7 @@
 """Starting, stopping and deleting runs, with real processes and the files they leave."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from engine.errors import JudgeStudioError, LockedError, SettingsError, Workspac
 from engine.state import RunState, read_state, stop_requested, write_state
 from engine.workspace import RunFolder, Workspace, open_workspace, write_json
 from studio import jobs, notes
+from studio.tabs.home import Home, show_home
 from tests.sample_workspace import make_workspace
 
 _HOLD = """
@@ -135,6 +137,29 @@ def test_deleted_run_leaves_no_folder_and_all_pictures(tmp_path: Path) -> None:
     assert sorted(workspace.images.rglob("*.png")) == pictures
     with pytest.raises(WorkspaceError, match="gone already"):
         jobs.delete_run(workspace.run("shapes-01"))
+
+
+def test_home_shows_the_other_runs_while_one_is_being_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = make_workspace(tmp_path)
+    shutil.copytree(workspace.run("shapes-01").folder, workspace.runs_folder / "shapes-02")
+    shown: list[Home] = []
+    monkeypatch.setattr(jobs.shutil, "rmtree", lambda *_, **__: shown.append(show_home(workspace, None)))
+    jobs.delete_run(workspace.run("shapes-02"))
+    assert [run.name for run in workspace.runs()] == ["shapes-01"]
+    assert "shapes-01" in shown[0].runs
+
+
+def test_deletion_that_was_cut_short_is_finished_at_the_next_start(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        ours, theirs = (workspace.root / f".deleted-shapes-02-{pid}-1" for pid in (os.getpid(), other.pid))
+        for folder in (ours, theirs, workspace.root / ".deleted-odd"):
+            folder.mkdir()
+        jobs.sweep_deleted(workspace)
+        assert list(workspace.root.glob(".deleted-*")) == [theirs], "another process is deleting that one"
+        other.communicate(b"\n")
+    jobs.sweep_deleted(workspace)
+    assert not theirs.exists()
 
 
 def test_process_counts_as_starting_until_its_first_sign_of_life(tmp_path: Path) -> None:
