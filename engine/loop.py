@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.backends.base import BASE_JUDGE, Backend
 from engine.config import Settings
-from engine.errors import IdentityError, SourceError
+from engine.errors import IdentityError, ModelError, SourceError
 from engine.plan import run_plan
 from engine.progress import Progress
 from engine.prompts import PromptPack, load_pack
@@ -32,7 +32,7 @@ def open_model(settings: Settings, workspace: Path) -> Backend:
     """The backend that the settings name."""
     from engine.backends import open_backend
 
-    return open_backend(settings.model, workspace=workspace)
+    return open_backend(settings.model, workspace=workspace, rank=settings.train.rank)
 
 
 def run_loop(
@@ -132,6 +132,11 @@ class _Loop:
         if self._backend is None:
             self.progress.update(message=f"Loading {self.settings.model.base}")
             self._backend = self._opener(self.settings, self.run.workspace.root)
+            if not self._backend.continues:
+                raise ModelError(
+                    f"model.url: {self.settings.model.url} is no vLLM server, so the versions that a run trains cannot "
+                    "be loaded on it. Start vLLM there with --enable-lora, or set model.backend=vllm or transformers."
+                )
         for judge in judges:
             if judge != BASE_JUDGE and judge not in self._loaded:
                 self._backend.load_judge(judge, self.run.adapter(int(judge.removeprefix("judge-v"))))
@@ -217,7 +222,8 @@ class _Loop:
             self.progress.update(best=best)
             if is_new:
                 self.progress.event("iteration", seconds=seconds[-1], best=best)
-            if plateau(history, self.settings.loop.patience) and (is_new or not self._go_on):
+            went_on = self._go_on or self.run.stage(number + 1, "synthesize").folder.exists()
+            if plateau(history, self.settings.loop.patience) and (is_new or not went_on):
                 self.progress.update(
                     message=f"Stopped after iteration {number}: {self.settings.loop.patience} iterations without a gain"
                 )

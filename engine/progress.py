@@ -73,7 +73,8 @@ class Progress:
     def _set(self, **values: object) -> None:
         with self._guard:
             now = time.monotonic()
-            seconds = self.state.seconds + (now - self._beat)
+            worked = 0.0 if self.state.state == "queued" else now - self._beat
+            seconds = self.state.seconds + worked
             self._beat = now
             self.state = replace(self.state, heartbeat=time.time(), seconds=seconds, **values)  # type: ignore[arg-type]
             if now - self._written >= _WRITE_EVERY:

@@ -40,7 +40,8 @@ class OrderRuling:
     reasoning: str
     """The whole reply. In order BA it calls response b "A"."""
     prefers_a: float | None
-    """How likely the judge found response a at the point where it gave its verdict; None without a verdict."""
+    """How likely the judge found response a at the point where it gave its verdict; None without a verdict, or from a
+    server that cannot be asked."""
     tokens: int
 
 
@@ -170,7 +171,11 @@ def rule_many(
     replies = _by_key(backend, asked.values())
     chances = _by_key(
         backend,
-        [more for request in asked.values() if (more := ask_chance(request, replies[request.key].text)) is not None],
+        [
+            more
+            for request in asked.values()
+            if backend.continues and (more := ask_chance(request, replies[request.key].text)) is not None
+        ],
     )
     for one in comparisons:
         said = []

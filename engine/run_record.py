@@ -19,8 +19,10 @@ def create_run(run: RunFolder, settings: Settings) -> None:
 
     Raises `IdentityError` naming the first setting that differs, `LockedError` if the run is being worked on.
     """
+    before: dict[str, Any] = {}
     if run.config.exists():
         _check_same(run, settings)
+        before = run_record(run)
     if is_locked(run):
         raise LockedError(
             f"run '{run.name}': another process is working on it. Stop it with 'judge-studio stop {run.name}'."
@@ -28,8 +30,8 @@ def create_run(run: RunFolder, settings: Settings) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     record = {
         "settings": settings_as_dict(settings),
-        "libraries": library_versions(),
-        "model_fingerprint": model_fingerprint(settings.model.base),
+        "libraries": before.get("libraries") or library_versions(),
+        "model_fingerprint": before["model_fingerprint"] if before else model_fingerprint(settings.model.base),
     }
     write_text(run.config, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 

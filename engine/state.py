@@ -86,7 +86,7 @@ def append_event(run: RunFolder, event: str, **values: Any) -> None:
 def read_events(run: RunFolder, *, last: int | None = None) -> list[dict[str, Any]]:
     """Events in order; a line cut off by a crash is left out."""
     try:
-        lines = (run.folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (run.folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     except FileNotFoundError:
         return []
     events = []

@@ -233,7 +233,7 @@ class Worker:
             first = first or time.monotonic() - started
             text += piece
             tell("piece", judge=name, order=order, text=piece)
-        more = ask_chance(wanted, text)
+        more = ask_chance(wanted, text) if backend.continues else None
         chance = next(iter(backend.generate([more]))).choice_probabilities[0] if more is not None else None
         # A stream does not count its tokens, so it cannot tell a reply that was cut off.
         ruling = order_ruling(order, read_verdict(text), text, chance_first=chance, tokens=0)

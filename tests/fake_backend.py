@@ -41,6 +41,8 @@ def uniform(request: Request) -> Sequence[float]:
 class FakeBackend:
     """Keeps what it was asked in `requests` (flat) and `calls` (sizes of the `generate` calls)."""
 
+    continues = True
+
     def __init__(
         self, reply: Reply, *, choose: Choose = by_judge, shuffle: int | None = None, fail_after: int | None = None
     ) -> None:

@@ -12,10 +12,11 @@ _TINY_THREADS = 2
 cores mostly wait for each other. OMP_NUM_THREADS=1 lowers it, e.g. beside other work."""
 
 
-def open_backend(settings: ModelSettings, *, workspace: Path) -> Backend:
+def open_backend(settings: ModelSettings, *, workspace: Path, rank: int = 64) -> Backend:
     """The backend that the settings name, its model loaded or its server up.
 
-    `workspace` is the folder a server must be allowed to read images from. Raises `ModelError` or `BackendError`.
+    `workspace` is the folder a server must be allowed to read images from, `rank` the largest LoRA rank of the judge
+    versions that will be loaded. Raises `SettingsError`, `ModelError` or `BackendError`.
     """
     base = str(model_folder(settings.base) or settings.base)
     if settings.backend == "transformers":
@@ -29,7 +30,7 @@ def open_backend(settings: ModelSettings, *, workspace: Path) -> Backend:
         )
     from engine.backends.servers import open_server
 
-    return open_server(settings, base=base, workspace=workspace)
+    return open_server(settings, base=base, workspace=workspace, rank=rank)
 
 
 def _is_tiny(base: str) -> bool:

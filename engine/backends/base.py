@@ -74,6 +74,9 @@ class Backend(Protocol):
     `generate` raises `BackendError` when the model cannot go on and `ModelError` for an unknown judge version.
     """
 
+    continues: bool
+    """Whether a reply can be continued from a prefix and adapters be loaded, which not every server can."""
+
     def load_judge(self, judge: str, adapter: Path) -> None:
         """Make the PEFT folder `adapter` answer to the name `judge`. Loading a name twice is an error
         unless it is the same folder. Raises `ModelError` if it belongs to another base."""

@@ -37,9 +37,9 @@ _LOOKS_SPECIAL = re.compile(
 class OpenAIBackend:
     """See `Backend`. `model` is the base model's name on the server (None: the only one it serves).
 
-    `judges` maps judge versions to names the server knows already. `images` is "data" to send image bytes, "path" for
-    a server that may read the same files. `in_flight` bounds the requests under way. Raises `BackendError` when the
-    server cannot be reached and `ModelError` when it does not serve the model.
+    `judges` maps judge versions to names the server knows already. Images below the folder `readable` are sent as
+    paths, because the server may read them; all others as bytes. `in_flight` bounds the requests under way. Raises
+    `BackendError` when the server cannot be reached and `ModelError` when it does not serve the model.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class OpenAIBackend:
         model: str | None = None,
         base_name: str | None = None,
         judges: Mapping[str, str] | None = None,
-        images: Literal["data", "path"] = "data",
+        readable: Path | None = None,
         in_flight: int = 32,
         api_key: str | None = None,
         tries: int = 6,
@@ -58,16 +58,17 @@ class OpenAIBackend:
     ) -> None:
         self._door = HttpDoor(url, api_key=api_key, tries=tries, pause=pause, timeout=timeout)
         try:
-            served = self._served()
-            base = _pick_model(self._door.url, model, list(served))
+            rows = self._models()
+            base = _pick_model(self._door.url, model, [str(row.get("id")) for row in rows if not row.get("parent")])
         except BaseException:
             self._door.close()
             raise
-        self._is_vllm = any(owner == "vllm" for owner in served.values())
+        self._is_vllm = any(row.get("owned_by") == "vllm" for row in rows)
+        self.continues = self._is_vllm
         self._names = {BASE_JUDGE: base, **(judges or {})}
         self._base_name = base_name or self._names[BASE_JUDGE]
         self._folders: dict[str, Path] = {}
-        self._images = images
+        self._readable = readable.resolve() if readable else None
         self._in_flight = in_flight
 
     def load_judge(self, judge: str, adapter: Path) -> None:
@@ -81,7 +82,7 @@ class OpenAIBackend:
         check_base(judge, folder, self._base_name)
         # The name holds a hash of the weights: a server that saw another adapter under a name keeps its stale caches.
         name = f"{judge}-{fingerprint(judge, folder)}"
-        if name not in self._served():
+        if name not in [row.get("id") for row in self._models()]:
             self._load_on_server(judge, name, folder)
         self._names[judge] = name
         self._folders[judge] = folder
@@ -145,8 +146,10 @@ class OpenAIBackend:
         return samples
 
     def _choose(self, request: Request) -> Completion:
-        """The odds of the given next texts, read from the most likely next tokens."""
-        body = self._body(request, first=0, count=1)
+        """The odds of the given next texts, read from the most likely next tokens where the texts begin to differ."""
+        common = _shared_start(request.choices) if self.continues else ""
+        rests = tuple(choice[len(common) :] for choice in request.choices)
+        body = self._body(replace(request, prefix=request.prefix + common), first=0, count=1)
         body |= {"max_tokens": 1, "temperature": 1.0, "logprobs": True, "top_logprobs": _TOP_TOKENS}
         body = {name: value for name, value in body.items() if name not in ("top_p", "top_k", "stop")}
         answer = self._door.post("/chat/completions", body)
@@ -157,7 +160,7 @@ class OpenAIBackend:
             raise BackendError(
                 f"server {self._door.url}: gives no log-probabilities; choices need a server that does."
             ) from None
-        shares = choice_shares(request.choices, tokens)
+        shares = choice_shares(rests, tokens)
         best = max(range(len(shares)), key=shares.__getitem__)
         return Completion(
             key=request.key,
@@ -181,7 +184,8 @@ class OpenAIBackend:
             "max_tokens": sampling.max_tokens,
         }
         if self._is_vllm:
-            body |= {"top_k": sampling.top_k or -1, "return_token_ids": True}
+            # A model's own generation_config.json would fill in what is left out, and greedy would not be greedy.
+            body |= {"top_k": sampling.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}
             if sampling.stop:
                 body |= {"stop": list(sampling.stop), "include_stop_str_in_output": True}
         # Others drop the stop text from the reply without saying which it was: the reply is cut here instead.
@@ -190,7 +194,7 @@ class OpenAIBackend:
         return body
 
     def _continuation(self) -> dict[str, Any]:
-        if not self._is_vllm:
+        if not self.continues:
             raise BackendError(
                 f"server {self._door.url}: the standard has no way to continue a partial reply; "
                 "use a vLLM server or the transformers backend for this."
@@ -211,7 +215,7 @@ class OpenAIBackend:
         return messages
 
     def _image_url(self, image: Path) -> str:
-        if self._images == "path":
+        if self._readable is not None and image.resolve().is_relative_to(self._readable):
             return image.resolve().as_uri()
         try:
             data = image.read_bytes()
@@ -238,10 +242,9 @@ class OpenAIBackend:
             raise ModelError(f"judge '{request.judge}': is not loaded (loaded: {loaded}); load its adapter first.")
         return name
 
-    def _served(self) -> dict[str, str]:
-        """Models the server lists, with their owners ("vllm" on a vLLM server)."""
-        rows = self._door.get("/models").get("data") or []
-        return {str(row.get("id")): str(row.get("owned_by")) for row in rows}
+    def _models(self) -> list[dict[str, Any]]:
+        """What the server lists: "id", and on a vLLM server "owned_by": "vllm" and, for adapters, their "parent"."""
+        return list(self._door.get("/models").get("data") or [])
 
     def _load_on_server(self, judge: str, name: str, folder: Path) -> None:
         status, said = 404, ""
@@ -265,6 +268,12 @@ def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
     if wanted is None:
         raise ModelError(f"server {url}: serves {listed}; name one with model.served_name.")
     raise ModelError(f"server {url}: does not serve '{wanted}' but {listed}; set model.served_name.")
+
+
+def _shared_start(texts: Sequence[str]) -> str:
+    """What all the texts begin with, at least one character short of each."""
+    same = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in same)[: min(map(len, texts)) - 1]
 
 
 def _as_text(untrusted: str) -> str:

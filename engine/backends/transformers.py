@@ -40,6 +40,8 @@ class TransformersBackend:
     place of the one in the model's folder.
     """
 
+    continues = True
+
     def __init__(
         self,
         base: str | Path,

@@ -57,6 +57,7 @@ class VllmServer:
         patience: float = 900.0,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self.images = images
         self.key = secrets.token_hex(16)
         """The server answers nobody else on this machine."""
         port = _free_port()
@@ -69,6 +70,7 @@ class VllmServer:
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--enable-lora", "--max-lora-rank", str(max_rank), "--max-loras", str(max_judges)),
             *("--allowed-local-media-path", str(images.resolve())),
+            *("--generation-config", "vllm"),  # not the model's own: what a request does not say is neutral
             *(("--revision", revision) if revision else ()),
             *options,
         ]
@@ -157,7 +159,7 @@ class VllmBackend(OpenAIBackend):
     def __init__(self, server: VllmServer, *, base_name: str) -> None:
         self._server = server
         try:
-            super().__init__(server.url, base_name=base_name, images="path", api_key=server.key)
+            super().__init__(server.url, base_name=base_name, readable=server.images, api_key=server.key)
         except BaseException:
             server.stop()
             raise

@@ -118,7 +118,11 @@ def _opened(judges: list[JudgeRef], workspace: Workspace) -> Iterator[Backend]:
     """The backend of the judges' base model, closed at the end."""
     from engine.backends import open_backend
 
-    backend = open_backend(judges[0].settings.model, workspace=workspace.root)
+    backend = open_backend(
+        judges[0].settings.model,
+        workspace=workspace.root,
+        rank=max(judge.settings.train.rank for judge in judges),
+    )
     try:
         yield backend
     finally:

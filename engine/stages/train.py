@@ -133,7 +133,7 @@ def _fit(
 ) -> None:
     """Run the trainer; afterwards `adapter/` is there, whole. Raises `StopRequested` after saving a checkpoint."""
     progress.begin("train", total=None, unit="steps", message=f"Loading {settings.model.base} to train it")
-    from engine.training.fit import fit
+    from engine.training.fit import fit, free_device
 
     shutil.rmtree(unfinished_adapter(folder), ignore_errors=True)
     with Parts(folder, "steps", rows=_STEP_ROWS) as parts:
@@ -151,6 +151,7 @@ def _fit(
             parts=parts,
         )
     gc.collect()  # the trainer holds itself in circles, and the device is needed for evaluation
+    free_device()
     write_opinions(folder, {rows[number]["trace_id"]: value for number, value in opinions.items()})
     os.replace(unfinished_adapter(folder), folder.folder / "adapter")
     sync_folder(folder.folder)

@@ -23,7 +23,7 @@ from engine.records import ImageRow, Pair, Trace, seed_for
 from engine.run_record import run_settings
 from engine.stages.parts import Parts
 from engine.stages.train import train, training_rows, unfinished_adapter
-from engine.state import read_state, run_lock
+from engine.state import clear_stop, read_state, run_lock
 from engine.training.fit import fit
 from engine.workspace import RunFolder, open_workspace
 
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run = open_workspace(workspace_path(options.workspace), create=False).existing_run(options.run)
         with run_lock(run) if first else nullcontext():
+            if first:
+                clear_stop(run)  # the stop that made room for this; a new one is meant for this training
             share(run, options.iteration, first=first)
     except JudgeStudioError as error:
         if first:

@@ -88,7 +88,8 @@ class Collator:
         known = self._known.get(key)
         if known is None:
             known = self.encode(row)
-            if self._takes(known.ids.nbytes):
+            # Without its image in the cache, a row would hold pixels of its own that nobody counts.
+            if row["images"][0] in self._slots and self._takes(known.ids.nbytes):
                 self._known[key] = known
         return known
 

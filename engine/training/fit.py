@@ -75,6 +75,12 @@ def fit(
         return opinions(trainer.model, trainer.data_collator, rows) if trainer.args.world_size == 1 else {}
 
 
+def free_device() -> None:
+    """Give collected memory back to the GPU: a server that is started next would find it in use."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _trainer(
     rows: Sequence[Mapping[str, Any]],
     model: ModelSettings,

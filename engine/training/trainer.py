@@ -79,7 +79,7 @@ def training_arguments(settings: TrainSettings, *, folder: Path, device: str, se
     micro = min(settings.micro_batch_size, settings.batch_size)
     cuda = device == "cuda"
     recompute = cuda and parameters > _LARGE_MODEL
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=max(1, round(settings.batch_size / (micro * processes))),
@@ -107,6 +107,11 @@ def training_arguments(settings: TrainSettings, *, folder: Path, device: str, se
         report_to="none",
         disable_tqdm=True,
     )
+    # Several GPUs in one process would make the trainer split every batch among them: the batch would be larger than
+    # was asked for, and an image's patches would not follow its text. `accelerate launch` uses them all properly.
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
 
 
 class StageCallback(TrainerCallback):  # type: ignore[misc]

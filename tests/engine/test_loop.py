@@ -9,7 +9,7 @@ import pytest
 from engine.backends.base import BASE_JUDGE, Request
 from engine.catalog import open_catalog
 from engine.config import Settings, load_settings
-from engine.errors import BackendError, IdentityError, SourceError
+from engine.errors import BackendError, IdentityError, ModelError, SourceError
 from engine.loop import run_loop
 from engine.records import Instruction, Pair, Trace, VersionRow
 from engine.run_record import create_run, run_settings
@@ -156,9 +156,11 @@ def test_run_with_other_settings_is_refused_naming_the_setting(tmp_path: Path, b
 
 def test_base_model_whose_files_changed_is_refused(tmp_path: Path) -> None:
     folder = save_tiny_llava(tmp_path / "own", width=32, vision_layers=1, layers=1)
-    run = start(tmp_path, settings_for(folder))
+    settings = settings_for(folder)
+    run = start(tmp_path, settings)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "note": "edited"}))
+    create_run(run, settings)  # as every resume does
     with pytest.raises(IdentityError, match="changed since the run began"):
         run_loop(run, opener=lambda _settings, _root: FakeBackend(reply))
 
@@ -182,3 +184,26 @@ def test_run_at_its_plateau_goes_on_only_when_more_iterations_are_asked_for(tmp_
     assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply), go_on=True).iteration == 3
     finished = [event["iteration"] for event in read_events(run) if event["event"] == "iteration"]
     assert finished == [1, 2, 3]
+
+
+def test_iteration_broken_off_beyond_a_plateau_is_finished_by_a_plain_resume(tmp_path: Path, base: Path) -> None:
+    run = start(tmp_path, settings_for(base, **{"loop.iterations": 3, "loop.patience": 1}))
+    assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply)).iteration == 2
+
+    def stopping(_settings: Settings, _root: Path) -> FakeBackend:
+        backend = FakeBackend(reply)
+        backend.after = lambda count: request_stop(run) if count == 5 else None
+        return backend
+
+    assert run_loop(run, opener=stopping, go_on=True).state == "stopped"
+    assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply)).iteration == 3
+    assert run.stage(3, "evaluate").summary() is not None
+
+
+def test_server_that_loads_no_adapters_is_refused_before_anything_is_asked(tmp_path: Path, base: Path) -> None:
+    run = start(tmp_path, settings_for(base))
+    backend = FakeBackend(reply)
+    backend.continues = False
+    with pytest.raises(ModelError, match="no vLLM server"):
+        run_loop(run, opener=lambda _settings, _root: backend)
+    assert backend.requests == []

@@ -79,6 +79,20 @@ def test_combined_verdict_is_one_only_if_all_orders_agree(said):
     assert combine(orders) == expected
 
 
+def test_backend_that_cannot_continue_a_reply_leaves_the_chance_unknown():
+    backend = FakeBackend(sees)
+    backend.continues = False
+    ruling = rule(backend, PACK, image=None, question="q", a=GOOD, b=BAD, judge="judge-v0")
+    assert (ruling.verdict, ruling.prefers_a) == ("A", None)
+
+
+def test_file_may_hold_a_line_separator_within_a_text(tmp_path):
+    path = tmp_path / "c.jsonl"
+    path.write_text('{"question": "q", "a": "one\u2028two", "b": "x"}\n', encoding="utf-8")
+    ((found, _),) = read_comparisons(path)
+    assert found.a == "one\u2028two"
+
+
 def test_many_rulings_come_in_the_order_asked_though_replies_do_not():
     comparisons = [Comparison(key=str(number), image=None, question="q", a=GOOD, b=BAD) for number in range(20)]
     rulings = list(rule_many(FakeBackend(sees, shuffle=3), PACK, comparisons, judge="judge-v0"))

@@ -122,3 +122,14 @@ def read_state_unchecked(run: RunFolder) -> RunState:
 def test_own_process_is_not_seen_as_holding_another_run(run: RunFolder) -> None:
     assert os.getpid() > 0
     assert not is_locked(run)
+
+
+def test_waiting_for_the_device_is_no_working_time(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100, 1000, 10))
+    monkeypatch.setattr("engine.progress.time.monotonic", lambda: float(next(clock)))
+    progress = Progress(run, RunState(run="first", state="queued"))
+    progress.update(message="Waiting")
+    assert progress.state.seconds == 0
+    progress.update(state="running")
+    progress.update(message="Working")
+    assert progress.state.seconds == 10

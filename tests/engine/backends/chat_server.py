@@ -25,6 +25,8 @@ class Behaviour:
 
     models: dict[str, str] = field(default_factory=lambda: {"tiny": "vllm"})
     """Served names and their owners; adapters are added."""
+    parents: dict[str, str] = field(default_factory=dict)
+    """Adapter → its base model, as vLLM lists it."""
     key: str | None = None
     fail: list[int] = field(default_factory=list)
     """Status codes of the next answers, before it behaves."""
@@ -61,7 +63,11 @@ class Handler(BaseHTTPRequestHandler):
             return self._send({})
         if not self._may():
             return None
-        rows = [{"id": name, "owned_by": owner} for name, owner in self.behaviour.models.items()]
+        parents = self.behaviour.parents
+        rows = [
+            {"id": name, "owned_by": owner, "parent": parents.get(name)}
+            for name, owner in self.behaviour.models.items()
+        ]
         return self._send(
             {"data": rows} if self.path == "/v1/models" else {}, 200 if self.path == "/v1/models" else 404
         )
@@ -153,6 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         if not (Path(body["lora_path"]) / "adapter_config.json").is_file():
             return self._send({"error": "no adapter there"}, 400)
         self.behaviour.models[body["lora_name"]] = "vllm"
+        self.behaviour.parents[body["lora_name"]] = "tiny"
         return self._send("Success")
 
     def _may(self) -> bool:
@@ -195,7 +202,8 @@ def main() -> None:
     """As `python -m vllm.entrypoints.openai.api_server` would be called. Leaves its arguments and pids in files."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("-m", dest="module")
-    for name in ("--model", "--served-model-name", "--dtype", "--host", "--max-lora-rank", "--max-loras", "--revision"):
+    for name in ("--model", "--served-model-name", "--dtype", "--host", "--max-lora-rank", "--max-loras", "--revision",
+                 "--generation-config"):  # fmt: skip
         parser.add_argument(name)
     parser.add_argument("--port", type=int)
     parser.add_argument("--enable-lora", action="store_true")

@@ -142,10 +142,17 @@ def test_an_image_travels_as_bytes_before_the_text(backend, behaviour, scenes):
 
 
 def test_an_image_travels_as_a_path_where_the_server_reads_the_same_disk(url, behaviour, scenes):
-    backend = OpenAIBackend(url, images="path")
+    backend = OpenAIBackend(url, readable=scenes[0].parent)
     list(backend.generate([ask(image=scenes[0])]))
     shown = chats(behaviour)[0]["messages"][0]["content"][0]
     assert shown["image_url"]["url"] == f"file://{scenes[0].resolve()}"
+    backend.close()
+
+
+def test_an_image_outside_the_folder_a_server_may_read_travels_as_bytes(url, behaviour, scenes, tmp_path):
+    backend = OpenAIBackend(url, readable=tmp_path / "elsewhere")
+    list(backend.generate([ask(image=scenes[0])]))
+    assert chats(behaviour)[0]["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png;base64,")
     backend.close()
 
 
@@ -187,6 +194,23 @@ def test_choices_come_from_the_most_likely_tokens(backend):
     (found,) = backend.generate([ask(choices=("B", "A", "neither"))])
     assert found.choice_probabilities == pytest.approx((1 / 3, 2 / 3, 0))
     assert (found.text, found.tokens, found.sample) == ("A", 0, 0)
+
+
+def test_choices_are_compared_where_they_begin_to_differ(backend, behaviour):
+    (found,) = backend.generate([ask(prefix="So", choices=(" [[A]]", " [[B]]"))])
+    assert found.choice_probabilities == pytest.approx((2 / 3, 1 / 3))
+    assert found.text == " [[A]]"
+    (body,) = chats(behaviour)
+    assert body["messages"][-1] == {"role": "assistant", "content": "So [["}
+
+
+def test_a_server_that_lists_adapters_still_has_one_base_model(url, behaviour):
+    behaviour.models["judge-v1-0123"] = "vllm"
+    behaviour.parents["judge-v1-0123"] = "tiny"
+    backend = OpenAIBackend(url)
+    list(backend.generate([ask()]))
+    assert chats(behaviour)[0]["model"] == "tiny"
+    backend.close()
 
 
 def test_choices_without_log_probabilities_are_a_sentence(backend, behaviour):

@@ -44,6 +44,7 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         ModelSettings(backend="vllm", vllm_python=str(fake_vllm(tmp_path, first="sleep 1.2")), dtype="bfloat16"),
         base="org/tiny-vlm",
         workspace=tmp_path,
+        rank=100,
         report=told.append,
     )
     assert isinstance(backend, VllmBackend)
@@ -57,6 +58,8 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         assert options["host"] == "127.0.0.1"
         assert options["dtype"] == "bfloat16"
         assert options["enable_lora"] == "True"
+        assert options["max_lora_rank"] == "128"
+        assert options["generation_config"] == "vllm"
         assert options["allowed_local_media_path"] == str(tmp_path.resolve())
     finally:
         backend.close()
@@ -147,3 +150,8 @@ def test_the_server_ends_when_the_one_who_started_it_is_killed(tmp_path):
 def test_an_address_is_needed_for_a_server_that_runs_already(tmp_path):
     with pytest.raises(SettingsError, match=r"model\.url: is empty"):
         open_server(ModelSettings(backend="openai"), base="org/tiny", workspace=tmp_path)
+
+
+def test_a_rank_that_vllm_cannot_take_is_refused_before_it_starts(tmp_path):
+    with pytest.raises(SettingsError, match=r"train\.rank: is 700, but vLLM takes at most 512"):
+        open_server(ModelSettings(backend="vllm"), base="org/tiny", workspace=tmp_path, rank=700)

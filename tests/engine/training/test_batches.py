@@ -103,3 +103,11 @@ def test_rows_are_encoded_once(encoder, scenes, monkeypatch):
     monkeypatch.setattr(collator, "encode", None)  # a second encoding would raise
     again = collator([row(scenes[0]), row(scenes[0], said="[[B]]")])
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_row_whose_image_does_not_fit_the_cache_is_not_kept_either(encoder, scenes, monkeypatch):
+    monkeypatch.setattr("engine.training.batches._CACHE_BYTES", 10_000)
+    collator = Collator(encoder)
+    first = collator([row(scenes[0])])
+    assert collator._known == {}  # it would hold the pixels uncounted
+    assert collator([row(scenes[0])])["input_ids"].equal(first["input_ids"])

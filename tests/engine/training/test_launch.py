@@ -2,6 +2,7 @@
 
 import shutil
 
+from engine.state import request_stop
 from engine.training.__main__ import main
 from tests.made_run import made_run
 from tests.tiny_models import save_tiny_llava
@@ -10,6 +11,7 @@ from tests.tiny_models import save_tiny_llava
 def test_launch_trains_the_iteration_of_a_stopped_run_and_then_finds_it_done(tmp_path, capsys):
     run = made_run(tmp_path / "ws", save_tiny_llava(tmp_path / "tiny", width=64, vision_layers=1, layers=2))
     shutil.rmtree(run.stage(2, "train").folder)
+    request_stop(run)  # `judge-studio stop` came before, as the command's help says
     words = ["made", "2", "--workspace", str(tmp_path / "ws")]
     assert main(words) == 0
     summary = run.stage(2, "train").summary()
