@@ -38,6 +38,9 @@ class ModelSettings(_Group):
     url: str | None = _setting(None, "Address of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1.")
     served_name: str | None = _setting(None, "Name of the base model on that server; the base name if empty.")
     vllm_python: str | None = _setting(None, "Python of another environment that has vLLM; this one if empty.")
+    vllm_options: tuple[str, ...] = _setting(
+        (), "More options for a vLLM that is started, e.g. --max-model-len=8192, --tensor-parallel-size=2."
+    )
 
 
 class SourceSettings(_Group):

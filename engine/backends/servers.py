@@ -36,6 +36,7 @@ def open_server(
             dtype=settings.dtype,
             revision=settings.revision,
             max_rank=fitting[0],
+            options=settings.vllm_options,
             report=report,
         )
         return VllmBackend(server, base_name=base)

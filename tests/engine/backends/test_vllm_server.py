@@ -41,7 +41,11 @@ def started(images):
 def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp_path):
     told = []
     backend = open_server(
-        ModelSettings(backend="vllm", vllm_python=str(fake_vllm(tmp_path, first="sleep 1.2")), dtype="bfloat16"),
+        ModelSettings(
+            backend="vllm",
+            vllm_python=str(fake_vllm(tmp_path, first="sleep 1.2")),
+            vllm_options=("--dtype=float16",),
+        ),
         base="org/tiny-vlm",
         workspace=tmp_path,
         rank=100,
@@ -56,7 +60,7 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         assert options["module"] == "vllm.entrypoints.openai.api_server"
         assert options["model"] == options["served_model_name"] == "org/tiny-vlm"
         assert options["host"] == "127.0.0.1"
-        assert options["dtype"] == "bfloat16"
+        assert options["dtype"] == "float16"
         assert options["enable_lora"] == "True"
         assert options["max_lora_rank"] == "128"
         assert options["generation_config"] == "vllm"
