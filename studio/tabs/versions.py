@@ -28,6 +28,7 @@ from studio.sheet import card_html
 from studio.versions_view import PAGE_SIZE, Table
 
 _JUDGE = re.compile(r"judge-v\d{1,4}")
+_UNPROMOTE = "Unpromote"
 _EXPORT_SECONDS = 600.0
 """An adapter takes a second; merging it into a base of 11 billion parameters takes minutes."""
 
@@ -165,10 +166,12 @@ def build(page: Page) -> None:
     )
     turned.then(None, item, None, js=_SHOW_ITEM)
 
-    def choose_best(run: str | None, judge: str | None) -> Any:
-        return _said(promote_or_demote(page.workspace, run, judge))
+    def choose_best(run: str | None, judge: str | None, label: str) -> Any:
+        """What the button says is done, whatever another visitor has done since it was drawn."""
+        wanted = not label.startswith(_UNPROMOTE)
+        return _said(promote_or_demote(page.workspace, run, judge, wanted=wanted))
 
-    promote_button.click(choose_best, [page.run, newer], message, show_progress="hidden").then(
+    promote_button.click(choose_best, [page.run, newer, promote_button], message, show_progress="hidden").then(
         redraw, inputs, outputs, show_progress="hidden"
     )
 
@@ -252,12 +255,15 @@ def _said(text: str) -> Any:
 # --- what it does ------------------------------------------------------------------------------------------------
 
 
-def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None) -> str:
+def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None, *, wanted: bool) -> str:
     """Make RUN/best mean this version, or no longer; what to say. `judge` is untrusted."""
     try:
         folder = workspace.existing_run(run or "")
-        if judge and promoted_version(folder) == judge:
-            demote(folder)
+        if not wanted:
+            if promoted_version(folder) == judge:
+                demote(folder)
+            if (other := promoted_version(folder)) is not None:
+                return f"{folder.name}/best is {other}, which somebody chose meanwhile. It stays so."
             return f"{folder.name}/best is again the version that the statistics name, {best_judge(folder)}."
         promote(folder, judge or "")
     except JudgeStudioError as error:
@@ -363,7 +369,7 @@ def _nothing(choices: Choices, chosen: Chosen) -> Shown:
 
 
 def _promote_words(judge: str, promoted: str | None) -> str:
-    return f"Unpromote {judge}" if promoted == judge else f"Promote {judge}"
+    return f"{_UNPROMOTE} {judge}" if promoted == judge else f"Promote {judge}"
 
 
 def _foot(text: str) -> str:

@@ -17,7 +17,7 @@ from engine.versions import resolve_judge
 from engine.workspace import Workspace
 from studio import versions_view as view
 from studio.comparison import Chosen, choose, compare_verdicts, fate
-from studio.page import Page, create_page
+from studio.page import Page, create_page, signature
 from studio.tabs import versions as tab
 from studio.tabs.versions import Place, promote_or_demote, show_versions
 from studio.versions_view import Table
@@ -215,18 +215,36 @@ def test_tab_can_be_built_twice_in_one_process(workspace: Workspace) -> None:
 
 def test_promoted_version_is_what_run_best_means_until_it_is_unpromoted(workspace: Workspace) -> None:
     run = workspace.run("shapes-01")
-    assert "now means judge-v0" in promote_or_demote(workspace, "shapes-01", "judge-v0")
+    assert "now means judge-v0" in promote_or_demote(workspace, "shapes-01", "judge-v0", wanted=True)
     assert promoted_version(run) == best_judge(run) == "judge-v0"
     assert resolve_judge("shapes-01/best", workspace).version == "judge-v0"
     assert "again the version that the statistics name, judge-v1" in promote_or_demote(
-        workspace, "shapes-01", "judge-v0"
+        workspace, "shapes-01", "judge-v0", wanted=False
     )
     assert resolve_judge("shapes-01", workspace).version == "judge-v1"
 
 
+def test_second_visitors_promote_or_unpromote_does_what_the_button_says(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    for _ in range(2):
+        assert "now means judge-v1" in promote_or_demote(workspace, "shapes-01", "judge-v1", wanted=True)
+    promote(run, "judge-v0")
+    assert "best is judge-v0, which somebody chose" in promote_or_demote(
+        workspace, "shapes-01", "judge-v1", wanted=False
+    )
+    assert promoted_version(run) == "judge-v0"
+
+
+@pytest.mark.parametrize("name", ["versions", "training", "live"])
+def test_promotion_by_another_visitor_draws_the_tab_again(workspace: Workspace, name: str) -> None:
+    before = signature(workspace, name, "shapes-01")
+    promote(workspace.run("shapes-01"), "judge-v1")
+    assert signature(workspace, name, "shapes-01") != before
+
+
 @pytest.mark.parametrize("judge", ["judge-v7", "judge-v01", "../x", "judge-v²", "", None])
 def test_version_that_is_not_there_is_not_promoted(workspace: Workspace, judge: str | None) -> None:
-    assert "there is no" in promote_or_demote(workspace, "shapes-01", judge)
+    assert "there is no" in promote_or_demote(workspace, "shapes-01", judge, wanted=True)
     assert promoted_version(workspace.run("shapes-01")) is None
 
 
