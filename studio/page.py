@@ -178,36 +178,42 @@ def connect(page: Page, header: Any, heart: Any) -> None:
 
     `header` is the `gr.HTML` made with `FOLLOW_LINKS`; `heart` shows in words whether a run is active.
     """
-    visit = gr.State(0)
+    visit = gr.State((0, "home"))
     shown = gr.State(("", ()))
     beats = [heart, page.run, shown, *page.pulses.values()]
     places = [binding for binding in page.url.bindings if binding.component is not page.run]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    # Each click needs its own answer ("always_last" would repeat the first click's data), and one after the other:
+    # an older answer that came last would leave an older place.
+    moves: dict[str, Any] = {
+        **private, "trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": f"place {id(page)}",
+    }  # fmt: skip
 
-    def beat(tab: str, run: str | None, visit: int, shown: tuple[str, tuple[str, ...]]) -> list[Any]:
+    def beat(tab: str, run: str | None, visit: tuple[int, str], shown: tuple[str, tuple[str, ...]]) -> list[Any]:
         names = tuple(folder.name for folder in page.workspace.runs())
         active = active_runs(page.workspace)
         pulse = show_heart(active)
         head: list[Any] = [gr.skip(), gr.skip(), gr.skip()]
         chosen = run if run in names else names[0] if names else None
         if (pulse, names) != shown or chosen != run:
-            classes = run_classes(names)
-            head = [pulse, gr.update(choices=list(names), value=chosen, elem_classes=classes), (pulse, names)]
-        mark = f"{signature(page.workspace, tab, chosen, is_active=bool(active))} visit {visit}"
+            # A run that stays is not sent back: meanwhile the visitor may have chosen another.
+            value = {} if chosen == run else {"value": chosen}
+            head = [pulse, gr.update(choices=list(names), elem_classes=run_classes(names), **value), (pulse, names)]
+        mark = f"{signature(page.workspace, tab, chosen, is_active=bool(active))} visit {visit[0]}"
         return [*head, *(mark if name == tab else gr.skip() for name in page.pulses)]
 
     def go(query: Mapping[str, str], run: str | None) -> list[Any]:
         """Tab, bound values and beat in one answer: every round trip more is seen as an empty page."""
         tab = query.get("tab", "home")
         known = tab if tab in TABS else "home"
-        number = next(_VISITS)
+        place = (next(_VISITS), known)
         values = [_value(binding, {**query, "tab": known}.get(binding.key)) for binding in places]
         names = [folder.name for folder in page.workspace.runs()]
-        chosen = query.get("run") if query.get("run") in names else run
-        answer = beat(known, chosen, number, ("", ()))
-        if chosen in names:
-            answer[1] = gr.update(choices=names, value=chosen, elem_classes=run_classes(names))
-        return [gr.Tabs(selected=known), number, *values, *answer]
+        is_asked = query.get("run") in names
+        answer = beat(known, query["run"] if is_asked else run, place, ("", ()))
+        if is_asked:
+            answer[1] = gr.update(choices=names, value=query["run"], elem_classes=run_classes(names))
+        return [gr.Tabs(selected=known), place, *values, *answer]
 
     def loaded(request: gr.Request) -> list[Any]:
         return go(dict(request.query_params), None)
@@ -215,19 +221,24 @@ def connect(page: Page, header: Any, heart: Any) -> None:
     def followed(event: gr.EventData, run: str | None) -> list[Any]:
         return go(read_query(str(getattr(event, "query", ""))), run)
 
-    def opened(event: gr.SelectData, run: str | None, shown: tuple[str, tuple[str, ...]]) -> list[Any]:
-        tab = str(getattr(event, "id", "home"))
-        known = tab if tab in TABS else "home"
-        number = next(_VISITS)
-        return [known, number, *beat(known, run, number, shown)]
+    def opened(
+        event: gr.SelectData, tab: str, run: str | None, visit: tuple[int, str], shown: tuple[str, tuple[str, ...]]
+    ) -> list[Any]:
+        asked = str(getattr(event, "id", "home"))
+        known = asked if asked in TABS else "home"
+        place = (next(_VISITS), known)
+        # A link that was answered after this click has opened its own tab meanwhile: the later click wins.
+        is_moved = visit[1] != tab
+        return [gr.Tabs(selected=known) if is_moved else gr.skip(), known, place, *beat(known, run, place, shown)]
 
     outputs = [page.tabs, visit, *(binding.component for binding in places), *beats]
-    page.tabs.select(opened, [page.run, shown], [page.tab, visit, *beats], **private)
-    gr.on([page.timer.tick, page.run.change], beat, [page.tab, page.run, visit, shown], beats, **private)
+    page.tabs.select(opened, [page.tab, page.run, visit, shown], [page.tabs, page.tab, visit, *beats], **moves)
+    page.timer.tick(beat, [page.tab, page.run, visit, shown], beats, **private)
+    page.run.change(beat, [page.tab, page.run, visit, shown], beats, trigger_mode="always_last", **private)
     root = gr.context.Context.root_block
     assert root is not None
-    root.load(loaded, None, outputs, **private)
-    header.select(followed, page.run, outputs, **private)
+    root.load(loaded, None, outputs, **moves)
+    header.select(followed, page.run, outputs, **moves)
 
 
 FOLLOW_LINKS = """
@@ -297,7 +308,10 @@ def signature(workspace: Workspace, tab: str, run: str | None, *, is_active: boo
         return " ".join(marks)
     folder = workspace.run(run)
     if tab in ("home", "launch", "live"):
-        marks += [_stamp(other.folder / name) for other in workspace.runs() for name in ("state.json", "starting.json")]
+        files = ("state.json", "starting.json", "promoted.json")
+        marks += [_stamp(other.folder / name) for other in workspace.runs() for name in files]
+    if tab in ("versions", "training"):
+        marks.append(_stamp(folder.folder / "promoted.json"))
     if tab in ("pairs", "traces"):
         marks.append(_stamp(workspace.notes))
     return " ".join([*marks, *_stage_stamps(folder)])

@@ -1,5 +1,7 @@
 """The URL: it brings back exactly this run, tab and choice, and the back button works."""
 
+from typing import Any
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
@@ -33,3 +35,32 @@ def test_nonsense_in_the_url_shows_home(visit: Opener, sample_server: Server) ->
     query = "?tab=%3Cscript%3Ealert(1)%3C/script%3E&run=../../etc&pairs.page=NaN&launch.view=x&images.way=%00"
     page = visit(sample_server).open(query)
     page.get_by_role("heading", name="shapes-01").wait_for()
+
+
+def test_tab_clicked_while_another_one_is_on_its_way_is_drawn(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=home")
+    page.get_by_role("heading", name="shapes-01").wait_for()
+    held: list[Any] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.get_by_role("tab", name="Launch").click()
+    page.get_by_role("tab", name="Versions").click()
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
+    page.get_by_role("heading", name="Changed rulings").wait_for()
+    page.wait_for_url("**/*tab=versions*")
+
+
+def test_tab_clicked_while_a_link_is_on_its_way_stays_open(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=home")
+    page.get_by_role("heading", name="shapes-01").wait_for()
+    held: list[Any] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.get_by_role("link", name="New run").click()
+    page.get_by_role("tab", name="Versions").click()
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
+    page.wait_for_url("**/*tab=versions*")
+    expect(page.get_by_role("tab", name="Versions")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("heading", name="Changed rulings").wait_for()

@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 
 from engine.workspace import Workspace
-from studio.page import create_page, link, only_changed, read_query, signature
+from studio.page import connect, create_page, link, only_changed, read_query, signature
 from tests.sample_workspace import make_workspace
 
 
@@ -103,3 +103,13 @@ def test_image_url_of_an_odd_folder_is_percent_encoded(tmp_path: Path) -> None:
     assert " " not in url
     assert "<" not in url
     assert page.image_url(None) is None
+
+
+def test_beat_sends_a_run_only_where_the_one_it_was_asked_with_is_gone(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False) as app:
+        page = create_page(workspace)
+        connect(page, gr.HTML(), gr.HTML())
+    beat = next(listener.fn for listener in app.fns.values() if listener.name == "beat")
+    for run, sent in (("shapes-01", {}), ("gone", {"value": "shapes-01"}), (None, {"value": "shapes-01"})):
+        update = beat("home", run, (1, "home"), ("", ()))[1]
+        assert {key: value for key, value in update.items() if key == "value"} == sent
