@@ -329,11 +329,12 @@ _REPLAY = (
 )
 
 
-def replay_card(result: Replay, settings: SelectSettings) -> Html:
+def replay_card(result: Replay, settings: SelectSettings, *, run: str, iteration: int) -> Html:
     """Stored against replayed: kept traces and pairs, by reason code and by dimension."""
     kept, now = (result.stored or {}).get(KEPT, 0), result.replayed.get(KEPT, 0)
     sentence = (
-        f"With these settings {words.number(now)} of {words.plural(result.traces, 'trace')} would be trained on"
+        f"{run}, iteration {iteration}: with these settings {words.number(now)} of "
+        f"{words.plural(result.traces, 'trace')} would be trained on"
         + (f" instead of {words.number(kept)}: {words.number(result.gained)} more, {words.number(result.lost)} fewer"
            if result.stored else "")
         + f". They come from {words.plural(result.replayed_pairs, 'pair')}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.errors import JudgeStudioError
+from engine.errors import JudgeStudioError, UsageError
 from studio import cards, notes
 from studio.notes import Note
 from studio.page import Page, only_changed
@@ -70,14 +70,16 @@ def build(page: Page) -> None:
         "text": text, "flagged": flagged, "view": view, "at": at, "item": item,
     }  # fmt: skip
     place = [boxes[name] for name in _PLACE]
-    outputs = [kind, strategy, dimension, iteration, fate, at, item, drawer, note, flag, head, listed, detail, shown]
+    outputs = [
+        kind, strategy, dimension, iteration, fate, at, item, drawer, note, said, flag, head, listed, detail, shown,
+    ]  # fmt: skip
     inputs = [page.run, *place, shown]
 
     def show(run: str | None, wanted: Place, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
         now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted)
         if run is not None and now.place.iteration:
             shelf_of(page.catalog()).warm(run)
-        return _updates(now, before)
+        return _updates(now, run, before)
 
     def redraw(run: str | None, *values: Any) -> list[Any]:
         return show(run, _place(*values[:-1]), values[-1])
@@ -121,8 +123,10 @@ def build(page: Page) -> None:
     head.click(act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
     listed.click(_cleared, None, [text, flagged], show_progress="hidden")
 
-    def keep(run: str | None, chosen: str, words: str) -> Any:
+    def keep(run: str | None, chosen: str, words: str, before: tuple[tuple[str, ...], str, str]) -> Any:
         def change(name: str, pair: str) -> str:
+            if before[1] != _key(name, chosen):  # the run was changed and its note is still on its way
+                raise UsageError("note: another pair was chosen just now. Look at its note, then save again.")
             notes.save_note(page.workspace, name, pair, words)
             return "Note saved." if words.strip() else "Note removed."
 
@@ -136,9 +140,8 @@ def build(page: Page) -> None:
 
         return _said(page, run, chosen, change)
 
-    save.click(keep, [page.run, item, note], said, show_progress="hidden")
+    save.click(keep, [page.run, item, note, shown], said, show_progress="hidden")
     flag.click(mark, [page.run, item], said, show_progress="hidden").then(redraw, inputs, outputs, **quiet)
-    item.change(lambda: gr.update(value="", visible=False), None, said, show_progress="hidden")
     copy.click(None, None, None, js=_COPY)
 
 
@@ -156,10 +159,16 @@ def _read_choice(text: str) -> Any:
     return gr.update(choices=[(text, text)], value=text)
 
 
-def _updates(now: Shown, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
+def _key(run: str | None, item: str) -> str:
+    """Whose note the box holds: a copied run has pairs of the same ids."""
+    return f"{run or ''}/{item}"
+
+
+def _updates(now: Shown, run: str | None, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
     """What changed of the tab. A note that somebody is writing stays as long as its pair is chosen."""
     texts = (now.head, now.list, now.drawer)
-    another = now.place.item != before[1]
+    key = _key(run, now.place.item)
+    another = key != before[1]
     left = now.note or Note(text="", flagged=False)
     return [
         gr.update(choices=list(now.kinds), value=now.place.kind if now.place.kind in KINDS else ""),
@@ -171,9 +180,10 @@ def _updates(now: Shown, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
         now.place.item,
         gr.update(visible=bool(now.drawer)),
         left.text if another else gr.skip(),
+        gr.update(value="", visible=False) if another else gr.skip(),
         gr.update(value="Remove flag" if left.flagged else "Flag pair"),
         *only_changed(texts, before[0]),
-        (texts, now.place.item, now.place.text),
+        (texts, key, now.place.text),
     ]
 
 

@@ -163,14 +163,23 @@ def _build_replay(page: Page, iteration: Any) -> None:
     def again(run: str | None, number: str | None, *values: Any) -> str:
         return show_replay(page, run, number, values)
 
-    def begin(run: str | None, number: str | None) -> list[Any]:
-        """The run's own settings, and their result."""
+    def own(run: str | None) -> tuple[Any, ...]:
+        """The settings the run selects with."""
         try:
             known = stored_settings(page.workspace, run) if run else usual
         except JudgeStudioError:
             known = usual
-        values = tuple(getattr(known, name) for name in _REPLAYED)
+        return tuple(getattr(known, name) for name in _REPLAYED)
+
+    def begin(run: str | None, number: str | None) -> list[Any]:
+        """The run's own settings, and their result."""
+        values = own(run)
         return [*values, show_replay(page, run, number, values)]
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    elsewhere = cards.sheet(cards.sub("Another selection is chosen above. Change a setting to replay it."))
+    page.run.change(lambda run: [*own(run), elsewhere], page.run, [*boxes, result], **quiet)
+    iteration.change(lambda: elsewhere, None, result, **quiet)
 
     panel.expand(begin, [page.run, iteration], [*boxes, result], show_progress="minimal")
     gr.on(
@@ -192,6 +201,6 @@ def show_replay(page: Page, run: str | None, iteration: str | None, values: tupl
             {"select": {**kept, **dict(zip(_REPLAYED, values, strict=True))}}, where="replay"
         ).select
         outcome = replay(page.catalog(), page.workspace, run, int(place.iteration), settings)
-        return cards.sheet(replay_card(outcome, settings))
+        return cards.sheet(replay_card(outcome, settings, run=run, iteration=int(place.iteration)))
     except JudgeStudioError as error:
         return cards.sheet(cards.note(str(error), tone="error"))

@@ -123,16 +123,16 @@ def build(page: Page) -> None:
         numbers, command,
     ]  # fmt: skip
     outputs = [
-        *place[:5], promote_button, export_button, body, accuracy, dimension, *html, shown, before,
+        number, item, *place[:5], promote_button, export_button, body, accuracy, dimension, *html, shown, before,
     ]  # fmt: skip
 
     def redraw(run: str | None, *values: Any) -> list[Any]:
         *asked, texts, memory = values
-        wanted = _place(*asked)
+        wanted, kept = _place(*asked), [gr.skip(), gr.skip()]
         if memory[0] not in (None, run) and (wanted.older, wanted.newer) == tuple(memory[1:]):
-            wanted = Place(change=wanted.change)  # another run: its own usual comparison
+            wanted, kept = Place(change=wanted.change), ["", ""]  # another run: its own usual comparison, first page
         now = show_versions(page, run, wanted)
-        return _updates(now, run, wanted, texts)
+        return [*kept, *_updates(now, run, wanted, texts)]
 
     def turn(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
         *asked, texts, _ = values
@@ -152,18 +152,16 @@ def build(page: Page) -> None:
 
     def anew(run: str | None, *values: Any) -> list[Any]:
         """Another comparison begins on its first page."""
-        return ["", "", *redraw(run, *values[:5], "", "", *values[7:])]
+        return ["", "", *redraw(run, *values[:5], "", "", *values[7:])[2:]]
 
     inputs = [page.run, *place, shown, before]
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
     page.redraw("versions", redraw, inputs, outputs)
     gr.on(
         [box.input for box in (older, newer, benchmark, protocol, change)],
-        anew, inputs, [number, item, *outputs], **quiet,
+        anew, inputs, outputs, **quiet,
     )  # fmt: skip
-    turned = gr.on(
-        [changes.click, pager.click, item_card.click], turn, inputs, [number, item, *outputs], show_progress="hidden"
-    )
+    turned = gr.on([changes.click, pager.click, item_card.click], turn, inputs, outputs, show_progress="hidden")
     turned.then(None, item, None, js=_SHOW_ITEM)
 
     def choose_best(run: str | None, judge: str | None, label: str) -> Any:

@@ -3,13 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from engine.catalog import Catalog, open_catalog
 from engine.workspace import Workspace, open_workspace
 from studio import notes
+from studio.page import create_page
 from studio.pairs_view import Place, Shown, chosen_pair, fault, opened, show_pairs, step, turn
 from studio.queries.pairs import find_pair
+from studio.tabs import pairs as tab
 from tests.sample_workspace import make_pair, make_workspace, pair_id
 
 RUN = "shapes-01"
@@ -177,3 +180,24 @@ def test_unread_pair_says_that_no_ruling_was_made(catalog: Catalog) -> None:
     now = show(catalog, Place(item=item(3, 1)))
     assert "not ruled on yet" in now.list
     assert "No rulings yet. Judge starts after synthesize." in now.drawer
+
+
+def test_note_box_of_a_copied_run_holds_that_runs_note(catalog: Catalog) -> None:
+    place = Place(iteration="1", item=item(1, 3))
+    notes.save_note(catalog.workspace, RUN, pair_id(1, 3), "of the first run")
+    now = show(catalog, place)
+    ours = tab._updates(now, RUN, ((), "", ""))
+    assert "of the first run" in ours
+    assert "of the first run" not in tab._updates(now, RUN, ours[-1]), "what somebody is writing stays"
+    copied = tab._updates(replace(now, note=None), "copy", ours[-1])
+    assert copied[8] == "", "the pair has the same id in the copy, but no note"
+
+
+def test_note_that_is_still_another_runs_is_not_saved(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False) as app:
+        tab.build(create_page(workspace))
+    keep = next(listener.fn for listener in app.fns.values() if listener.name == "keep")
+    chosen = item(1, 3)
+    assert "save again" in keep(RUN, chosen, "old", ((), f"before/{chosen}", ""))["value"]
+    assert "Note saved" in keep(RUN, chosen, "new", ((), f"{RUN}/{chosen}", ""))["value"]
+    assert notes.read_note(workspace, RUN, pair_id(1, 3)).text == "new"

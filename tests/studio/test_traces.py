@@ -157,7 +157,8 @@ def test_replay_with_other_rule_keeps_what_select_would_keep(catalog: Catalog) -
     assert (outcome.gained, outcome.lost, outcome.traces) == (12, 0, 32)
     assert outcome.replayed_pairs == 7
     assert sum(outcome.replayed_kept.values()) == 24
-    html = replay_card(outcome, settings)
+    html = replay_card(outcome, settings, run=RUN, iteration=1)
+    assert "shapes-01, iteration 1: with these settings" in html
     assert "24 of 32 traces would be trained on instead of 12: 12 more, 0 fewer" in html
 
 
@@ -165,7 +166,8 @@ def test_replay_before_select_has_nothing_to_compare_with(catalog: Catalog) -> N
     outcome = replay(catalog, catalog.workspace, RUN, 2, stored_settings(catalog.workspace, RUN))
     assert outcome.stored is None
     assert outcome.replayed["agrees"] > 0
-    assert "instead of" not in replay_card(outcome, stored_settings(catalog.workspace, RUN))
+    settings = stored_settings(catalog.workspace, RUN)
+    assert "instead of" not in replay_card(outcome, settings, run=RUN, iteration=2)
 
 
 def test_replay_leaves_out_what_is_flagged_now(catalog: Catalog) -> None:

@@ -204,6 +204,16 @@ def test_every_update_has_its_component(page: Page) -> None:
     assert len(skipped) >= len(shown.cards) + 2, "what did not change is not sent again"
 
 
+def test_another_run_begins_on_its_first_page_without_an_item(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False) as app:
+        tab.build(create_page(workspace))
+    redraw = next(listener.fn for listener in app.fns.values() if listener.name == "redraw")
+    place = ["judge-v0", "judge-v1", "b", STRICT, "worse", "1", "item-2"]
+    same, other = (redraw("shapes-01", *place, (), (run, "judge-v0", "judge-v1")) for run in ("shapes-01", "copy"))
+    assert same[:2] == [gr.skip(), gr.skip()]
+    assert other[:2] == ["", ""]
+
+
 def test_tab_can_be_built_twice_in_one_process(workspace: Workspace) -> None:
     for _ in range(2):
         with gr.Blocks(analytics_enabled=False):
