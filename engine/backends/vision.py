@@ -65,7 +65,8 @@ class ImageFeatures:
     def joined(self, slots: Sequence[ImageSlot]) -> dict[str, Any]:
         """The forward argument for a batch whose prompts ask about `slots`, in this order (repeats allowed)."""
         parts = [slot.features for slot in slots]
-        fields = {name: _join([part.fields[name] for part in parts]) for name in parts[0].fields}
+        device = self._model.device
+        fields = {name: _moved(_join([part.fields[name] for part in parts]), device) for name in parts[0].fields}
         return {"image": parts[0].kind(**fields)}
 
     def _encode_alike(self, slots: list[ImageSlot]) -> None:
@@ -80,11 +81,17 @@ class ImageFeatures:
         shares = {name: _split(value, len(slots)) for name, value in fields.items()}
         for index, slot in enumerate(slots):
             slot.inputs = {name: value for name, value in slot.inputs.items() if not name.startswith(PIXELS)}
-            slot.features = Features(type(made), {name: share[index] for name, share in shares.items()})
+            # Host memory: hundreds of images wait their turn in a call, and the features of one can be 100 MB.
+            kept = {name: _moved(share[index], "cpu") for name, share in shares.items()}
+            slot.features = Features(type(made), kept)
 
 
 def _as_weights(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value.to(dtype) if value.is_floating_point() else value
+
+
+def _moved(value: Any, device: Any) -> Any:
+    return value.to(device) if isinstance(value, Tensor) else [_moved(entry, device) for entry in value]
 
 
 def _split(value: Any, count: int) -> list[Any]:
