@@ -79,8 +79,12 @@ def write_state(run: RunFolder, state: RunState) -> None:
 def append_event(run: RunFolder, event: str, **values: Any) -> None:
     """Add one line to events.jsonl."""
     line = json.dumps({"time": round(time.time(), 3), "event": event, **values}, ensure_ascii=False)
-    with (run.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    with (run.folder / "events.jsonl").open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # a crash cut the last line off; this one must not become part of it
+                file.write(b"\n")
+        file.write(f"{line}\n".encode())
 
 
 def read_events(run: RunFolder, *, last: int | None = None) -> list[dict[str, Any]]:

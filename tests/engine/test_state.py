@@ -74,6 +74,8 @@ def test_event_cut_off_by_a_crash_is_left_out(run: RunFolder) -> None:
     with (run.folder / "events.jsonl").open("a") as file:
         file.write('{"event": "beg')
     assert [event["event"] for event in read_events(run)] == ["begin"]
+    append_event(run, "start")  # not glued to the torn line
+    assert [event["event"] for event in read_events(run)] == ["begin", "start"]
 
 
 def test_device_is_held_by_one_at_a_time_and_says_by_whom() -> None:
