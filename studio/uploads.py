@@ -7,6 +7,7 @@ the hub's libraries, have no place in the web server, and a reload or restart of
 """
 
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -157,9 +158,9 @@ def take_in_settings(workspace: Workspace, settings: Mapping[str, Any]) -> str:
 def take_in_files(workspace: Workspace, files: Sequence[str]) -> str:
     """Keep uploaded files and start taking them in: several pictures, or one zip. The source's key.
 
-    Raises `UsageError` for no files, too many, or a zip among others.
+    Raises `UsageError` for no files, too many, or a zip among others, `WorkspaceError` if one cannot be kept.
     """
-    paths = [Path(name) for name in files]
+    paths = [Path(name) for name in dict.fromkeys(files)]  # Gradio stores files of equal name and content once
     zips = [path for path in paths if path.suffix.lower() == ".zip"]
     if not paths:
         raise UsageError("upload: no file was chosen. Choose pictures, or one zip of pictures.")
@@ -171,15 +172,27 @@ def take_in_files(workspace: Workspace, files: Sequence[str]) -> str:
         )
     label = f"upload {paths[0].name}" if len(paths) == 1 else f"upload of {len(paths)} files"
     folder = _new_folder(workspace, label)
-    if zips:
-        target = folder / "images.zip"
-        shutil.move(paths[0], target)
-        return _start(folder, label, {"kind": "zip", "path": str(target)})
-    kept = folder / "files"
-    kept.mkdir()
-    for path in paths:
-        shutil.move(path, kept / _free_name(kept, path.name))
-    return _start(folder, label, {"kind": "folder", "path": str(kept)})
+    kept = folder / ("images.zip" if zips else "files")
+    try:
+        if zips:
+            _keep(paths[0], kept)
+        else:
+            kept.mkdir()
+            for path in paths:
+                _keep(path, kept / _free_name(kept, path.name))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise WorkspaceError(f"upload: a file cannot be kept: {error.strerror or error}. Upload it again.") from error
+    return _start(folder, label, {"kind": "zip" if zips else "folder", "path": str(kept)})
+
+
+def _keep(path: Path, target: Path) -> None:
+    """A second name for the file, which takes no room. Its first stays, another visitor may have uploaded the same;
+    Gradio deletes it after a day."""
+    try:
+        os.link(path, target)
+    except OSError:  # a file system without links, or the file is gone, which copying says too
+        shutil.copyfile(path, target)
 
 
 def stop(workspace: Workspace, key: str) -> None:

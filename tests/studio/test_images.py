@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from engine.errors import JudgeStudioError, UsageError
+from engine.errors import JudgeStudioError, UsageError, WorkspaceError
 from engine.workspace import Workspace, open_workspace, read_json, write_json
 from studio import uploads
 from studio.page import create_page
@@ -64,7 +64,25 @@ def test_upload_of_good_and_bad_files_shows_counts_reasons_and_duplicates(worksp
     assert "SVG" in html
     assert "<img src=x" not in html
     assert html.count("gradio_api/file=") == 2
-    assert not list(sent.glob("*.png")), "uploads are moved, not copied"
+    assert all(name.stat().st_nlink == 2 for name in names), "what is kept of an upload takes no second room"
+
+
+def test_same_file_twice_in_one_drop_or_by_two_visitors_is_taken_in(workspace: Workspace, tmp_path: Path) -> None:
+    sent = str(picture(tmp_path / "sent" / "a.png"))
+    keys = [uploads.take_in_files(workspace, files) for files in ([sent, sent], [sent])]
+    for key in keys:
+        until_taken(key)
+    assert [(source.state, source.images, source.skipped) for source in uploads.sources(workspace)] == [
+        ("done", 1, 0),
+        ("done", 1, 0),
+    ]
+
+
+def test_upload_of_a_file_that_is_gone_says_so_and_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    files = [str(picture(tmp_path / "a.png")), str(tmp_path / "gone.png")]
+    with pytest.raises(WorkspaceError, match="Upload it again"):
+        uploads.take_in_files(workspace, files)
+    assert list(workspace.uploads.iterdir()) == []
 
 
 def test_one_zip_is_taken_in_as_a_zip(workspace: Workspace, tmp_path: Path) -> None:
