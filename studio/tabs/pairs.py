@@ -1,6 +1,6 @@
 """The Pairs tab: filter, page through, open, annotate and flag the pairs of a run. What it shows is `pairs_view`'s."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import gradio as gr
 
 from engine.errors import JudgeStudioError, UsageError
 from studio import cards, notes
+from studio.clicks import Clicks
 from studio.notes import Note
 from studio.page import Page, only_changed
 from studio.pairs_view import KINDS, Place, Shown, opened, show_pairs, step, turn
@@ -73,7 +74,8 @@ def build(page: Page) -> None:
     outputs = [
         kind, strategy, dimension, iteration, fate, at, item, drawer, note, said, flag, head, listed, detail, shown,
     ]  # fmt: skip
-    inputs = [page.run, *place, shown]
+    clicks = Clicks(outputs)
+    inputs, outputs = [page.run, *place, shown, *clicks.counts], [*outputs, *clicks.counts]
 
     def show(run: str | None, wanted: Place, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
         now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted)
@@ -88,10 +90,11 @@ def build(page: Page) -> None:
         """Another filter begins on its first page; the chosen pair stays."""
         return show(run, replace(_place(*values[:-1]), at=""), values[-1])
 
-    def left_box(run: str | None, *values: Any) -> list[Any]:
+    def left_box(run: str | None, *values: Any) -> Sequence[Any]:
         """Text that came without a key press (pasted by menu, dropped) is searched for when the box is left."""
-        is_new = _place(*values[:-1]).text != values[-1][2]
-        return anew(run, *values) if is_new else [gr.skip()] * len(outputs)
+        *asked, before, _, _ = values
+        is_new = _place(*asked).text != before[2]
+        return clicks.counted(anew)(run, *values) if is_new else [gr.skip()] * len(outputs)
 
     def act(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
         wanted, name = _place(*values[:-1]), str(getattr(event, "act", ""))
@@ -111,16 +114,18 @@ def build(page: Page) -> None:
         return show(run, wanted, values[-1])
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    page.redraw("pairs", redraw, inputs, outputs)
+    page.redraw("pairs", clicks.redrawn(redraw), inputs, outputs)
     gr.on(
         [kind.input, strategy.input, dimension.input, iteration.input, fate.input, flagged.input, text.input],
-        anew, inputs, outputs, **quiet,
+        clicks.counted(anew), inputs, outputs, **quiet,
     )  # fmt: skip
-    text.submit(anew, inputs, outputs, **quiet)
+    text.submit(clicks.counted(anew), inputs, outputs, **quiet)
     text.blur(left_box, inputs, outputs, **quiet)
-    view.input(redraw, inputs, outputs, **quiet)
-    gr.on([listed.click, detail.click], act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_KEEP)
-    head.click(act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
+    view.input(clicks.counted(redraw), inputs, outputs, **quiet)
+    gr.on([listed.click, detail.click], clicks.counted(act), inputs, outputs, show_progress="hidden").then(
+        None, None, None, js=_KEEP
+    )
+    head.click(clicks.counted(act), inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
     listed.click(_cleared, None, [text, flagged], show_progress="hidden")
 
     def keep(run: str | None, chosen: str, words: str, before: tuple[tuple[str, ...], str, str]) -> Any:
@@ -141,7 +146,9 @@ def build(page: Page) -> None:
         return _said(page, run, chosen, change)
 
     save.click(keep, [page.run, item, note, shown], said, show_progress="hidden")
-    flag.click(mark, [page.run, item], said, show_progress="hidden").then(redraw, inputs, outputs, **quiet)
+    flag.click(mark, [page.run, item], said, show_progress="hidden").then(
+        clicks.redrawn(redraw), inputs, outputs, **quiet
+    )
     copy.click(None, None, None, js=_COPY)
 
 

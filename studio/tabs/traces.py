@@ -8,6 +8,7 @@ import gradio as gr
 from engine.config import SelectSettings, parse_settings
 from engine.errors import JudgeStudioError
 from studio import cards
+from studio.clicks import Clicks
 from studio.page import Page, only_changed
 from studio.replay import replay, stored_settings
 from studio.settings_form import FormField, form_fields
@@ -51,7 +52,8 @@ def build(page: Page) -> None:
     everything: dict[str, Any] = {**boxes, "fate": fate, "pair": pair, "at": at}
     place = [everything[name] for name in _PLACE]
     outputs = [*place, funnel, head, listed, foot, shown]
-    inputs = [page.run, *place, shown]
+    clicks = Clicks(outputs)
+    inputs, outputs = [page.run, *place, shown, *clicks.counts], [*outputs, *clicks.counts]
 
     def show(run: str | None, wanted: Place, before: tuple[str, ...]) -> list[Any]:
         return _updates(show_traces(page.catalog(), page.workspace, page.image_url, run, wanted), before)
@@ -76,10 +78,10 @@ def build(page: Page) -> None:
         return show(run, wanted, values[-1])
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    page.redraw("traces", redraw, inputs, outputs)
-    gr.on([box.input for box in (fate, *boxes.values())], anew, inputs, outputs, **quiet)
-    gr.on([funnel.click, head.click, listed.click], act, inputs, outputs, show_progress="hidden")
-    foot.click(act, inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
+    page.redraw("traces", clicks.redrawn(redraw), inputs, outputs)
+    gr.on([box.input for box in (fate, *boxes.values())], clicks.counted(anew), inputs, outputs, **quiet)
+    gr.on([funnel.click, head.click, listed.click], clicks.counted(act), inputs, outputs, show_progress="hidden")
+    foot.click(clicks.counted(act), inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
 
 
 def _of_step(place: Place, key: str) -> Place:

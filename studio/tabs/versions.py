@@ -19,6 +19,7 @@ from engine.promotion import best_judge, demote, promote, promoted_version
 from engine.workspace import Workspace
 from studio import cards, charts, jobs, words
 from studio import versions_view as view
+from studio.clicks import Clicks
 from studio.comparison import CHANGES, Choices, Chosen, choose, compared
 from studio.page import Page, only_changed
 from studio.queries.scores import run_scores
@@ -154,14 +155,17 @@ def build(page: Page) -> None:
         """Another comparison begins on its first page."""
         return ["", "", *redraw(run, *values[:5], "", "", *values[7:])[2:]]
 
-    inputs = [page.run, *place, shown, before]
+    clicks = Clicks(outputs)
+    inputs, outputs = [page.run, *place, shown, before, *clicks.counts], [*outputs, *clicks.counts]
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    page.redraw("versions", redraw, inputs, outputs)
+    page.redraw("versions", clicks.redrawn(redraw), inputs, outputs)
     gr.on(
         [box.input for box in (older, newer, benchmark, protocol, change)],
-        anew, inputs, outputs, **quiet,
+        clicks.counted(anew), inputs, outputs, **quiet,
     )  # fmt: skip
-    turned = gr.on([changes.click, pager.click, item_card.click], turn, inputs, outputs, show_progress="hidden")
+    turned = gr.on(
+        [changes.click, pager.click, item_card.click], clicks.counted(turn), inputs, outputs, show_progress="hidden"
+    )
     turned.then(None, item, None, js=_SHOW_ITEM)
 
     def choose_best(run: str | None, judge: str | None, label: str) -> Any:
@@ -170,7 +174,7 @@ def build(page: Page) -> None:
         return _said(promote_or_demote(page.workspace, run, judge, wanted=wanted))
 
     promote_button.click(choose_best, [page.run, newer, promote_button], message, show_progress="hidden").then(
-        redraw, inputs, outputs, show_progress="hidden"
+        clicks.redrawn(redraw), inputs, outputs, show_progress="hidden"
     )
 
     def export(run: str | None, judge: str | None) -> list[Any]:
