@@ -314,6 +314,8 @@ def fault(pair: PairRow) -> str:
     """The designed fault in one sentence; for a dropped pair, why it was dropped."""
     if pair.dropped is not None:
         return f"Dropped by synthesize: {WHY_DROPPED.get(pair.dropped, pair.dropped)}"
+    if pair.strategy == "oracle":
+        return "The preferred response gives the source's answer, the degraded one another."
     if pair.kind == "closed":
         return _vote_sentence(pair.votes)
     what = f"{pair.altered}, in the degraded response" if pair.altered else "one detail of the response is changed"

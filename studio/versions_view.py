@@ -137,7 +137,11 @@ def accuracy_sentence(table: Table, chosen: Chosen, result: Compared, best: str,
 def _clearly(gain: Gain) -> str:
     if gain.excludes_zero:
         return "is a clear gain"
-    return "is a clear loss" if gain.high < 0 and gain.p < 0.05 else "does not exclude zero"
+    return "is a clear loss" if _is_loss(gain) else "is not clear: interval and test do not both exclude zero"
+
+
+def _is_loss(gain: Gain) -> bool:
+    return gain.high < 0 and gain.p < 0.05
 
 
 def dimension_rows(table: Table, chosen: Chosen, result: Compared) -> list[DimensionDots]:
@@ -155,7 +159,7 @@ def _dots(table: Table, chosen: Chosen, result: Compared, name: str) -> Dimensio
         older=(old.accuracy, old.low, old.high) if old else None,
         newer=(new.accuracy, new.low, new.high) if new else None,
         gain=gain.gain if gain else None,
-        gain_excludes_zero=bool(gain and _clearly(gain) != "does not exclude zero"),
+        gain_excludes_zero=gain is not None and (gain.excludes_zero or _is_loss(gain)),
     )
 
 
@@ -167,13 +171,13 @@ def dimension_sentence(result: Compared) -> str:
     """Which dimensions changed clearly."""
     parts = {name: gain for name, gain in result.gains.items() if name != ALL and not name.startswith("kind:")}
     up = [name for name, gain in parts.items() if gain.excludes_zero]
-    down = [name for name, gain in parts.items() if _clearly(gain) == "is a clear loss"]
+    down = [name for name, gain in parts.items() if _is_loss(gain)]
     said = [f"{_listed(names)} clearly {word}." for names, word in ((up, "improved"), (down, "got worse")) if names]
     if not parts:
         return "No paired test for this choice."
     rest = [name for name in parts if name not in (*up, *down)]
     if not said:
-        return "No dimension changed clearly: every paired interval includes zero."
+        return "No dimension changed clearly: none has interval and test both excluding zero."
     if rest:
         others = _listed(rest) if len(rest) <= 3 else f"the other {len(rest)} dimensions"
         said.append(f"{others[:1].upper()}{others[1:]} did not change clearly.")

@@ -54,7 +54,7 @@ class Vote:
     answer: str
     count: int
     part: str
-    """"p" the majority, "d" the answer used as degraded, "" any other."""
+    """"p" the preferred answer, "d" the answer used as degraded, "" any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +82,12 @@ class PairDetail:
     has_next: bool = True
 
 
-def read_votes(votes: str | None, degraded: str) -> list[Vote]:
+def read_votes(votes: str | None, degraded: str, *, preferred: str | None = None) -> list[Vote]:
     """Rows of the histogram from the table's JSON, most frequent first, rare answers summed up as "other".
 
-    Unreadable JSON gives no rows. The degraded row is the most frequent other answer that `degraded` states.
+    Unreadable JSON gives no rows. The preferred row is the first, or with `preferred` (where the votes did not
+    decide) the most frequent answer that it states and `degraded` does not. The degraded row is the most frequent
+    other answer that `degraded` states.
     """
     try:
         counts = json.loads(votes or "{}")
@@ -95,12 +97,19 @@ def read_votes(votes: str | None, degraded: str) -> list[Vote]:
         return []
     pairs = [(str(answer), count) for answer, count in counts.items() if isinstance(count, int) and count > 0]
     pairs.sort(key=lambda row: -row[1])
-    chosen = next((answer for answer, _ in pairs[1:] if _states(degraded, answer)), None)
-    rows = [
-        Vote(answer=answer, count=count, part="p" if place == 0 else "d" if answer == chosen else "")
-        for place, (answer, count) in enumerate(pairs)
-    ]
-    return _with_other(rows)
+    answers = [answer for answer, _ in pairs]
+    if preferred is None:
+        right = next(iter(answers), None)
+    else:
+        right = next((one for one in answers if _states(preferred, one) and not _states(degraded, one)), None)
+    wrong = next((one for one in answers if one != right and _states(degraded, one)), None)
+    parts = {wrong: "d", right: "p"}
+    return _with_other([Vote(answer=answer, count=count, part=parts.get(answer, "")) for answer, count in pairs])
+
+
+def _votes(card: PairCard) -> list[Vote]:
+    """Of an oracle pair the source's answer is preferred, however few samples gave it."""
+    return read_votes(card.votes, card.degraded, preferred=card.preferred if card.strategy == "oracle" else None)
 
 
 def _states(text: str, answer: str) -> bool:
@@ -111,13 +120,13 @@ def _states(text: str, answer: str) -> bool:
 def _with_other(rows: list[Vote]) -> list[Vote]:
     if len(rows) <= VOTE_ROWS:
         return rows
-    shown = [row for place, row in enumerate(rows) if place < VOTE_ROWS - 1 or row.part == "d"]
+    shown = [row for place, row in enumerate(rows) if place < VOTE_ROWS - 1 or row.part]
     rest = sum(row.count for row in rows) - sum(row.count for row in shown)
     return [*shown, Vote(answer="other", count=rest, part="")] if rest else shown
 
 
 def vote_histogram(rows: Sequence[Vote]) -> Html:
-    """One cell per sampled answer: majority green, the degraded one red, the rest grey, counts at the right."""
+    """One cell per sampled answer: preferred green, degraded red, the rest grey, counts at the right."""
     if not rows:
         return EMPTY
     total = sum(row.count for row in rows)
@@ -159,7 +168,7 @@ def pair_card(card: PairCard, *, selected: bool = False) -> Html:
         "article",
         head,
         _responses(card, limit=LONG_RESPONSE),
-        vote_histogram(read_votes(card.votes, card.degraded)),
+        vote_histogram(_votes(card)),
         foot,
         class_="st-card is-on" if selected else "st-card",
     )
@@ -212,7 +221,7 @@ def pair_drawer(detail: PairDetail) -> Html:
             element("div", picture(card.src, "Image of the pair", width=card.width, zoom=True), class_="st-large"),
             element("p", esc(card.question), class_="st-card-q", dir="auto"),
             _responses(card, limit=4000),
-            vote_histogram(read_votes(card.votes, card.degraded)),
+            vote_histogram(_votes(card)),
         ),
         element("section", element("h3", Html("Designed fault")), element("p", esc(detail.fault), class_="st-sub")),
         _rulings(detail),

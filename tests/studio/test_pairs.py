@@ -121,6 +121,8 @@ def test_fault_of_a_closed_pair_counts_the_votes(catalog: Catalog) -> None:
     assert fault(pair) == "9 of 16 samples answered “three”; the degraded response gives another answer."
     for odd in (None, "", "[]", "{}", "nonsense", '{"a": "b"}'):
         assert fault(replace(pair, votes=odd)).startswith("The preferred response gives")
+    oracle = "The preferred response gives the source's answer, the degraded one another."
+    assert fault(replace(pair, strategy="oracle")) == oracle
 
 
 def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import gradio as gr
 import pytest
 
 from engine.errors import JudgeStudioError
+from engine.intervals import Gain
 from engine.judging import names_preferred
 from engine.metrics import BOTH_ORDERS_MEAN, STRICT
 from engine.promotion import best_judge, promote, promoted_version
@@ -16,7 +17,7 @@ from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow
 from engine.versions import resolve_judge
 from engine.workspace import Workspace
 from studio import versions_view as view
-from studio.comparison import Chosen, choose, compare_verdicts, fate
+from studio.comparison import Chosen, Compared, choose, compare_verdicts, fate
 from studio.page import Page, create_page, signature
 from studio.tabs import versions as tab
 from studio.tabs.versions import Place, promote_or_demote, show_versions
@@ -146,6 +147,17 @@ def test_figure_draws_one_protocol_and_one_benchmark_only_and_the_blind_control_
     assert names == {"shorter wins", "image-blind v10"}
     dashed = [trace for trace in figure.data if trace.line.dash]
     assert sorted(trace.y[0] for trace in dashed) == [0.3, 0.57]
+
+
+def test_interval_and_test_that_disagree_are_said_to_disagree() -> None:
+    odd = Gain(gain=0.1, low=0.02, high=0.2, p=0.08, n=20)
+    result = Compared(gains={"all": odd, "count": odd}, changes=(), items=20)
+    chosen = Chosen(older="judge-v0", newer="judge-v2", benchmark="b", protocol=STRICT)
+    sentence = view.accuracy_sentence(Table(SCORES, chosen), chosen, result, "judge-v0", is_promoted=False)
+    assert "is not clear: interval and test do not both exclude zero." in sentence
+    assert view.dimension_sentence(result) == (
+        "No dimension changed clearly: none has interval and test both excluding zero."
+    )
 
 
 def test_control_within_the_interval_is_said_below_the_chart() -> None:

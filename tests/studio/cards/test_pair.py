@@ -23,6 +23,17 @@ def test_votes_beyond_four_answers_sum_up_as_other_but_never_hide_the_degraded_o
     ]
 
 
+def test_votes_of_an_oracle_pair_mark_the_answer_the_preferred_response_states() -> None:
+    votes = json.dumps({"3": 12, "2": 6, "1": 5, "0": 4, "4": 2})
+    rows = read_votes(votes, "I count 3.", preferred="I count 4, not 3.")
+    assert [(row.answer, row.part) for row in rows] == [("3", "d"), ("2", ""), ("1", ""), ("4", "p"), ("other", "")]
+
+    shown = pair_card(
+        pair("x", strategy="oracle", votes='{"3": 12, "4": 4}', preferred="It is 4.", degraded="It is 3.")
+    )
+    assert shown.index('class="is-d"') < shown.index('class="is-p"')
+
+
 def test_votes_that_are_no_counts_give_no_histogram() -> None:
     for votes in (None, "", "not json", "[1]", '{"a": "many"}', '{"a": -1}'):
         assert vote_histogram(read_votes(votes, "a")) == ""
