@@ -19,7 +19,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -30,6 +30,7 @@ from engine.errors import JudgeStudioError
 from engine.state import ALIVE, read_state
 from engine.workspace import RunFolder, Workspace
 from studio import cards, words
+from studio.uploads import sources
 
 if TYPE_CHECKING:
     from engine.catalog import Catalog
@@ -199,7 +200,7 @@ def connect(page: Page, header: Any, heart: Any) -> None:
             # A run that stays is not sent back: meanwhile the visitor may have chosen another.
             value = {} if chosen == run else {"value": chosen}
             head = [pulse, gr.update(choices=list(names), elem_classes=run_classes(names), **value), (pulse, names)]
-        mark = f"{signature(page.workspace, tab, chosen, is_active=bool(active))} visit {visit[0]}"
+        mark = f"{signature(page.workspace, tab, chosen, active)} visit {visit[0]}"
         return [*head, *(mark if name == tab else gr.skip() for name in page.pulses)]
 
     def go(query: Mapping[str, str], run: str | None) -> list[Any]:
@@ -294,15 +295,17 @@ def only_changed(values: Sequence[str], before: Sequence[str]) -> list[Any]:
     return [gr.skip() if value == old else value for value, old in zip(values, known, strict=False)]
 
 
-def signature(workspace: Workspace, tab: str, run: str | None, *, is_active: bool = False) -> str:
-    """Changes when what `tab` shows of `run` changed on disk. A few dozen `stat` calls, no file is read.
+def signature(workspace: Workspace, tab: str, run: str | None, active: Collection[str] = ()) -> str:
+    """Changes when what `tab` shows of `run` changed on disk, or a process it shows at work ended without a word.
 
-    While a run `is_active`, it also changes with time where ages are shown.
+    A few dozen `stat` calls; only the records of taken-in sources are read. While runs are `active`, it also changes
+    with time where ages are shown.
     """
     marks = [run or "", _stamp(workspace.runs_folder)]
     if tab == "images":
         marks += [_stamp(path) for path in sorted(workspace.uploads.glob("*/source.json"))]
-    if tab in ("home", "launch", "live") and is_active:
+        marks += [f"{source.key} {source.state}" for source in sources(workspace)]
+    if tab in ("home", "launch", "live") and active:
         marks.append(str(int(time.monotonic() / POLL_SECONDS)))
     if run is None:
         return " ".join(marks)
@@ -312,6 +315,8 @@ def signature(workspace: Workspace, tab: str, run: str | None, *, is_active: boo
         marks += [_stamp(other.folder / name) for other in workspace.runs() for name in files]
     if tab in ("versions", "training"):
         marks.append(_stamp(folder.folder / "promoted.json"))
+    if tab == "training":
+        marks.append(str(run in active))
     if tab in ("pairs", "traces"):
         marks.append(_stamp(workspace.notes))
     return " ".join([*marks, *_stage_stamps(folder)])

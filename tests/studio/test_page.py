@@ -1,11 +1,14 @@
 """The place: URL text ↔ component values, the signal to draw again, links."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import gradio as gr
+import psutil
 import pytest
 
-from engine.workspace import Workspace
+from engine.workspace import Workspace, write_json
 from studio.page import connect, create_page, link, only_changed, read_query, signature
 from tests.sample_workspace import make_workspace
 
@@ -83,6 +86,21 @@ def test_signature_changes_when_a_part_is_added_and_not_otherwise(workspace: Wor
 
 def test_signature_of_a_run_deleted_this_instant_is_no_error(workspace: Workspace) -> None:
     assert signature(workspace, "pairs", "never-there")
+
+
+def test_signature_changes_when_a_process_ends_without_writing_anything(workspace: Workspace) -> None:
+    working = signature(workspace, "training", "shapes-01", ["shapes-01"])
+    assert working == signature(workspace, "training", "shapes-01", ["other", "shapes-01"])
+    assert working != signature(workspace, "training", "shapes-01", ["other"])
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        born = psutil.Process(child.pid).create_time()
+        (workspace.uploads / "photos").mkdir(parents=True)
+        write_json(workspace.uploads / "photos" / "source.json", {"state": "running", "pid": child.pid, "born": born})
+        working = signature(workspace, "images", None)
+        assert working == signature(workspace, "images", None)
+        child.communicate(b"\n")
+    assert working != signature(workspace, "images", None)
 
 
 def test_cards_that_did_not_change_are_not_sent_again() -> None:
