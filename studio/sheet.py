@@ -33,12 +33,29 @@ element.addEventListener('click', (event) => {
   }
   act(event.target);
 });
+const about = (details) => {
+  const card = details.closest('article, section');
+  const image = card && card.querySelector('img');
+  return image ? image.getAttribute('src') : '';
+};
+element.addEventListener('click', (event) => {
+  const summary = event.target.closest('summary');
+  if (summary) summary.parentNode._choice = {open: !summary.parentNode.open, about: about(summary.parentNode)};
+}, true);
+new MutationObserver((changes) => changes.forEach(({target}) => {
+  if (target._choice && target._choice.about !== about(target)) delete target._choice;
+  if (target._choice && target.open !== target._choice.open) target.open = target._choice.open;
+})).observe(element, {subtree: true, attributes: true, attributeFilter: ['open']});
 element.addEventListener('keydown', (event) => {
   const zoomed = event.key === 'Escape' && element.querySelector('.is-zoomed');
   if (zoomed) { event.stopPropagation(); zoomed.classList.remove('is-zoomed'); }
 });
 """
-"""Runs once per component: one delegated listener for clicks; Copy and zoom work without asking the server."""
+"""Runs once per component: one delegated listener for clicks; Copy and zoom work without asking the server.
+
+An update takes away every attribute that the new HTML lacks, so what a visitor opened or closed is put back, unless
+the element meanwhile shows something about another image.
+"""
 
 KEY_SCRIPT = """
 document.addEventListener('keydown', (event) => {

@@ -82,3 +82,41 @@ def test_copy_puts_the_command_alone_into_the_clipboard(page: Any) -> None:
     assert page.evaluate("copied").strip() == "judge-studio run \\\n  --preset <shapes>"
     assert page.locator("[data-copy]").inner_text() == "Copied"
     assert page.evaluate("said") == []
+
+
+def _log(src: str, lines: int, *, opened: bool = False) -> str:
+    """As `launch_view` and the traces build it; an update is patched into what is there, as Gradio does."""
+    is_open = " open" if opened else ""
+    return f"<article><img src='{src}'><details{is_open}><summary>Log</summary><pre>{lines}</pre></details></article>"
+
+
+_PATCH = """(html) => {
+  const now = document.querySelector('#root'), next = document.createElement('div');
+  next.innerHTML = html;
+  const [a, b] = [now, next].map((one) => one.querySelector('details'));
+  now.querySelector('img').setAttribute('src', next.querySelector('img').getAttribute('src'));
+  if (!b.hasAttribute('open')) a.removeAttribute('open'); else a.setAttribute('open', '');
+  a.querySelector('pre').textContent = b.querySelector('pre').textContent;
+}"""
+
+
+def test_what_somebody_opened_or_closed_stays_so_when_its_text_grows(page: Any) -> None:
+    _show(page, cards.Html(_log("/a.png", 1)))
+    log = page.locator("details pre")
+
+    page.locator("summary").click()
+    page.evaluate(_PATCH, _log("/a.png", 2))
+    assert (log.is_visible(), log.inner_text()) == (True, "2")
+
+    page.locator("summary").click()
+    page.evaluate(_PATCH, _log("/a.png", 3, opened=True))
+    assert not log.is_visible()
+
+
+def test_what_was_opened_on_one_card_is_not_open_on_the_next(page: Any) -> None:
+    _show(page, cards.Html(_log("/a.png", 1)))
+
+    page.locator("summary").click()
+    page.evaluate(_PATCH, _log("/b.png", 2))
+
+    assert not page.locator("details pre").is_visible()
