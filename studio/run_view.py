@@ -223,7 +223,7 @@ def main_action(view: RunView) -> Action:
     if view.shown_state == "failed":
         return Action(label="Show the error", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
     best = view.state.best
-    values = {"versions.old": "judge-v0", "versions.new": best} if best and best != "judge-v0" else {}
+    values = {"versions.older": "judge-v0", "versions.newer": best} if best and best != "judge-v0" else {}
     label = f"Compare judge-v0 with {best}" if values else "Compare the versions"
     return Action(label=label, url=link("versions", view.name, values), kind="main")
 

@@ -107,7 +107,7 @@ EmptyPlace = Literal["pairs", "pairs-filtered", "traces", "versions", "live"]
 _EMPTY: dict[str, tuple[str, Action | None]] = {
     "pairs": (
         "No pairs yet. They appear while synthesize runs.",
-        Action(label="Open Launch", act="go", key="launch", kind="main"),
+        Action(label="Open Launch", url="?tab=launch", kind="main"),
     ),
     "pairs-filtered": ("No pair matches.", Action(label="Clear filters", act="clear", kind="main")),
     "traces": ("No rulings yet. Judge starts after synthesize.", None),

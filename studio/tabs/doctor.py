@@ -10,7 +10,7 @@ import gradio as gr
 from engine import doctor
 from engine.doctor import Fact
 from engine.workspace import Workspace
-from studio import cards
+from studio import cards, jobs
 from studio.cards import Check
 from studio.page import Page
 from studio.sheet import card_html
@@ -71,5 +71,5 @@ def show_doctor(workspace: Workspace, device: Sequence[Fact], *, is_asking: bool
             if fact.topic == topic
         ]
         panels.append(cards.panel(cards.doctor_table(checks), title=title))
-    command = cards.panel(cards.padded(cards.command("judge-studio doctor")))
+    command = cards.panel(cards.padded(cards.command(jobs.command_line("doctor", [], workspace))))
     return cards.sheet(cards.element("div", *panels, command, class_="st-stack"))

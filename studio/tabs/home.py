@@ -45,7 +45,7 @@ def build(page: Page) -> None:
     shown = gr.State(())
     message = card_html(visible=False)
     # The first page of all needs nothing read, so it is there before the page has asked anything.
-    run_card = card_html("" if page.workspace.runs() else cards.sheet(_empty()))
+    run_card = card_html("" if page.workspace.runs() else cards.sheet(_empty(page.workspace)))
     runs_card = card_html()
 
     def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:
@@ -121,7 +121,7 @@ def show_home(workspace: Workspace, run: str | None) -> Home:
     """The tab as HTML: the chosen run (the newest if it is gone), and the table of runs."""
     found = workspace.runs()
     if not found:
-        return Home(run=cards.sheet(_empty()), runs="")
+        return Home(run=cards.sheet(_empty(workspace)), runs="")
     chosen = next((folder for folder in found if folder.name == run), found[0])
     view = view_of(chosen)
     rows = [
@@ -183,15 +183,16 @@ def _question(run: RunFolder) -> Html:
     )
 
 
-def _empty() -> Html:
+def _empty(workspace: Workspace) -> Html:
     settings = load_settings(preset=DEMO_PRESET)
+    command = jobs.command_line("run", ["--preset", DEMO_PRESET], workspace).replace(" \\\n ", "")  # short: one line
     start = cards.empty(
         "Run the demo to watch a small judge improve itself on drawn scenes: real images, real training, "
         f"{words.plural(settings.loop.iterations, 'iteration')} on this machine. Nothing is downloaded.",
         Action(label="Run the demo", act="demo", kind="main"),
         Action(label="Use my own images", url=link("images")),
         title="No runs yet",
-        command_line="judge-studio run --preset shapes",
+        command_line=command,
     )
     return cards.panel(start, cards.first_steps())
 

@@ -15,7 +15,7 @@ from engine.catalog import Result
 from engine.errors import JudgeStudioError
 from engine.views import schema
 from engine.workspace import Workspace
-from studio import cards, words
+from studio import cards, jobs, words
 from studio.cards.system import SchemaTable, result_table, schema_browser
 from studio.console import ROW_LIMIT, ask
 from studio.page import Page
@@ -97,7 +97,11 @@ def build(page: Page) -> None:
 
     def answered(question: str | None, limit: int) -> list[Any]:
         now = show_answer(page.workspace, question or "", int(limit))
-        return [now.html, gr.update(value=now.csv, visible=now.csv is not None), _command(question or "")]
+        return [
+            now.html,
+            gr.update(value=now.csv, visible=now.csv is not None),
+            show_command(page.workspace, question or ""),
+        ]
 
     def chosen(event: gr.EventData, run: str | None, before: str | None) -> Any:
         name = str(getattr(event, "id", ""))
@@ -187,8 +191,8 @@ def _schema() -> cards.Html:
     return cards.panel(cards.padded(schema_browser(tables)), title="Tables")
 
 
-def _command(question: str) -> str:
+def show_command(workspace: Workspace, question: str) -> str:
+    """The same for a terminal, line by line: a comment ends where its line does."""
     if not question.strip() or len(question) > 2_000:
         return ""
-    quoted = "'" + " ".join(question.split()).replace("'", "'\\''") + "'"
-    return cards.sheet(cards.command(f"judge-studio sql {quoted}"))
+    return cards.sheet(cards.command(jobs.command_line("sql", [question.strip()], workspace)))

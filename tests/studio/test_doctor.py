@@ -13,6 +13,7 @@ def test_facts_name_the_versions_and_every_run_on_disk(tmp_path: Path) -> None:
     html = show_doctor(workspace, [], is_asking=True)
     for text in ("torch", "gradio", "run shapes-01", "torchvision", "asking torch", "judge-studio doctor"):
         assert text in html
+    assert f"--workspace {workspace.root}" in html
 
 
 def test_missing_extra_says_what_it_would_enable() -> None:

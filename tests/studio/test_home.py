@@ -3,14 +3,16 @@
 import time
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from engine.state import RunState, append_event, write_state
 from engine.workspace import Workspace, open_workspace
+from studio.page import create_page, read_query
 from studio.run_ledger import ledger
 from studio.run_stats import stats
 from studio.run_view import heartbeat, main_action, sentence, view_of
-from studio.tabs import home
+from studio.tabs import home, versions
 from tests.sample_workspace import make_run, make_workspace
 from tests.studio.test_jobs import at_work
 
@@ -24,7 +26,7 @@ def test_empty_workspace_offers_the_demo_and_nothing_else(tmp_path: Path) -> Non
     shown = home.show_home(open_workspace(tmp_path), None)
     assert "No runs yet" in shown.run
     assert 'data-act="demo"' in shown.run
-    assert "judge-studio run --preset shapes" in shown.run
+    assert f"judge-studio run --preset shapes --workspace {tmp_path}" in shown.run
     assert shown.runs == ""
 
 
@@ -88,6 +90,17 @@ def test_main_action_follows_the_state(workspace: Workspace, state: str, label: 
     run = workspace.run("shapes-01")
     write_state(run, RunState(run=run.name, state=state, best="judge-v2"))  # type: ignore[arg-type]
     assert main_action(view_of(run)).label == label
+
+
+def test_comparison_that_a_finished_run_offers_is_one_that_versions_understands(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    write_state(run, RunState(run=run.name, state="done", best="judge-v1"))
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        versions.build(page)
+    asked = read_query(main_action(view_of(run)).url or "")
+    assert asked.keys() - {"tab", "run"} == {"versions.older", "versions.newer"}
+    assert asked.keys() - {"tab", "run"} <= {binding.key for binding in page.url.bindings}
 
 
 def test_ledger_lists_iterations_newest_first_and_the_baseline_last(workspace: Workspace) -> None:

@@ -45,7 +45,7 @@ def test_workspace_without_runs_says_what_to_do_next(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path)
     now = show_pairs(open_catalog(workspace), workspace, url, None, Place())
     assert "No pairs yet. They appear while synthesize runs." in now.list
-    assert 'data-id="launch"' in now.list or "tab=launch" in now.list
+    assert 'href="?tab=launch"' in now.list
 
 
 def test_place_without_an_iteration_shows_the_newest(catalog: Catalog) -> None:

@@ -1,14 +1,18 @@
 """The SQL tab without a browser: answers, refusals, the CSV, and questions that would end a process."""
 
 import csv
+import html
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from engine.cli import main
 from engine.errors import UsageError
 from engine.workspace import Workspace
 from studio.console import ask
-from studio.tabs.sql import EXAMPLES, show_answer, with_name
+from studio.tabs.sql import EXAMPLES, show_answer, show_command, with_name
 from tests.sample_workspace import HOSTILE, make_workspace
 
 
@@ -79,6 +83,16 @@ def test_odd_values_survive_the_way_from_the_child(workspace: Workspace) -> None
         workspace, "select 'nan'::double a, null b, [1, 2] c, date '2026-01-02' d, 'é\u202e' e, true f, 1e300 g"
     )
     assert result.rows == [("nan", None, "[1, 2]", "2026-01-02", "é\u202e", True, 1e300)]
+
+
+def test_command_asks_the_same_of_the_same_workspace(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    question = "-- all of it\nSELECT count(*) AS n -- of 'its' run\nFROM traces WHERE run = 'shapes-01'"
+    shown = re.search("<pre[^>]*>(.*)</pre>", show_command(workspace, question), re.DOTALL)
+    assert shown is not None
+    command, *words = shlex.split(html.unescape(shown[1]).replace(" \\\n", " "))
+    assert command == "judge-studio"
+    assert main(words) == 0
+    assert str(ask(workspace, question).rows[0][0]) in capsys.readouterr().out
 
 
 def test_name_from_the_schema_is_added_where_it_makes_sense() -> None:
