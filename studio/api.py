@@ -5,7 +5,7 @@ client = Client("http://127.0.0.1:7860/")
 client.predict(handle_file("cat.png"), "How many cats?", "Two.", "Three.", api_name="/judge")
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import wraps
 from typing import Any
@@ -17,6 +17,7 @@ from engine.promotion import best_judge
 from engine.records import ORDERS
 from engine.rulings import place_to_response
 from engine.state import read_state
+from engine.workspace import RunFolder
 from studio.live_client import Question, live_judge
 from studio.live_image import take_picture, uploaded_path
 from studio.live_view import check_question, fold, judge_choices, ruling_word, unanswered, usual_judges
@@ -51,25 +52,12 @@ def declare(page: Page) -> None:
         return [_ruling(name, result) for name, result in results.items()]
 
     def runs() -> list[Any]:
-        """All runs, newest first: name, state, stage, iteration, best version, and the judges that can be asked."""
-        choices = judge_choices(workspace)
-        found = []
-        for run in workspace.runs():
-            state = read_state(run)
-            judges = [choice.name for choice in choices if choice.name.startswith(f"{run.name}/")]
-            found.append(
-                {
-                    "run": run.name,
-                    "state": state.state,
-                    "stage": state.stage,
-                    "iteration": state.iteration,
-                    "iterations": state.iterations,
-                    "best": best_judge(run),
-                    "seconds": state.seconds,
-                    "judges": judges,
-                }
-            )
-        return found
+        """All runs, newest first: name, state, stage, iteration, best version, and the judges that can be asked.
+
+        A run whose files are damaged has the state "failed", an "error" and no judges.
+        """
+        names = [choice.name for choice in judge_choices(workspace)]
+        return [run_record(run, names) for run in workspace.runs()]
 
     def pairs(run: str, iteration: int | None = None, fate: str | None = None, after: str = "", count: int = 24) -> Any:
         """Pairs of a run in its own order, at most 200 per call.
@@ -96,6 +84,24 @@ def declare(page: Page) -> None:
     gr.api(_speaking(judge), api_name="judge", concurrency_limit=_JUDGEMENTS_AT_ONCE)
     for endpoint in (runs, pairs, scores):
         gr.api(_speaking(endpoint), api_name=endpoint.__name__)
+
+
+def run_record(run: RunFolder, names: Sequence[str]) -> dict[str, Any]:
+    """One run as plain values, with those of the judges' `names` that are its own. Damaged files hide no other run."""
+    try:
+        state, best = read_state(run), best_judge(run)
+    except (JudgeStudioError, TypeError) as error:
+        return {"run": run.name, "state": "failed", "error": str(error), "judges": []}
+    return {
+        "run": run.name,
+        "state": state.state,
+        "stage": state.stage,
+        "iteration": state.iteration,
+        "iterations": state.iterations,
+        "best": best,
+        "seconds": state.seconds,
+        "judges": [name for name in names if name.startswith(f"{run.name}/")],
+    }
 
 
 def _ruling(name: str, result: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import itertools
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -29,7 +30,10 @@ _TRIES = 2
 """A question whose process ended before it began is given to a new process, but not for ever."""
 _LOOK_SECONDS = 1.0
 """How often somebody who waits is told where the question stands."""
-_DIED = "the live judge's process ended unexpectedly (exit code {code}); its log is {log}. Judge again to restart it."
+_DIED = (
+    "the live judge's process ended unexpectedly (exit code {code}); its log is {log}, and {log}.1 once it was "
+    "restarted. Judge again to restart it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +203,8 @@ class LiveJudge:
     def _start(self) -> "subprocess.Popen[str]":
         words = ["--workspace", str(self.workspace.root), "--idle-seconds", str(self._idle_seconds)]
         try:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self.log, f"{self.log}.1")  # why the process before this one ended can still be read
             with self.log.open("w") as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", "studio.live_worker", *words],

@@ -67,7 +67,7 @@ def build(page: Page) -> None:
             note = card_html(visible=False)
             message = card_html(visible=False)
             waiting = card_html(visible=False)
-            results = card_html(cards.sheet(cards.panel(cards.empty_place("live"))))
+            results = card_html(_no_results())
             history = card_html()
             command = card_html()
     item = page.url.hidden("live.item")
@@ -159,11 +159,15 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         nothing = [gr.skip()] * 9
         yield [_hidden(), _hidden(), show_results(results), gr.skip(), command, *nothing[:2], *_at_work()]
         said = ""
-        async with aclosing(judge_live(live, asked, results, visit)) as steps:
-            async for step, told in steps:
-                results, waiting = step, gr.skip() if told == said else _note(told) if told else _hidden()
-                said = told  # Gradio rebuilds a component for every update, so what stays is skipped
-                yield [gr.skip(), waiting, show_results(results), *nothing[:6]]
+        try:
+            async with aclosing(judge_live(live, asked, results, visit)) as steps:
+                async for step, told in steps:
+                    results, waiting = step, gr.skip() if told == said else _note(told) if told else _hidden()
+                    said = told  # Gradio rebuilds a component for every update, so what stays is skipped
+                    yield [gr.skip(), waiting, show_results(results), *nothing[:6]]
+        except JudgeStudioError as error:
+            yield [_note(str(error), "error"), _hidden(), _no_results(), *nothing[:4], *_idle()]
+            return
         if visit.has_left:
             return
         key = await asyncio.to_thread(_keep, page.workspace, asked, list(results.values()))
@@ -177,8 +181,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
 
     def stopped(request: gr.Request) -> list[Any]:
         leave(request)
-        nothing = cards.sheet(cards.panel(cards.empty_place("live")))
-        return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), nothing, *_idle()]
+        return [_note("Stopped. Nothing was kept of this judgement."), _hidden(), _no_results(), *_idle()]
 
     event = form.start.click(
         answer,
@@ -356,6 +359,10 @@ def _judges_update(known: Sequence[tuple[str, str]], run: str | None, judges: Se
     if kept and len(kept) == len(judges):
         return gr.update(choices=list(known)) if changed else gr.skip()
     return gr.update(choices=list(known), value=kept or usual_judges(names, run))
+
+
+def _no_results() -> str:
+    return cards.sheet(cards.panel(cards.empty_place("live")))
 
 
 def show_results(results: Mapping[str, LiveResult]) -> str:

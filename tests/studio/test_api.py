@@ -51,6 +51,17 @@ def test_runs_name_the_judges_that_can_be_asked(client: Client) -> None:
     assert runs["made"]["best"] == "judge-v1"
 
 
+def test_run_with_a_damaged_state_hides_no_other(client: Client, workspace: Workspace) -> None:
+    state = workspace.run("shapes-01").folder / "state.json"
+    whole = state.read_text()
+    for damage in ("{", "[1]"):
+        state.write_text(damage)
+        runs = {run["run"]: run for run in client.predict(api_name="/runs")}
+        assert runs["made"]["best"] == "judge-v1"
+        assert (runs["shapes-01"]["state"], runs["shapes-01"]["judges"]) == ("failed", [])
+    state.write_text(whole)
+
+
 def test_pairs_come_page_by_page_until_there_is_no_next(client: Client) -> None:
     seen: list[str] = []
     after, pages = "", 0

@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -98,10 +99,12 @@ def test_process_that_dies_in_the_middle_is_said_and_the_next_question_starts_an
     events = live.ask(question(*[NOBODY] * 50_000))
     next(events)
     assert live._child is not None
+    live.log.write_text("why it died")
     os.kill(live._child.pid, signal.SIGKILL)
     with pytest.raises(BackendError, match=r"ended unexpectedly \(exit code -9\).*Judge again"):
         list(events)
     assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
+    assert live.log.with_name("live.log.1").read_text() == "why it died"
 
 
 def test_question_not_begun_when_the_process_dies_is_answered_by_a_new_one(live: LiveJudge) -> None:
@@ -450,6 +453,25 @@ def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> No
     file = batches_tab.do_batch(workspace, "verdicts", "0123456789ab")
     assert file is not None
     assert file.read_text() == (folder / "verdicts.jsonl").read_text()
+
+
+def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: Workspace) -> None:
+    from studio.page import create_page
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        tab.build(create_page(workspace))
+    answer: Any = next(listener.fn for listener in app.fns.values() if listener.name == "answer")
+    (workspace.root / "live.log").touch()
+    (workspace.root / "live.log.1").mkdir()  # so that the log cannot be begun
+
+    async def steps() -> list[Any]:
+        asked = ("images/a.png", "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
+        return [step async for step in answer(SimpleNamespace(session_hash="x"), *asked)]
+
+    shown = asyncio.run(steps())
+    assert "the live judge does not start" in shown[-1][0]["value"]
+    assert [update["visible"] for update in shown[-1][-2:]] == [True, False], "start is there again, stop is not"
+    assert {len(step) for step in shown} == {9}
 
 
 def test_tab_is_built_and_its_command_quotes_what_a_visitor_wrote(workspace: Workspace) -> None:
