@@ -5,6 +5,7 @@ It knows HTTP only, nothing of Gradio's pages.
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from studio.binding import is_loopback
 
@@ -29,7 +30,8 @@ _HEADERS = (
 
 class Guard:
     """ASGI middleware. `local_only` refuses names other than this machine's: a web page of someone else whose
-    name was pointed at 127.0.0.1 must not read the workspace (DNS rebinding)."""
+    name was pointed at 127.0.0.1 must not read the workspace (DNS rebinding). It also refuses what a page of someone
+    else sends: an upload from any open page needs no permission of the browser, and would fill the disk."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], local_only: bool) -> None:
         self.app = app
@@ -41,6 +43,9 @@ class Guard:
             return
         if self.local_only and not is_loopback(_host_name(scope)):
             await _refuse(send, "This studio answers only under a name of its own machine, e.g. 127.0.0.1.")
+            return
+        if self.local_only and not _is_from_here(scope):
+            await _refuse(send, "This studio takes nothing from other web pages. Behind a proxy it needs --auth.")
             return
         if "/file=http" in scope["path"].replace("/file/http", "/file=http"):
             await _refuse(send, "This server fetches nothing from other servers.")
@@ -54,9 +59,24 @@ class Guard:
         await self.app(scope, receive, send_with_headers)
 
 
+def _is_from_here(scope: Scope) -> bool:
+    """Whether no page sent it, or one of this machine; "null" is the origin of sandboxed pages and files."""
+    origin = _header(scope, b"origin")
+    if origin is None:
+        return True
+    try:
+        return is_loopback(urlsplit(origin).hostname or "")
+    except ValueError:
+        return False
+
+
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), None)
+
+
 def _host_name(scope: Scope) -> str:
     """The host the browser asked for, without its port; "" if there is none."""
-    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    host = _header(scope, b"host") or ""
     if host.startswith("["):
         return str(host.partition("]")[0] + "]")
     return str(host.partition(":")[0])

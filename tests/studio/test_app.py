@@ -80,6 +80,24 @@ def test_name_of_another_machine_is_refused(server: Server) -> None:
     assert fetch(server, "/", headers={"Host": f"localhost:{server.port}"}).status_code == 200
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1.evil.example", "null", "http://[", ""])
+def test_upload_from_another_web_page_is_refused(server: Server, origin: str) -> None:
+    answer = upload(server, origin)
+    assert answer.status_code == 403
+    assert "takes nothing from other web pages" in answer.text
+
+
+def test_upload_from_a_page_of_this_machine_or_no_page_is_taken(server: Server) -> None:
+    for origin in (server.url, f"http://localhost:{server.port}", "http://[::1]:7860", None):
+        assert upload(server, origin).status_code == 200, origin
+
+
+def upload(server: Server, origin: str | None) -> httpx.Response:
+    headers = {} if origin is None else {"Origin": origin}
+    files = {"files": ("a.png", b"x")}
+    return httpx.post(f"{server.url}/gradio_api/upload", files=files, headers=headers, timeout=60)
+
+
 def test_listeners_of_the_page_are_no_public_api(server: Server) -> None:
     named = fetch(server, "/gradio_api/info").json()["named_endpoints"]
     assert set(named) <= {"/runs", "/pairs", "/scores", "/judge"}
