@@ -124,7 +124,7 @@ def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRo
     )
     if gain is None:
         return f"{text}."
-    sure = "" if pays(gain) else " This does not exclude zero."
+    sure = "" if pays(gain) else " Interval and test do not both exclude zero."
     return f"{text}: {_points(gain)}, {_p(gain['p'])}.{sure}"
 
 

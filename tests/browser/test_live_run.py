@@ -90,7 +90,9 @@ _SHOWS_MORE_THAN = r"""reached => {
   return count && Number(count[1].replace(",", "")) > reached;
 }"""
 
-_WHILE_AWAY = re.compile("ERR_CONNECTION|Failed to fetch|Connection errored|ERR_EMPTY|ERR_INCOMPLETE|network error")
+_WHILE_AWAY = re.compile(
+    "ERR_CONNECTION|Failed to fetch|Connection errored|ERR_EMPTY|ERR_INCOMPLETE|network error|AbortError"
+)
 
 
 def test_killed_run_is_shown_as_failed_without_a_reload(visit: Opener, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_keys_walk_the_pairs_and_escape_closes(visit: Opener, sample_server: Ser
     expect(page).to_have_url(re.compile(f"pairs.item=1-{pair_id(1, 7)}"))
     page.keyboard.press("k")
     expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
+    expect(page).to_have_url(re.compile(f"pairs.item=1-{pair_id(1, 1)}"))
     page.keyboard.press("Escape")
     expect(page.locator("#pairs-drawer")).to_be_hidden()
     expect(page).not_to_have_url(re.compile("pairs.item"))
