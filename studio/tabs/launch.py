@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -52,6 +52,16 @@ _PREVIEW_PAIRS = 6
 _PREVIEW_SECONDS = 600.0
 _LABELS = {"shapes": "Shapes demo", "shapes-full": "Shapes, longer", "paper": "Paper settings"}
 _GROUP_NAMES = {"model": "Model", "source": "Source", "loop": "Stop"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """What the tab shows, to send only what changed."""
+
+    is_run: bool
+    """The chosen run, not the form."""
+    sources: list[tuple[str, str]]
+    texts: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -357,28 +367,33 @@ def _connect_run(
     plan: Any,
     command: Any,
 ) -> None:
-    shown = gr.State(())
+    shown = gr.State(_Drawn(is_run=False, sources=_source_choices(page.workspace), texts=()))
 
-    def redraw(which: str, run: str | None, before: tuple[str, ...], *inputs: Any) -> list[Any]:
+    def redraw(which: str, run: str | None, before: _Drawn, *inputs: Any) -> list[Any]:
         is_run = which == "run" and run is not None
+        texts = show_run(page.workspace.run(str(run))) if is_run else show_plan(page.workspace, *_read(inputs))
+        sources = _source_choices(page.workspace)
+        now = _Drawn(is_run=is_run, sources=sources, texts=("", "", *texts) if is_run else (*texts, "", ""))
+        # What stays is not sent: a form that is shown anew forgets what is being typed into it.
         places = [gr.update(visible=not is_run), gr.update(visible=is_run)]
-        sources = gr.update(choices=_source_choices(page.workspace))
-        if is_run:
-            now = ("", "", *show_run(page.workspace.run(str(run))))
-        else:
-            now = (*show_plan(page.workspace, *_read(inputs)), "", "")
-        return [*places, *only_changed(now, before), sources, now]
+        return [
+            *(places if is_run != before.is_run else [gr.skip(), gr.skip()]),
+            *only_changed(now.texts, before.texts),
+            gr.update(choices=sources) if sources != before.sources else gr.skip(),
+            now,
+        ]
 
-    def switched(which: str, run: str | None, before: tuple[str, ...], *inputs: Any) -> list[Any]:
+    def switched(which: str, run: str | None, before: _Drawn, *inputs: Any) -> list[Any]:
         return [*redraw(which, run, before, *inputs), gr.update(visible=False)]
 
-    def act(event: gr.EventData, run: str | None) -> list[Any]:
+    def act(event: gr.EventData, run: str | None, before: _Drawn) -> list[Any]:
+        anew = replace(before, texts=())
         name, key = str(getattr(event, "act", "")), str(getattr(event, "id", ""))
         try:
             said = do(page.workspace, name, key)
         except JudgeStudioError as error:
-            return [_shown(cards.note(str(error), tone="error")), *show_run(page.workspace.run(str(run))), ()]
-        return [_shown(cards.note(said)) if said else gr.skip(), *show_run(page.workspace.run(str(run))), ()]
+            return [_shown(cards.note(str(error), tone="error")), *show_run(page.workspace.run(str(run))), anew]
+        return [_shown(cards.note(said)) if said else gr.skip(), *show_run(page.workspace.run(str(run))), anew]
 
     def copy(event: gr.EventData) -> list[Any]:
         if getattr(event, "act", "") != "copy":
@@ -400,7 +415,7 @@ def _connect_run(
         show_progress="hidden",
         trigger_mode="always_last",
     )
-    run_now.click(act, page.run, [message, about, run_now, shown], show_progress="hidden")
+    run_now.click(act, [page.run, shown], [message, about, run_now, shown], show_progress="hidden")
     about.click(copy, None, [view, form.source, *form.fields.values()], show_progress="hidden")
 
 

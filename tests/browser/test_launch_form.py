@@ -12,8 +12,11 @@ from tests.studio_server import Server
 
 def test_wrong_value_is_said_at_its_field_and_right_ones_reach_the_command(visit: Opener, empty_server: Server) -> None:
     page = visit(empty_server).open("?tab=launch")
+    page.locator("pre.st-cmd:visible").first.wait_for()
     page.get_by_role("button", name=re.compile("Judge ·")).click()
     field = page.locator("#set-judge-temperature")
+    field.wait_for()
+    page.wait_for_timeout(1000)  # Gradio 6.31 writes the old value back over what a robot types as a field appears
     field.locator("input").fill("9")
     field.locator("input").press("Tab")
     expect(field).to_contain_text("less than or equal to 5")
@@ -26,6 +29,7 @@ def test_wrong_value_is_said_at_its_field_and_right_ones_reach_the_command(visit
 
 def test_preset_fills_every_field(visit: Opener, empty_server: Server) -> None:
     page = visit(empty_server).open("?tab=launch")
+    page.locator("pre.st-cmd:visible").first.wait_for()
     page.get_by_text("Paper settings").click()
     expect(page.locator("#set-model-base textarea, #set-model-base input")).to_have_value(re.compile("Llama-3.2-11B"))
     expect(page.locator("pre.st-cmd:visible").first).to_contain_text("--preset paper")

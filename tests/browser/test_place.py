@@ -1,5 +1,6 @@
 """The URL: it brings back exactly this run, tab and choice, and the back button works."""
 
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import expect
@@ -37,16 +38,28 @@ def test_nonsense_in_the_url_shows_home(visit: Opener, sample_server: Server) ->
     page.get_by_role("heading", name="shapes-01").wait_for()
 
 
+def hold_questions(page: Any) -> Callable[[], None]:
+    """Keep what the page asks on its way until the returned function is called; what comes later passes at once."""
+    held: list[Any] = []
+    open_again: list[bool] = []
+    page.route("**/queue/join*", lambda route: route.continue_() if open_again else held.append(route))
+
+    def release() -> None:
+        open_again.append(True)
+        for route in held:
+            with page.expect_response("**/queue/join*"):  # in the order of the clicks, as without a delay
+                route.continue_()
+
+    return release
+
+
 def test_tab_clicked_while_another_one_is_on_its_way_is_drawn(visit: Opener, sample_server: Server) -> None:
     page = visit(sample_server).open("?tab=home")
     page.get_by_role("heading", name="shapes-01").wait_for()
-    held: list[Any] = []
-    page.route("**/queue/join*", lambda route: held.append(route))
+    release = hold_questions(page)
     page.get_by_role("tab", name="Launch").click()
     page.get_by_role("tab", name="Versions").click()
-    for route in held:
-        route.continue_()
-    page.unroute("**/queue/join*")
+    release()
     page.get_by_role("heading", name="Changed rulings").wait_for()
     page.wait_for_url("**/*tab=versions*")
 
@@ -54,13 +67,10 @@ def test_tab_clicked_while_another_one_is_on_its_way_is_drawn(visit: Opener, sam
 def test_tab_clicked_while_a_link_is_on_its_way_stays_open(visit: Opener, sample_server: Server) -> None:
     page = visit(sample_server).open("?tab=home")
     page.get_by_role("heading", name="shapes-01").wait_for()
-    held: list[Any] = []
-    page.route("**/queue/join*", lambda route: held.append(route))
+    release = hold_questions(page)
     page.get_by_role("link", name="New run").click()
     page.get_by_role("tab", name="Versions").click()
-    for route in held:
-        route.continue_()
-    page.unroute("**/queue/join*")
+    release()
     page.wait_for_url("**/*tab=versions*")
     expect(page.get_by_role("tab", name="Versions")).to_have_attribute("aria-selected", "true")
     page.get_by_role("heading", name="Changed rulings").wait_for()
