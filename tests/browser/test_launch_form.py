@@ -66,6 +66,9 @@ def test_source_taken_in_is_used_in_a_new_run(visit: Opener, empty_server: Serve
 
 def test_missing_folder_is_refused_with_a_sentence(visit: Opener, empty_server: Server) -> None:
     page = visit(empty_server).open("?tab=images&images.way=folder")
-    page.get_by_label("Folder, zip, parquet or jsonl file on this machine").fill("/never/there")
+    box = page.get_by_label("Folder, zip, parquet or jsonl file on this machine")
+    box.wait_for()
+    page.wait_for_timeout(1000)  # as above
+    box.fill("/never/there")
     page.get_by_role("button", name="Take in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("there is nothing on this machine")
