@@ -217,7 +217,10 @@ def connect(page: Page, header: Any, heart: Any) -> None:
         return [gr.Tabs(selected=known), place, *values, *answer]
 
     def loaded(request: gr.Request) -> list[Any]:
-        return go(dict(request.query_params), None)
+        answer = go(dict(request.query_params), None)
+        if answer[1][1] == "home":
+            answer[0] = gr.skip()  # it is open from the start, unless somebody was quicker than this answer
+        return answer
 
     def followed(event: gr.EventData, run: str | None) -> list[Any]:
         return go(read_query(str(getattr(event, "query", ""))), run)
