@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.workspace import Workspace
+from engine.workspace import Workspace, is_run_name
 
 _PART = re.compile(r"([a-z]+)-(\d{5,})\.parquet")
 _ITERATION = re.compile(r"iteration-(\d{2,})")
@@ -192,7 +192,7 @@ def _stage_folders(workspace: Workspace) -> list[tuple[str, int, str, str]]:
     """Run, iteration, stage and path of every folder that may hold parts, in order."""
     found = []
     for run in _folders(str(workspace.runs_folder)):
-        if run.name.startswith("."):  # on its way to being deleted
+        if not is_run_name(run.name):
             continue
         for child in _folders(run.path):
             if child.name == "intake":

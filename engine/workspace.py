@@ -30,6 +30,11 @@ _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 Record = TypeVar("Record")
 
 
+def is_run_name(name: str) -> bool:
+    """Whether a folder of that name is a run's; others, e.g. a copy made by hand, are left alone."""
+    return _RUN_NAME.fullmatch(name) is not None
+
+
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
     """Replace `path` by the JSON of `value`, whole or not at all. `durable=False` skips the fsync (heartbeats)."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n", durable=durable)
@@ -89,12 +94,13 @@ class Workspace:
 
     def runs(self) -> list["RunFolder"]:
         """Every run that has settings, newest first."""
-        found = [RunFolder(path.parent) for path in self.runs_folder.glob("*/config.yaml")]
+        configs = self.runs_folder.glob("*/config.yaml")
+        found = [RunFolder(path.parent) for path in configs if is_run_name(path.parent.name)]
         return sorted(found, key=lambda run: (run.folder / "config.yaml").stat().st_mtime, reverse=True)
 
     def run(self, name: str) -> "RunFolder":
         """The run called `name`, which need not exist. Raises `UsageError` for a name that is no file name."""
-        if not _RUN_NAME.fullmatch(name):
+        if not is_run_name(name):
             raise UsageError(
                 f"run '{name}': a run's name has 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit."
             )

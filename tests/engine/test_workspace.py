@@ -100,3 +100,12 @@ def test_missing_run_is_an_error_that_names_those_there_are(tmp_path: Path) -> N
     (workspace.runs_folder / "there" / "config.yaml").write_text("{}")
     with pytest.raises(WorkspaceError, match=r"no run called 'gone'\. Runs here: there"):
         workspace.existing_run("gone")
+
+
+def test_folder_beside_the_runs_whose_name_no_run_can_have_is_no_run(tmp_path):
+    workspace = open_workspace(tmp_path)
+    for name in ("first", "first copy", ".deleted-first-7"):
+        folder = workspace.runs_folder / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text("settings: {}")
+    assert [run.name for run in workspace.runs()] == ["first"]

@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from engine.workspace import Workspace
+from tests.sample_workspace import make_workspace
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +25,13 @@ def _closed_event_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for loop in made:
         if not loop.is_running():
             loop.close()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """The sample workspace, with a judge-v1 that can be named; many test files have a plainer one of their own."""
+    workspace = make_workspace(tmp_path / "ws")
+    adapter = workspace.run("shapes-01").adapter(1)
+    adapter.mkdir(parents=True, exist_ok=True)
+    (adapter / "adapter_config.json").write_text("{}")
+    return workspace

@@ -39,19 +39,10 @@ from studio.live_view import (
 from studio.live_visit import Asked, Visit, judge_live
 from studio.tabs import batches as batches_tab
 from studio.tabs import live as tab
-from tests.sample_workspace import HOSTILE, make_workspace
+from tests.sample_workspace import HOSTILE
 
 NOBODY = "nobody/judge-v1"
 """A judge of no run: the process answers with a sentence and needs no model for it."""
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    workspace = make_workspace(tmp_path / "ws")
-    adapter = workspace.run("shapes-01").adapter(1)
-    adapter.mkdir(parents=True, exist_ok=True)
-    (adapter / "adapter_config.json").write_text("{}")
-    return workspace
 
 
 @pytest.fixture

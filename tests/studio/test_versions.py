@@ -23,17 +23,8 @@ from studio.tabs import versions as tab
 from studio.tabs.versions import Place, promote_or_demote, show_versions
 from studio.versions_view import Table
 from tests.made_run import made_run
-from tests.sample_workspace import image_id, make_workspace
+from tests.sample_workspace import image_id
 from tests.tiny_models import save_tiny_llava
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    workspace = make_workspace(tmp_path / "ws")
-    adapter = workspace.run("shapes-01").adapter(1)
-    adapter.mkdir(parents=True, exist_ok=True)
-    (adapter / "adapter_config.json").write_text("{}")
-    return workspace
 
 
 @pytest.fixture
