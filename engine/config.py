@@ -4,8 +4,11 @@ A setting changes results and is recorded with the run. What only changes speed 
 """
 
 import difflib
+import types
+import typing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +18,7 @@ from engine.errors import SettingsError
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 def _setting(default: Any, help: str, *, unit: str | None = None, **bounds: Any) -> Any:
@@ -184,7 +187,8 @@ def load_settings(
 ) -> Settings:
     """Settings from a preset, then a file, then `{"judge.temperature": "0.7"}` overrides; later ones win.
 
-    Raises `SettingsError` naming the place, the value and what would fit.
+    A text is read by the kind of its setting: a name stays what it is, also where YAML would see a number or a comment
+    in it; numbers are decimal. Raises `SettingsError` naming the place, the value and what would fit.
     """
     values: dict[str, Any] = {}
     where = "settings"
@@ -197,9 +201,9 @@ def load_settings(
         _merge(values, _read_yaml(file))
         where = file.name
     for key, value in (overrides or {}).items():
-        _merge(values, _nested(key, _read_value(key, value) if isinstance(value, str) else value))
+        _merge(values, _nested(key, value))
         where = "settings"
-    return parse_settings(values, where=where)
+    return parse_settings(_by_kind(values), where=where)
 
 
 def parse_settings(values: dict[str, Any], *, where: str) -> Settings:
@@ -243,12 +247,29 @@ def _unknown_setting(path: list[str], where: str) -> str:
     return f"{where}: no setting called '{path[-1]}'. {hint}"
 
 
+class _PlainYaml(yaml.SafeLoader):
+    """YAML in which a bare word is text: what `no`, `010` or `1.10` means is decided by the setting it is for."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"'{twice}' is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_PlainYaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag.endswith((":null", ":merge"))]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainYaml)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot read settings: {error}. Name an existing YAML file.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         first = " ".join(str(error).split())
         raise SettingsError(f"{path}: not YAML: {first}. Correct the file.") from error
     if values is None:
@@ -258,11 +279,58 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _read_value(key: str, text: str) -> Any:
+def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same groups with every text read by the kind of its setting; what is unknown is left for the check."""
+    read: dict[str, Any] = dict(values)
+    for group, info in Settings.model_fields.items():
+        if not isinstance(members := values.get(group), dict):
+            continue
+        assert isinstance(info.annotation, type)
+        assert issubclass(info.annotation, BaseModel)
+        known = info.annotation.model_fields
+        read[group] = {
+            name: _from_text(f"{group}.{name}", known[name].annotation, value)
+            if isinstance(value, str) and name in known
+            else value
+            for name, value in members.items()
+        }
+    return read
+
+
+def _from_text(key: str, hint: Any, text: str) -> Any:
+    """What a text means for a setting of this type; None where it is empty. A number that is none stays text."""
+    kinds = get_args(hint) if get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    kind = next(one for one in kinds if one is not type(None))
+    if not text:
+        return None
+    if kind in (int, float):
+        if type(None) in kinds and text.strip().lower() in _NO_NUMBER:
+            return None
+        return _number(text)
+    return _list(key, text) if get_origin(kind) is tuple else text
+
+
+_NO_NUMBER = ("null", "none", "~")
+
+
+def _number(text: str) -> int | float | str:
+    """Decimal, whatever zeros lead it; 0x10 or 1:30 are no numbers."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _list(key: str, text: str) -> Any:
+    """ "[a, b]" as a list of texts, in YAML or JSON; anything else is one entry."""
+    if not (text.lstrip().startswith("[") and text.rstrip().endswith("]")):
+        return [text]
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise SettingsError(f"{key}={text}: not a YAML value. Put it in quotes: {key}='\"…\"'.") from None
+        return yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError):
+        raise SettingsError(f'{key}={text}: not a list. Write [a, b]; put entries with , # or : in "…".') from None
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Literal
 import psutil
 
 from engine import __version__
+from engine.paths import expanded
 from engine.provenance import LIBRARIES, model_folder
 from engine.state import device_holder
 from engine.workspace import Workspace, bytes_under, free_bytes
@@ -72,7 +73,7 @@ class DoctorReport:
 
 def doctor_report(folder: Path) -> DoctorReport:
     """Everything about this machine and the workspace in `folder`, which need not exist."""
-    workspace = Workspace(folder.expanduser().resolve())
+    workspace = Workspace(expanded(folder).resolve())
     exists = workspace.root.is_dir()
     facts = [*installation(), *device(), *memory(), *(disk(workspace) if exists else []), *extras()]
     return DoctorReport(facts=tuple(facts))

@@ -36,6 +36,10 @@ class WorkspaceError(JudgeStudioError):
     """The workspace is missing, of a newer layout, or a file in it cannot be read or written."""
 
 
+class DamagedError(WorkspaceError):
+    """A file of the workspace does not hold what was written there, e.g. after a power loss."""
+
+
 class LockedError(WorkspaceError):
     """Another process writes to this run."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.cards import model_card
 from engine.errors import UsageError, WorkspaceError
+from engine.paths import expanded
 from engine.provenance import model_folder
 from engine.versions import JudgeRef
 
@@ -41,7 +42,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     Raises `UsageError` if `folder` is there and not empty, `WorkspaceError` if the disk refuses.
     """
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: is there and not empty. Name a new folder.")
     made = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

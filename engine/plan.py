@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.config import Settings
 from engine.console import duration
 from engine.errors import JudgeStudioError
+from engine.paths import expanded
 from engine.provenance import model_folder
 from engine.run_record import run_settings
 from engine.timing import StageTime, stage_times
@@ -167,7 +168,7 @@ def images_of(settings: Settings) -> int | None:
     if source.kind == "drawn":
         known = source.count
     elif source.kind == "folder" and source.path:
-        known = _count_pictures(Path(source.path).expanduser())
+        known = _count_pictures(expanded(source.path))
     if source.limit is not None:
         return source.limit if known is None else min(known, source.limit)
     return known

@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engine.assets import assets_folder
+from engine.paths import expanded
 
 LIBRARIES = ("judge-studio", "torch", "transformers", "peft", "trl", "datasets", "duckdb", "pillow", "vllm", "gradio")
 
@@ -24,7 +25,7 @@ def model_folder(base: str) -> Path | None:
     """The local folder of a base model (the embedded one by its name), or None for a hub id."""
     if base == "shapes-vlm":
         return assets_folder() / "shapes-vlm"
-    path = Path(base).expanduser()
+    path = expanded(base)
     return path if path.is_dir() else None
 
 

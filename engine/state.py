@@ -5,17 +5,18 @@ State is a courtesy to readers. The truth of what is finished is in the stage fo
 
 import fcntl
 import json
+import math
 import os
 import re
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args, get_origin, get_type_hints
 
-from engine.errors import LockedError
+from engine.errors import DamagedError, LockedError
 from engine.workspace import RunFolder, read_json, write_json
 
 State = Literal["queued", "running", "stopping", "stopped", "failed", "done"]
@@ -62,13 +63,31 @@ def read_state(run: RunFolder) -> RunState:
 
     A process that is alive holds the run's lock; a state that claims life without it is a death without a word.
     """
-    known = {field.name for field in fields(RunState)}
-    values = {key: value for key, value in (read_json(run.folder / "state.json") or {}).items() if key in known}
-    state = RunState(**{"run": run.name, "state": "stopped", **values})
+    state = RunState(**{"run": run.name, "state": "stopped", **_stored(run)})
     if state.state in ALIVE and not is_locked(run):
         why = f"The process ended without a word after {state.message or state.stage or 'its start'}."
         return replace(state, state="failed", error=f"{why} Finished parts are kept. Resume it.", pid=None)
     return state
+
+
+def _stored(run: RunFolder) -> dict[str, Any]:
+    """The usable fields of state.json. It is replaced without fsync, so a power loss can leave it empty or zeroed:
+    what cannot be read is as if it were missing."""
+    try:
+        values = read_json(run.folder / "state.json") or {}
+    except DamagedError:
+        return {}
+    hints = get_type_hints(RunState)
+    return {name: value for name, value in values.items() if name in hints and _fits(value, hints[name])}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kinds = get_args(hint) or (hint,)
+    if get_origin(hint) is Literal or isinstance(value, bool):
+        return value in kinds or bool in kinds
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, (*kinds, int) if float in kinds else kinds)
 
 
 def write_state(run: RunFolder, state: RunState) -> None:

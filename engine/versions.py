@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.backends.base import BASE_JUDGE, Backend
 from engine.config import ModelSettings, Settings
 from engine.errors import ModelError, UsageError, WorkspaceError
+from engine.paths import expanded
 from engine.promotion import best_judge
 from engine.run_record import run_settings
 from engine.workspace import RunFolder, Workspace
@@ -45,7 +46,7 @@ def resolve_judge(name: str, workspace: Workspace) -> JudgeRef:
     known = {run.name: run for run in workspace.runs()}
     if run_name in known and "/" not in version:
         return _of_run(known[run_name], version or "best")
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if (folder / "adapter_config.json").is_file():
         return _of_adapter(folder)
     if version.startswith("judge-v"):

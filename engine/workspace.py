@@ -15,19 +15,29 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import IdentityError, UsageError, WorkspaceError
+from engine.errors import DamagedError, IdentityError, UsageError, WorkspaceError
+from engine.paths import expanded
 
 LAYOUT = 1
 """Raised whenever older code could not read a newer workspace."""
 
 STAGES = ("synthesize", "judge", "select", "train", "evaluate")
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LONGEST_STEM = 48
+"""Letters: leaves room for a number behind it."""
 Record = TypeVar("Record")
+
+
+def run_stem(text: str) -> str:
+    """The beginning of a run's name made from a file's: "Läufe (2)" → "laufe-2"; "run" where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9._]+", "-", plain).strip("._-")[:_LONGEST_STEM].strip("._-") or "run"
 
 
 def is_run_name(name: str) -> bool:
@@ -58,15 +68,20 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The mapping in `path`, or None if there is no such file. Raises `WorkspaceError` if it is not JSON."""
+    """The mapping in `path`, or None if there is no such file.
+
+    Raises `WorkspaceError` if it cannot be opened, `DamagedError` if it holds no JSON object.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{path}: cannot read: {error}. Restore the file or delete it.") from error
+    except OSError as error:
+        raise WorkspaceError(f"{path}: cannot read: {error}. Check its permissions.") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path}: cannot read: {error}. Restore the file or delete it.") from error
     if not isinstance(value, dict):
-        raise WorkspaceError(f"{path}: expected a JSON object. Restore the file or delete it.")
+        raise DamagedError(f"{path}: expected a JSON object. Restore the file or delete it.")
     return value
 
 
@@ -230,7 +245,7 @@ def open_workspace(path: Path, *, create: bool = True) -> Workspace:
 
     Raises `WorkspaceError` if it is missing (and not to be made), not a folder, or of a newer layout.
     """
-    path = path.expanduser().resolve()
+    path = expanded(path).resolve()
     marker = path / "workspace.json"
     if not path.exists() and not create:
         raise WorkspaceError(f"{path}: no workspace here. Start a run, or name another with --workspace.")

@@ -2,9 +2,9 @@
 
 import ipaddress
 import socket
-from pathlib import Path
 
 from engine.errors import JudgeStudioError, UsageError
+from engine.paths import expanded
 
 
 def is_loopback(host: str) -> bool:
@@ -22,7 +22,7 @@ def read_password(auth: str) -> tuple[str, str]:
     user, colon, name = auth.partition(":")
     if not (user and colon and name):
         raise UsageError(f"--auth {auth}: expected USER:FILE, a user name and a file that holds the password.")
-    path = Path(name).expanduser()
+    path = expanded(name)
     try:
         password = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

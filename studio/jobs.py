@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from engine.config import load_settings
 from engine.errors import JudgeStudioError, LockedError, WorkspaceError
@@ -252,21 +251,9 @@ def plain_sentence(sentence: str) -> str:
 
 
 def _as_word(value: Any) -> str:
-    """A setting's value as the command line takes it (YAML)."""
+    """A setting's value as the command line takes it: texts as they are, lists in brackets, nothing for None."""
     if value is None:
-        return "null"
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return json.dumps(list(value), ensure_ascii=False)
-    if isinstance(value, str):
-        return value if _reads_as_itself(value) else json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
-def _reads_as_itself(text: str) -> bool:
-    """False for a folder called "2024" or "yes: no", which YAML would take for something else than its name."""
-    try:
-        return bool(yaml.safe_load(text) == text)
-    except yaml.YAMLError:
-        return False
+    return json.dumps(list(value), ensure_ascii=False) if isinstance(value, list | tuple) else str(value)

@@ -23,6 +23,7 @@ import psutil
 
 from engine.config import SourceSettings
 from engine.errors import JudgeStudioError, UsageError, WorkspaceError
+from engine.paths import expanded
 from engine.run_record import run_settings
 from engine.sources.intake import Count, Intake, take_in
 from engine.workspace import Workspace, read_json, write_json
@@ -142,7 +143,7 @@ def take_in_settings(workspace: Workspace, settings: Mapping[str, Any]) -> str:
     """
     checked = SourceSettings.model_validate(dict(settings))
     if checked.kind in ("folder", "zip", "table"):
-        path = Path(checked.path or "").expanduser()
+        path = expanded(checked.path or "")
         if not (checked.path or "").strip():
             raise UsageError(f"{checked.kind}: no path was given. Write where the images are on this machine.")
         if not path.exists():

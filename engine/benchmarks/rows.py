@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SourceError
+from engine.paths import expanded
 from engine.sources.columns import image_bytes, path_inside
 from engine.sources.store import read_limited
 from engine.sources.upright import Limits
@@ -42,7 +43,7 @@ def open_rows(place: str | None, *, hub_id: str, split: str = "test", files: tup
 
         where = f"benchmark {hub_id}"
         return Rows(where=where, root=Path("/nowhere"), rows=load_rows(hub_id, split=split, where=where))
-    path = Path(place).expanduser()
+    path = expanded(place)
     if path.is_dir():
         return _open_folder(path, files)
     if not path.is_file():

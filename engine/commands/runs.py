@@ -1,6 +1,7 @@
 """Commands that start, stop and show runs."""
 
 import json
+import shlex
 import time
 from argparse import Namespace
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from typing import Any
 from engine.config import Settings, load_settings
 from engine.console import print_run, print_runs, print_scores, watcher
 from engine.errors import UsageError, WorkspaceError
+from engine.paths import expanded
 from engine.state import ALIVE, read_state, request_stop
-from engine.workspace import RunFolder, Workspace, open_workspace
+from engine.workspace import RunFolder, Workspace, open_workspace, run_stem
 
 
 def settings_from(options: Namespace) -> Settings:
@@ -39,12 +41,12 @@ def run(options: Namespace) -> int:
     if options.dry_run:
         from engine.plan import plan_text, run_plan
 
-        plan = run_plan(settings, Workspace(options.workspace.expanduser().resolve()))  # which need not exist yet
+        plan = run_plan(settings, Workspace(expanded(options.workspace).resolve()))  # which need not exist yet
         print(json.dumps(asdict(plan), indent=1) if options.json else plan_text(plan))
         return 0
     workspace = open_workspace(options.workspace)
-    stem = options.preset or (options.config.stem.lower() if options.config else "shapes")
-    return _work(workspace.run(options.name or workspace.free_name(stem)), settings, as_json=options.json)
+    stem = options.config.stem if options.config and not options.preset else options.preset or "shapes"
+    return _work(workspace.run(options.name or workspace.free_name(run_stem(stem))), settings, as_json=options.json)
 
 
 def _work(folder: RunFolder, settings: Settings, *, as_json: bool, go_on: bool = False) -> int:
@@ -60,7 +62,8 @@ def _work(folder: RunFolder, settings: Settings, *, as_json: bool, go_on: bool =
         print_scores(folder)
         print(state.message)
         if state.state == "stopped":
-            print(f"Continue with: judge-studio resume {folder.name} --workspace {folder.workspace.root}")
+            place = shlex.quote(str(folder.workspace.root))
+            print(f"Continue with: judge-studio resume {folder.name} --workspace {place}")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.config import SourceSettings
 from engine.errors import SourceError
+from engine.paths import expanded
 from engine.records import Skipped
 from engine.sources.columns import Columns, check_columns, columns_of, entry_of, finder
 from engine.sources.entry import Entry, Source, readable_name
@@ -26,7 +27,7 @@ def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
     Raises `SourceError` if it is missing, the hub cannot be reached, or there is no such split or column.
     """
     assert settings.path is not None
-    path = Path(settings.path).expanduser()
+    path = expanded(settings.path)
     where = f"source.path: dataset '{readable_name(settings.path, 200)}'"
     rows = load_rows(settings.path, config=settings.dataset_config, split=settings.split, where=where)
     columns = columns_of(settings)
@@ -47,7 +48,7 @@ def load_rows(name: str, *, split: str, where: str, config: str | None = None) -
     import datasets
 
     datasets.disable_progress_bars()  # the run shows its own progress
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.exists() and any((path / saved).is_file() for saved in _SAVED):
         loaded = _attempt(lambda: datasets.load_from_disk(str(path)), where)
         if isinstance(loaded, datasets.DatasetDict):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.config import SourceSettings
 from engine.errors import SettingsError, SourceError
+from engine.paths import expanded
 from engine.records import ImageRow, Skipped
 from engine.sources.columns import columns_of
 from engine.sources.entry import Entry, Source
@@ -66,7 +67,7 @@ def open_source(settings: SourceSettings, *, seed: int = 0) -> Source:
         from engine.sources.dataset import open_dataset
 
         return open_dataset(settings, limits)
-    path = Path(settings.path).expanduser()
+    path = expanded(settings.path)
     if settings.kind == "folder":
         from engine.sources.folder import open_folder
 

@@ -135,3 +135,18 @@ def test_waiting_for_the_device_is_no_working_time(run: RunFolder, monkeypatch: 
     progress.update(state="running")
     progress.update(message="Working")
     assert progress.state.seconds == 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 300, b"[]", b"{", b'{"state": "flying", "seconds": null}',
+     b'{"seconds": "x", "done": 1.5, "best": 3}', b'{"heartbeat": NaN, "iteration": true, "pid": "7"}', b"[" * 100_000],
+)  # fmt: skip
+def test_state_that_a_power_loss_left_is_as_if_it_were_missing(run: RunFolder, content: bytes) -> None:
+    (run.folder / "state.json").write_bytes(content)
+    assert read_state(run) == RunState(run="first", state="stopped")
+
+
+def test_usable_fields_of_a_damaged_state_are_kept(run: RunFolder) -> None:
+    (run.folder / "state.json").write_text('{"state": "done", "best": "judge-v2", "seconds": null, "done": 7}')
+    assert read_state(run) == RunState(run="first", state="done", best="judge-v2", done=7)
