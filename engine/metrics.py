@@ -140,8 +140,12 @@ def compare(
     new: Sequence[VerdictRow], old: Sequence[VerdictRow], *, dimension: str = ALL, protocol: str = STRICT
 ) -> Gain:
     """Paired gain of one judge over another on the items of a slice that both have judged in both orders."""
-    before = {outcome.item_id: outcome for outcome in outcomes(old)}
-    after = [one for one in outcomes(new) if one.item_id in before and in_slice(one, dimension)]
+    return _gain(outcomes(new), outcomes(old), dimension, protocol)
+
+
+def _gain(new: Sequence[Outcome], old: Sequence[Outcome], dimension: str, protocol: str) -> Gain:
+    before = {outcome.item_id: outcome for outcome in old}
+    after = [one for one in new if one.item_id in before and in_slice(one, dimension)]
     new_I, clusters_I = _arrays(after, protocol)
     old_I = np.array([before[one.item_id].value(protocol) for one in after], dtype=np.float64)
     return paired_gain(new_I, old_I, clusters_I, seed=seed_for("paired gain", dimension, protocol))
@@ -149,8 +153,9 @@ def compare(
 
 def comparisons(new: Sequence[VerdictRow], old: Sequence[VerdictRow]) -> Iterator[dict[str, Any]]:
     """`compare` on every slice of one benchmark, strict, as plain values."""
-    for dimension in slices(outcomes(new)) if new else []:
-        yield {"dimension": dimension, "protocol": STRICT, **as_values(compare(new, old, dimension=dimension))}
+    after, before = outcomes(new), outcomes(old)
+    for dimension in slices(after) if after else []:
+        yield {"dimension": dimension, "protocol": STRICT, **as_values(_gain(after, before, dimension, STRICT))}
 
 
 def as_values(gain: Gain) -> dict[str, float | int]:
