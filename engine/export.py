@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.backends.adapter_folder import adapter_settings
 from engine.cards import model_card
 from engine.errors import UsageError, WorkspaceError
 from engine.paths import expanded
@@ -64,7 +65,7 @@ def _copy_adapter(judge: JudgeRef, folder: Path) -> None:
     """The two files that count, with the base named as a person would name it, not by a path of this machine."""
     assert judge.adapter is not None
     shutil.copyfile(judge.adapter / _PEFT_FILES[1], folder / _PEFT_FILES[1])
-    config = json.loads((judge.adapter / _PEFT_FILES[0]).read_text(encoding="utf-8"))
+    config = adapter_settings(judge.label, judge.adapter)
     config["base_model_name_or_path"] = judge.settings.model.base
     config["revision"] = judge.settings.model.revision
     (folder / _PEFT_FILES[0]).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -81,7 +82,7 @@ def _save_merged(judge: JudgeRef, folder: Path) -> None:
     dtype = "bfloat16" if settings.dtype == "auto" and model_folder(settings.base) is None else settings.dtype
     model: Any = load_model(name, device="cpu", dtype=dtype, revision=settings.revision)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore")  # that merging parts tied weights is meant
         if judge.adapter is not None:
             from peft import PeftModel
 

@@ -9,7 +9,7 @@ from engine.errors import UsageError
 if TYPE_CHECKING:  # pydantic costs 0.2 s, which `status` need not pay
     from engine.config import Settings
 
-_EMBEDDED = "shapes-vlm"
+EMBEDDED = "shapes-vlm"
 """The model that ships with the project is meant by its name, whatever lies in the working folder."""
 
 
@@ -35,7 +35,7 @@ def with_absolute_paths(settings: "Settings") -> "Settings":
     python = model.vllm_python
     changed_model = model.model_copy(
         update={
-            "base": model.base if model.base == _EMBEDDED else _whole_if_there(model.base),
+            "base": model.base if model.base == EMBEDDED else _whole_if_there(model.base),
             "prompts": _whole(model.prompts) if model.prompts.endswith((".yaml", ".yml")) else model.prompts,
             "vllm_python": python if python is None else _whole_if_there(python),
         }

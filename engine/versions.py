@@ -1,15 +1,19 @@
 """Which judge is meant by a name: RUN/judge-v2, RUN (its best), an adapter folder, or a base model."""
 
-import json
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.backends.adapter_folder import base_of
 from engine.backends.base import BASE_JUDGE, Backend
+from engine.backends.model_files import is_path
 from engine.config import ModelSettings, Settings
 from engine.errors import ModelError, UsageError, WorkspaceError
-from engine.paths import expanded
+from engine.paths import EMBEDDED, expanded
 from engine.promotion import best_judge
-from engine.run_record import run_settings
+from engine.provenance import model_folder
+from engine.run_record import run_record, run_settings
 from engine.workspace import RunFolder, Workspace
 
 
@@ -54,8 +58,34 @@ def resolve_judge(name: str, workspace: Workspace) -> JudgeRef:
     return _of_base(name)
 
 
+def told_apart(judges: Sequence[JudgeRef]) -> list[JudgeRef]:
+    """The judges without repeats, adapter folders of one name (two called checkpoint-100) labelled with their parents'.
+
+    Labels of runs are unique by themselves.
+    """
+    known = list({(judge.label, judge.adapter): judge for judge in judges}.values())
+    while twice := {label for label, count in Counter(judge.label for judge in known).items() if count > 1}:
+        known = [
+            replace(judge, label=_longer(judge.label, judge.adapter))
+            if judge.label in twice and judge.adapter is not None and judge.run is None
+            else judge
+            for judge in known
+        ]
+    return known
+
+
+def _longer(label: str, adapter: Path) -> str:
+    """The last folders of the adapter's path, one more than the label has."""
+    return "/".join(adapter.parts[-(label.count("/") + 2) :]).lstrip("/")
+
+
 def _of_run(run: RunFolder, version: str) -> JudgeRef:
     settings = run_settings(run)
+    if run_record(run).get("model_fingerprint") is not None and model_folder(settings.model.base) is None:
+        raise ModelError(
+            f"run '{run.name}': its base model {settings.model.base} was a folder when the run was made, and is not "
+            "there now. Put it back, or start from the folder the run was started in."
+        )
     if version == "best":
         version = best_judge(run)
     number = version.removeprefix("judge-v")
@@ -76,17 +106,20 @@ def versions_of(run: RunFolder) -> list[str]:
 
 
 def _of_adapter(folder: Path) -> JudgeRef:
-    try:
-        base = str(json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    base = base_of(folder.name, folder)
+    if Path(base).name == EMBEDDED:
+        base = EMBEDDED
+    elif is_path(base) and not expanded(base).is_dir():
         raise ModelError(
-            f"adapter {folder}: adapter_config.json names no base model. Use a complete PEFT folder."
-        ) from error
-    base = "shapes-vlm" if Path(base).name == "shapes-vlm" else base
+            f"adapter {folder}: its base model lay at {base}, where nothing is now. Write where it lies into "
+            "base_model_name_or_path of its adapter_config.json."
+        )
+    folder = folder.resolve()
+    # A folder called judge-v0 would be taken for the base model itself.
+    label = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("judge-v") else folder.name
     return JudgeRef(
-        label=folder.name, settings=Settings(model=ModelSettings(base=base)), version=folder.name,
-        adapter=folder.resolve(), run=None,
-    )  # fmt: skip
+        label=label, settings=Settings(model=ModelSettings(base=base)), version=folder.name, adapter=folder, run=None
+    )
 
 
 def _of_base(name: str) -> JudgeRef:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
 
-from engine.backends.adapter_folder import check_base, misfit
+from engine.backends.adapter_folder import WEIGHTS, check_adapter_files, check_base, misfit
 from engine.backends.base import BASE_JUDGE
+from engine.backends.model_files import damaged, first_line
 from engine.errors import ModelError
 
 _SMALL = 1_000_000_000
@@ -83,8 +84,8 @@ class MergedJudges(_Register):
 
     def __init__(self, model: Any, base_name: str) -> None:
         super().__init__(model, base_name)
-        self._base: dict[str, Tensor] = {name: weight.data for name, weight in model.named_parameters()}
-        self._changed: dict[str, dict[str, Tensor]] = {BASE_JUDGE: {}}
+        self._base = _weights(model)
+        self._changed: dict[str, dict[str, torch.nn.Parameter]] = {BASE_JUDGE: {}}
 
     def load(self, judge: str, adapter: Path) -> None:
         """See `Judges`."""
@@ -92,16 +93,20 @@ class MergedJudges(_Register):
             return
         self.activate(BASE_JUDGE)
         tuned = _with_adapter(copy.deepcopy(self._model), judge, adapter, self._base_name)
-        merged = tuned.merge_and_unload()
-        self._changed[judge] = {
-            name: weight.data
-            for name, weight in merged.named_parameters()
-            if name in self._base and not torch.equal(weight.data, self._base[name])
+        with _quiet():  # that tied weights part here is what was trained
+            merged = _weights(tuned.merge_and_unload())
+        if merged.keys() != self._base.keys():
+            odd = min(merged.keys() ^ self._base.keys())
+            raise ModelError(misfit(judge, adapter, self._base_name, f"weight {odd} does not fit"))
+        changed = {
+            name: weight for name, weight in merged.items() if not torch.equal(weight.data, self._base[name].data)
         }
+        for weight in changed.values():
+            weight.requires_grad_(False)
+        self._changed[judge] = changed
         self._folders[judge] = adapter.resolve()
         language = self._language_weights()
-        weights = dict(self._model.named_parameters())
-        if any(id(weights[name]) not in language for name in self._changed[judge]):
+        if any(id(self._base[name]) not in language for name in self._changed[judge]):
             self._other_eyes.add(judge)
 
     def activate(self, judge: str) -> None:
@@ -109,12 +114,21 @@ class MergedJudges(_Register):
         self._check_known(judge)
         if judge == self._active:
             return
-        weights = dict(self._model.named_parameters())
         for name in self._changed[self._active]:
-            weights[name].data = self._base[name]
-        for name, changed in self._changed[judge].items():
-            weights[name].data = changed
+            self._put(name, self._base[name])
+        for name, weight in self._changed[judge].items():
+            self._put(name, weight)
         self._active = judge
+
+    def _put(self, name: str, weight: torch.nn.Parameter) -> None:
+        """Exchange the parameter itself: of two tied ones, a version may change one alone."""
+        module, _, leaf = name.rpartition(".")
+        self._model.get_submodule(module)._parameters[leaf] = weight
+
+
+def _weights(model: Any) -> dict[str, torch.nn.Parameter]:
+    """Every place that holds a weight, by name; tied weights under each of their names."""
+    return dict(model.named_parameters(remove_duplicate=False))
 
 
 class AdapterJudges(_Register):
@@ -164,6 +178,7 @@ def _with_adapter(model: Any, judge: str, adapter: Path, base_name: str) -> Any:
     from safetensors import safe_open
 
     name = _peft_name(judge)
+    check_adapter_files(judge, adapter)
     try:
         with _quiet():
             if isinstance(model, PeftModel):
@@ -171,11 +186,12 @@ def _with_adapter(model: Any, judge: str, adapter: Path, base_name: str) -> Any:
                 tuned.load_adapter(str(adapter), adapter_name=name, is_trainable=False)
             else:
                 tuned = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, is_trainable=False)
-        with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        with safe_open(adapter / WEIGHTS, framework="pt") as file:
             stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  not a dict
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(misfit(judge, adapter, base_name, reason)) from None
+    except SafetensorError as error:
+        raise damaged(f"judge '{judge}'", f"{adapter / WEIGHTS}: {first_line(error)}") from None
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(misfit(judge, adapter, base_name, first_line(error))) from None
     placed = {key: tuple(weight.shape) for key, weight in get_peft_model_state_dict(tuned, adapter_name=name).items()}
     if stored != placed:
         odd = sorted(stored.items() ^ placed.items())[0][0]

@@ -5,13 +5,14 @@ It loads the model, hands requests to a scheduler judge by judge, and knows no m
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from engine.backends.adapters import Judges, judges_for
 from engine.backends.base import Completion, Request
@@ -19,6 +20,7 @@ from engine.backends.chat import ChatEncoder, ImageSlot, Prompt
 from engine.backends.choices import choice_probabilities
 from engine.backends.decoding import DecodingState, PlainState, batch_inputs
 from engine.backends.memory import RowBudget, is_out_of_memory
+from engine.backends.model_files import check_model, damaged, first_line
 from engine.backends.scheduling import Decoder, Job, Scheduler
 from engine.backends.shared_prefix import SharedPrefixState, supports
 from engine.backends.stopping import PieceReader, ReplyText
@@ -236,7 +238,11 @@ class _Slots:
 
 
 def load_model(name: str, *, device: str, dtype: str, revision: str | None) -> Any:
-    """The model in evaluation mode on its device. Raises `ModelError`."""
+    """The model in evaluation mode on its device, every weight from its files and no code run from them.
+
+    Raises `ModelError`.
+    """
+    check_model(name)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     if place.type == "cuda" and not torch.cuda.is_available():
         raise ModelError("model.device: is cuda but torch sees no GPU; set it to auto or cpu.")
@@ -244,31 +250,52 @@ def load_model(name: str, *, device: str, dtype: str, revision: str | None) -> A
     kind: Any = ("auto" if place.type == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     transformers.logging.disable_progress_bar()
     try:
-        config = transformers.AutoConfig.from_pretrained(name, revision=revision)
+        config = transformers.AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
         known = transformers.AutoModelForImageTextToText._model_mapping
         if type(config) not in known or config.is_encoder_decoder:
             raise ModelError(
                 f"model '{name}': is not a vision-language chat model (its type is '{config.model_type}'); "
                 "choose an image-text-to-text model such as a Llava, Qwen-VL or Llama-3.2-Vision."
             )
-        model = transformers.AutoModelForImageTextToText.from_pretrained(
-            name, config=config, dtype=kind, revision=revision, use_safetensors=True
+        model, loaded = transformers.AutoModelForImageTextToText.from_pretrained(
+            name,
+            config=config,
+            dtype=kind,
+            revision=revision,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-        raise ModelError(f"model '{name}': cannot be loaded ({_first_line(error)}); check model.base.") from None
+    except ModelError:
+        raise
+    except SafetensorError as error:
+        raise damaged(f"model '{name}'", first_line(error)) from None
+    except Exception as error:  # a folder can hold anything, and its loader raise anything
+        raise ModelError(f"model '{name}': cannot be loaded ({first_line(error)}); check model.base.") from None
+    _check_complete(name, loaded["missing_keys"])
     return model.to(place).eval().requires_grad_(False)
+
+
+def _check_complete(name: str, missing: Iterable[str]) -> None:
+    """Weights that the files lack were filled with random numbers; tied ones are not among them."""
+    lacking = sorted(missing)
+    if lacking:
+        raise ModelError(
+            f"model '{name}': its files lack {len(lacking)} weights, the first is {lacking[0]}; "
+            "download it again, or choose a complete model."
+        )
 
 
 def load_processor(name: str, *, revision: str | None) -> Any:
     """The model's processor. Raises `ModelError`, naming the extra to install when torchvision is missing."""
     try:
-        processor = transformers.AutoProcessor.from_pretrained(name, revision=revision)
-    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
+        processor = transformers.AutoProcessor.from_pretrained(name, revision=revision, trust_remote_code=False)
+    except Exception as error:  # as above
         if "torchvision" in str(error).lower():
             raise ModelError(
                 f"model '{name}': its processor needs torchvision; install it with `pip install 'judge-studio[gpu]'`."
             ) from None
-        raise ModelError(f"model '{name}': its processor cannot be loaded ({_first_line(error)}).") from None
+        raise ModelError(f"model '{name}': its processor cannot be loaded ({first_line(error)}).") from None
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise ModelError(f"model '{name}': has no processor for images; choose a complete vision-language model.")
     return processor
@@ -306,11 +333,6 @@ def _match(plain: list[torch.Tensor], fast: list[torch.Tensor], dtype: torch.dty
         bool((one - two).abs().max() <= tolerance * one.std().clamp(min=1e-6))
         for one, two in zip(plain, fast, strict=True)
     )
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
 
 
 __all__ = ["BackendError", "TransformersBackend", "load_model", "load_processor"]

@@ -12,7 +12,7 @@ from engine.errors import UsageError
 from engine.prompts import load_pack
 from engine.ruling_files import read_comparisons, rule_file
 from engine.rulings import Ruling, rule
-from engine.versions import JudgeRef, resolve_judge
+from engine.versions import JudgeRef, resolve_judge, told_apart
 from engine.workspace import Workspace, open_workspace
 
 
@@ -110,7 +110,7 @@ def _judges(names: list[str] | None, workspace: Workspace) -> list[JudgeRef]:
                 f"--judge: {found[0].label} stands on {first.base}, {ref.label} on {ref.settings.model.base}. "
                 "Ask judges of different base models in separate calls."
             )
-    return found
+    return told_apart(found)
 
 
 @contextmanager

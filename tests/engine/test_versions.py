@@ -9,7 +9,7 @@ from engine.config import parse_settings
 from engine.errors import ModelError, UsageError, WorkspaceError
 from engine.run_record import create_run
 from engine.state import RunState, write_state
-from engine.versions import resolve_judge, versions_of
+from engine.versions import resolve_judge, told_apart, versions_of
 from engine.workspace import RunFolder, Workspace, open_workspace
 from tests.fake_backend import FakeBackend
 
@@ -88,3 +88,36 @@ def test_adapter_folder_names_its_base(workspace, tmp_path):
 def test_any_other_name_is_a_base_model(workspace, name):
     judge = resolve_judge(name, workspace)
     assert (judge.settings.model.base, judge.adapter, judge.loaded_name) == (name, None, "judge-v0")
+
+
+def test_adapter_whose_base_moved_is_told_where_to_write_it(workspace, tmp_path):
+    with pytest.raises(ModelError, match=r"its base model lay at /home/alice/llava, .* base_model_name_or_path"):
+        resolve_judge(str(adapter_folder(tmp_path / "mine", base="/home/alice/llava")), workspace)
+
+
+def test_adapter_folders_of_one_name_are_told_apart(workspace, tmp_path):
+    places = [tmp_path / one / "checkpoint-100" for one in ("a/x", "b/x", "c")]
+    judges = [resolve_judge(str(adapter_folder(place, base="org/model")), workspace) for place in places]
+    again = resolve_judge(str(places[0]), workspace)
+    assert [judge.label for judge in told_apart([*judges, again])] == [
+        "a/x/checkpoint-100",
+        "b/x/checkpoint-100",
+        "c/checkpoint-100",
+    ]
+    assert [judge.label for judge in told_apart(judges[:1])] == ["checkpoint-100"]
+
+
+def test_adapter_folder_called_like_a_version_is_not_taken_for_the_base(workspace, tmp_path):
+    judge = resolve_judge(str(adapter_folder(tmp_path / "tuned/judge-v0", base="org/model")), workspace)
+    assert (judge.label, judge.loaded_name) == ("tuned/judge-v0", "tuned/judge-v0")
+
+
+def test_base_of_a_run_that_was_a_folder_is_never_looked_up_on_the_hub(workspace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "llava").mkdir()
+    run = workspace.run("local")
+    create_run(run, parse_settings({"model": {"base": "llava"}}, where="test"))
+    assert resolve_judge("local/judge-v0", workspace).settings.model.base == str(tmp_path / "llava")
+    (tmp_path / "llava").rmdir()
+    with pytest.raises(ModelError, match="was a folder when the run was made"):
+        resolve_judge("local/judge-v0", workspace)

@@ -1,6 +1,7 @@
 """Judge versions on one base: both ways of keeping them give the same judge, and misfits are refused."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -55,6 +56,58 @@ def test_versions_answer_as_peft_alone_would_and_the_base_stays_exact(base, adap
         expected = before if judge == "judge-v0" else as_peft_does(base, adapters[int(judge[-1]) - 1])
         assert (logits(model) - expected).abs().max() < 1e-4
     assert torch.equal(logits(model), before)
+
+
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("saved", [["lm_head"], ["embed_tokens"], ["lm_head", "embed_tokens"]])
+def test_head_or_embeddings_trained_whole_on_a_tied_base_count_as_peft_counts_them(base, tmp_path, kind, saved):
+    from peft import LoraConfig, get_peft_model
+
+    plain = load_model(str(base), device="cpu", dtype="auto", revision=None)
+    assert plain.get_input_embeddings().weight is plain.get_output_embeddings().weight, "the base ties them"
+    config = LoraConfig(r=2, target_modules=r".*language_model.*q_proj", modules_to_save=saved)
+    tuned = get_peft_model(plain, config)
+    for name, weight in tuned.named_parameters():
+        if "modules_to_save" in name or "lora_B" in name:
+            weight.data += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(name)))
+    tuned.save_pretrained(tmp_path / "saved")
+    model, judges = fresh(base, kind)
+    before = logits(model)
+    judges.load("judge-v1", tmp_path / "saved")
+    judges.activate("judge-v1")
+    expected = as_peft_does(base, tmp_path / "saved")
+    assert (expected - before).abs().max() > 1
+    assert (logits(model) - expected).abs().max() < 1e-4
+    judges.activate("judge-v0")
+    assert torch.equal(logits(model), before)
+    assert model.get_input_embeddings().weight is model.get_output_embeddings().weight or kind is AdapterJudges
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 42\n", "git-lfs pointer"),
+        (b"", r"is empty \(0 bytes\)"),
+        (None, "damaged or were not fetched whole"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_adapter_that_was_not_fetched_whole_is_refused_in_a_sentence(base, adapters, tmp_path, kind, content, said):
+    shutil.copytree(adapters[0], tmp_path / "cut")
+    weights = tmp_path / "cut/adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000] if content is None else content)
+    _, judges = fresh(base, kind)
+    with pytest.raises(ModelError, match=said):
+        judges.load("judge-v1", tmp_path / "cut")
+
+
+def test_adapter_in_another_format_is_named(base, adapters, tmp_path):
+    shutil.copytree(adapters[0], tmp_path / "old")
+    (tmp_path / "old/adapter_model.safetensors").rename(tmp_path / "old/adapter_model.bin")
+    _, judges = fresh(base, MergedJudges)
+    with pytest.raises(ModelError, match=r"holds adapter_model\.bin .* save it as safetensors"):
+        judges.load("judge-v1", tmp_path / "old")
 
 
 @pytest.mark.parametrize("kind", KINDS)
