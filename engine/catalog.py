@@ -270,11 +270,11 @@ def _fetch(cursor: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[tuple[An
 
 def _damage(part: Part) -> str | None:
     """What is wrong with a part, found by reading all of it; None if nothing is."""
-    wanted = views.record_columns(part.table) if part.table in views.RECORDS else {}
+    wanted = views.needed_columns(part.table) if part.table in views.RECORDS else set()
     try:
         with duckdb.connect(":memory:") as reader:
             found = reader.execute(f"DESCRIBE SELECT * FROM {views.read([part.path])}").fetchall()
-            lacking = wanted.keys() - {str(row[0]) for row in found}
+            lacking = wanted - {str(row[0]) for row in found}
             if lacking:
                 return f"{part.path}: this part lacks the column '{min(lacking)}'. It was written by another version."
             reader.execute(f"SELECT count(COLUMNS(*)) FROM {views.read([part.path])}").fetchall()

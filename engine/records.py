@@ -1,6 +1,7 @@
 """What crosses a stage: one frozen record per row of the workspace's tables, and the ids they carry.
 
-The records know nothing of files, models or settings. `None` always means "not known" or "does not apply".
+The records know nothing of files, models or settings. `None` always means "not known" or "does not apply". A field with
+a default came later: parts of older workspaces lack its column, and their rows have the default.
 """
 
 import hashlib
@@ -164,7 +165,13 @@ class BenchmarkItem:
     degraded: str
     kind: Kind
     dimension: str
-    """The benchmark's own category, or the dimension of the designed fault."""
+    """The benchmark's own category ("safety/bias": a part of "safety"), or the dimension of the designed fault."""
+    stored: Order = "AB"
+    """The order of the responses in the benchmark's file, which some published protocols show alone."""
+    place: int = 0
+    """Number of its row in the benchmark's file, from 0."""
+    more_images: tuple[str, ...] = ()
+    """Paths of further pictures, which the texts call <image 2>, <image 3>, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +190,10 @@ class VerdictRow:
     """The verdict names the preferred response. A tie or an invalid reply is not correct."""
     reasoning: str
     tokens: int
+    protocol: str = "strict"
+    """Whose prompt, sampling and reading it is; "strict" stands for all that need the judge's own verdict per order."""
+    sample: int = 0
+    """Of the samples that a protocol draws per item, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

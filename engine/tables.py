@@ -4,7 +4,7 @@ import os
 import types
 import typing
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -81,11 +81,23 @@ def read_parts(paths: Sequence[Path], record: type[Record]) -> list[Record]:
     lists = {name for name in names if get_origin(get_type_hints(record)[name]) is tuple}
     for path in paths:
         try:
-            table = pq.read_table(path, columns=names)
+            table = pq.read_table(path, columns=_present(path, names, record))
         except (OSError, pa.ArrowInvalid) as error:
             raise WorkspaceError(f"{path}: cannot read this part: {error}. Delete it and resume the run.") from error
         for row in table.to_pylist():
-            for name in lists:
+            for name in lists & row.keys():
                 row[name] = tuple(row[name] or ())
             rows.append(record(**row))
     return rows
+
+
+def _present(path: Path, names: Sequence[str], record: type[Any]) -> list[str]:
+    """The columns to read: all but those that came later than the part, whose fields have a default."""
+    later = optional_fields(record)
+    there = set(pq.read_schema(path).names) if later else set()
+    return [name for name in names if name in there or name not in later]
+
+
+def optional_fields(record: type[Any]) -> dict[str, Any]:
+    """Field → its default, of the fields that parts of older workspaces may lack."""
+    return {field.name: field.default for field in fields(record) if field.default is not MISSING}

@@ -5,7 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -86,15 +86,41 @@ def view_sql(view: str, parts: Sequence[Part], done: Stages) -> str:
 
 
 def _branch(view: str, run: str, iteration: int, paths: list[str], fates: list[str] | None) -> str:
-    names = ", ".join(f'rows."{name}"' for name in record_columns(view))
+    later = _later_columns(view)
+    names = ", ".join(
+        f'coalesce(rows."{name}", {later[name]}) AS "{name}"' if name in later else f'rows."{name}"'
+        for name in record_columns(view)
+    )
     head = f"SELECT {text(run)} AS run, {iteration}::INTEGER AS iteration, {names}"
     if view != "pairs":
-        return f"{head} FROM {read(paths)} AS rows"
+        return f"{head} FROM {_read_whole(view, paths)} AS rows"
     if not fates:
         nothing = ", ".join(f"NULL::{type_} AS {name}" for name, type_ in _FATE.items())
         return f"{head}, {nothing} FROM {read(paths)} AS rows"
     fate = ", ".join(f"fates.{name}" for name in _FATE)
     return f"{head}, {fate} FROM {read(paths)} AS rows LEFT JOIN {read(fates)} AS fates USING (pair_id)"
+
+
+def _read_whole(view: str, paths: Sequence[str]) -> str:
+    """The parts, with empty columns for those that older parts lack."""
+    later = _later_columns(view)
+    if not later:
+        return read(paths)
+    types_ = record_columns(view)
+    nothing = ", ".join(f'NULL::{types_[name]} AS "{name}"' for name in later)
+    rows = f"SELECT * FROM {read(paths, extra=', union_by_name = true')}"
+    return f"(SELECT {nothing} WHERE false UNION ALL BY NAME {rows})"
+
+
+@cache
+def _later_columns(view: str) -> dict[str, str]:
+    """Columns that parts of older workspaces may lack → the SQL of what stands there instead."""
+    found = {}
+    for field in fields(RECORDS[view]):
+        if field.default is not MISSING:
+            value = f"{field.default}" if isinstance(field.default, int) else text(str(field.default))
+            found[field.name] = "[]" if field.default == () else value
+    return found
 
 
 def runs_sql(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -139,6 +165,11 @@ def record_columns(view: str) -> dict[str, str]:
     record = RECORDS[view]
     hints = get_type_hints(record)
     return {field.name: _column_type(hints[field.name]) for field in fields(record)}
+
+
+def needed_columns(view: str) -> set[str]:
+    """Columns that every part of the view must have."""
+    return record_columns(view).keys() - _later_columns(view).keys()
 
 
 def _column_type(hint: Any) -> str:

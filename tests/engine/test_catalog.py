@@ -7,10 +7,12 @@ import sys
 import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from engine.catalog import Catalog, open_catalog
 from engine.errors import UsageError
+from engine.records import VerdictRow
 from engine.views import RECORDS
 from engine.workspace import Workspace, open_workspace
 from tests.sample_workspace import make_run, make_workspace, write_selection
@@ -129,6 +131,16 @@ def test_part_damaged_in_the_middle_is_left_out_when_a_question_meets_it(workspa
     part.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
     assert one(catalog, "select count(*) from (select distinct * from traces where iteration = 1)") == 0
     assert [fault.path for fault in catalog.faults()] == [str(part)]
+
+
+def test_part_of_an_older_version_has_the_defaults_of_columns_that_came_later(workspace: Workspace) -> None:
+    folder = workspace.run(one(open_catalog(workspace), "select run from verdicts limit 1")).stage(0, "evaluate")
+    (part, *_) = folder.parts("verdicts")
+    new = folder.read("verdicts", VerdictRow)
+    pq.write_table(pq.read_table(part).drop_columns(["protocol", "sample"]), part)
+    assert folder.read("verdicts", VerdictRow) == new
+    found = open_catalog(workspace).sql("select distinct protocol, sample from verdicts where iteration = 0")
+    assert found.rows == [("strict", 0)]
 
 
 def test_part_that_lacks_a_column_is_left_out(workspace: Workspace) -> None:
