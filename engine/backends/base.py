@@ -65,13 +65,19 @@ class Completion:
     finish: Literal["stop", "length"]
     """"length" when `max_tokens` cut it off."""
     choice_probabilities: tuple[float, ...] = ()
-    """Same order as `Request.choices`, summing to 1 over them; () if none were asked for."""
+    """Same order as `Request.choices`, summing to 1 over them; () if none were asked for or there is a `fault`."""
+    thinking: str = ""
+    """What the model thought before `text`, where a server tells the two apart; else it is part of the text."""
+    fault: str | None = None
+    """Why this request cannot be answered, however often it is asked (an image the server cannot read, a prompt too
+    long for the model); the text is then empty. None for an answer."""
 
 
 class Backend(Protocol):
     """A base model with any number of judge versions on top.
 
-    `generate` raises `BackendError` when the model cannot go on and `ModelError` for an unknown judge version.
+    `generate` raises `BackendError` when the model cannot go on, after yielding all it got, and `ModelError` for an
+    unknown judge version. A fault of one request is a completion that says so.
     """
 
     continues: bool

@@ -1,10 +1,14 @@
-"""The one door to an HTTP server: retries, time limits, and errors as sentences. It knows nothing of models."""
+"""The one door to an HTTP server: one question, one answer, and every fault as one of three kinds of error.
+
+It asks once and knows nothing of models; who asks again, and for how long, is in `replicas.py`.
+"""
 
 import json
 import os
-import random
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,50 +18,76 @@ from engine.errors import BackendError
 API_KEY_VARIABLE = "JUDGE_STUDIO_API_KEY"
 """The only place a key is read from."""
 
-_AGAIN = {408, 429, 500, 502, 503, 504}
-"""Answers after which the same question may succeed later."""
+_ITS_OWN = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451})
+"""Answers that speak of this very request. All others (404 of a replica that lacks an adapter, 425, 429, 529, …) speak
+of the server, which may answer the same question later."""
 
-_LONGEST_PAUSE = 60.0
+
+class RefusedRequest(BackendError):
+    """The server answers others, but not this request: too long, an image it cannot read, no such page."""
+
+
+class RefusedKey(BackendError):
+    """The server does not know our key; nothing will be answered."""
+
+
+class PassingTrouble(BackendError):
+    """The server is away, busy, or talks nonsense; the same question may succeed later."""
+
+    def __init__(self, message: str, *, wait: float | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+        """Seconds the server asks us to wait; None if it does not say."""
+        self.status = status
+        """The answer's status; None where there was no answer or it was no use."""
 
 
 class HttpDoor:
-    """One server. `tries` counts all attempts; pauses between them double from `pause` seconds, with chance.
+    """One server at `url`, or at that path behind the Unix socket `socket`.
 
-    Every method raises `BackendError` when the server refuses or stays away.
+    Every method raises `RefusedRequest`, `RefusedKey` or `PassingTrouble`.
     """
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, tries: int = 6, pause: float = 0.5, timeout: float = 600.0
+        self, url: str, *, socket: Path | None = None, api_key: str | None = None, timeout: float = 600.0
     ) -> None:
         self.url = url.rstrip("/")
         key = api_key or os.environ.get(API_KEY_VARIABLE)
-        self._tries = tries
-        self._pause = pause
         try:
             host = httpx.URL(self.url).host
         except httpx.InvalidURL as error:
             raise BackendError(f"model.url: '{url}' is no address ({error}); write http://host:port/v1.") from None
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(timeout, connect=10.0),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+            limits=limits,
+            transport=httpx.HTTPTransport(uds=str(socket), limits=limits) if socket else None,
             trust_env=host not in ("127.0.0.1", "localhost", "::1"),  # no proxy between us and this machine
         )
 
     def get(self, path: str) -> Any:
         """The JSON answer of a GET."""
-        return self._json(self._answer("GET", path, None), path)
+        return self._json(self._answer("GET", self.url + path, None), path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON answer of a POST."""
-        return self._json(self._answer("POST", path, body), path)
+        return self._json(self._answer("POST", self.url + path, body), path)
+
+    def post_beside(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON answer of a POST to a path that lies beside /v1, not below it."""
+        return self._json(self._answer("POST", self.url.removesuffix("/v1") + path, body), path)
+
+    def text_beside(self, path: str) -> str:
+        """The text of a page that lies beside /v1."""
+        return self._answer("GET", self.url.removesuffix("/v1") + path, None).text
 
     def post_status(self, path: str, body: dict[str, Any]) -> tuple[int, str]:
         """Status and text of a POST that the caller judges; only unreachable servers raise."""
         try:
             answer = self._client.post(self.url + path, json=body)
         except httpx.TransportError as error:
-            raise BackendError(self._away(error)) from None
+            raise PassingTrouble(self._away(error)) from None
         return answer.status_code, answer.text
 
     def events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -66,7 +96,7 @@ class HttpDoor:
             with self._client.stream("POST", self.url + path, json=body) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
-                    raise BackendError(self._refusal(answer))
+                    raise self._refusal(answer)
                 for line in answer.iter_lines():
                     data = line.removeprefix("data:").strip()
                     if data == "[DONE]":
@@ -74,52 +104,55 @@ class HttpDoor:
                     if line.startswith("data:"):
                         yield json.loads(data)
         except httpx.TransportError as error:
-            raise BackendError(self._away(error)) from None
+            raise PassingTrouble(self._away(error)) from None
         except ValueError:
-            raise BackendError(f"server {self.url}: sent a broken event stream; check what runs there.") from None
+            raise PassingTrouble(f"server {self.url}: sent a broken event stream; check what runs there.") from None
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _answer(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        """A 200 answer, or `BackendError` after the last try."""
-        for attempt in range(self._tries):
-            last = attempt + 1 == self._tries
-            try:
-                answer = self._client.request(method, self.url + path, json=body)
-            except httpx.TransportError as error:
-                if last:
-                    raise BackendError(self._away(error)) from None
-                time.sleep(self._wait(attempt, None))
-                continue
-            if answer.status_code == httpx.codes.OK:
-                return answer
-            if last or answer.status_code not in _AGAIN:
-                raise BackendError(self._refusal(answer))
-            time.sleep(self._wait(attempt, answer.headers.get("retry-after")))
-        raise AssertionError("unreachable: the last try returns or raises")
-
-    def _wait(self, attempt: int, asked: str | None) -> float:
-        """Seconds to pause: what the server asks for, else doubling with chance so that clients spread out."""
-        if asked is not None and asked.isdigit():
-            return min(_LONGEST_PAUSE, float(asked))
-        return float(min(_LONGEST_PAUSE, self._pause * 2**attempt) * random.uniform(0.5, 1.0))
+    def _answer(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
+        try:
+            answer = self._client.request(method, url, json=body)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise PassingTrouble(self._away(error)) from None
+        if answer.status_code != httpx.codes.OK:
+            raise self._refusal(answer)
+        return answer
 
     def _json(self, answer: httpx.Response, path: str) -> Any:
         try:
             return answer.json()
-        except ValueError:
-            raise BackendError(
+        except (ValueError, RecursionError):
+            raise PassingTrouble(
                 f"server {self.url}: {path} answered something else than JSON; model.url should end in /v1."
             ) from None
 
-    def _refusal(self, answer: httpx.Response) -> str:
-        if answer.status_code in (401, 403):
-            return f"server {self.url}: refused the key ({answer.status_code}); set {API_KEY_VARIABLE}."
+    def _refusal(self, answer: httpx.Response) -> BackendError:
+        status = answer.status_code
+        if status in (401, 403):
+            return RefusedKey(f"server {self.url}: refused the key ({status}); set {API_KEY_VARIABLE}.")
         said = " ".join(answer.text.split())[:300]
-        return f"server {self.url}: answered {answer.status_code} ({said or 'no text'}); see the server's log."
+        sentence = f"server {self.url}: answered {status} ({said or 'no text'}); see the server's log."
+        if status in _ITS_OWN:
+            return RefusedRequest(sentence)
+        return PassingTrouble(sentence, wait=asked_wait(answer.headers.get("retry-after")), status=status)
 
-    def _away(self, error: httpx.TransportError) -> str:
+    def _away(self, error: httpx.TransportError | httpx.DecodingError) -> str:
         reason = str(error) or type(error).__name__
         return f"server {self.url}: cannot be reached ({reason}); start it or correct model.url."
+
+
+def asked_wait(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, in either of its forms (RFC 9110, 10.2.3); None for anything else."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

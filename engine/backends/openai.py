@@ -1,26 +1,36 @@
-"""The backend for any OpenAI-compatible server by URL. Many requests are in flight at once; no torch is needed.
+"""The backend for OpenAI-compatible servers by URL. Many requests are in flight at once; no torch is needed.
 
 A vLLM server is asked for more than the standard holds (top-k, partial replies, adapters, stop texts kept).
 """
 
 import base64
+import contextlib
 import itertools
 import mimetypes
+import queue
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.backends.adapter_folder import check_base, fingerprint
 from engine.backends.base import BASE_JUDGE, Completion, Request
-from engine.backends.http_door import HttpDoor
-from engine.backends.top_tokens import choice_shares
+from engine.backends.http_door import HttpDoor, PassingTrouble, RefusedRequest
+from engine.backends.odds import OddsReader
+from engine.backends.replicas import Replicas
+from engine.backends.replies import Reply, choices_of, replies_of, text_of
+from engine.backends.shared_adapters import publish
 from engine.errors import BackendError, ModelError
 
-_TOP_TOKENS = 20
-"""Most likely next tokens a server can be asked for: the standard's limit, and vLLM's default."""
+_TICK = 1.0
+"""Seconds between two looks at whether the run shall stop while no reply comes."""
+
+_FIRST_FAULTS = 16
+"""Requests refused before any was answered, after which the server is taken to refuse all of them."""
 
 _JOINER = "\u2060"
 """Word joiner: invisible. Put inside what looks like a special token, as the server would not keep it plain text."""
@@ -35,44 +45,66 @@ _LOOKS_SPECIAL = re.compile(
 
 
 class OpenAIBackend:
-    """See `Backend`. `model` is the base model's name on the server (None: the only one it serves).
+    """See `Backend`. `urls` lead to servers that serve the same model (one address, or a list of replicas); `model` is
+    its name there (None: the only one they serve).
 
-    `judges` maps judge versions to names the server knows already. Images below the folder `readable` are sent as
-    paths, because the server may read them; all others as bytes. `in_flight` bounds the requests under way. Raises
-    `BackendError` when the server cannot be reached and `ModelError` when it does not serve the model.
+    `judges` maps judge versions to names the servers know already. Images below the folder `readable` are sent as
+    paths, because the servers may read them; all others as bytes. `sequences` bounds the samples under way. With
+    `adapters_folder`, a folder that every replica resolves adapters from, judge versions are put there instead of
+    posted. `tick` is called about once a second while replies are awaited; what it raises ends the work.
+    Raises `BackendError` when a server cannot be reached and `ModelError` when one does not serve the model.
     """
 
     def __init__(
         self,
-        url: str,
+        urls: str | Sequence[str],
         *,
         model: str | None = None,
         base_name: str | None = None,
         judges: Mapping[str, str] | None = None,
         readable: Path | None = None,
-        in_flight: int = 32,
+        adapters_folder: Path | None = None,
+        socket: Path | None = None,
+        sequences: int = 256,
         api_key: str | None = None,
         tries: int = 6,
+        patience: float = 300.0,
         pause: float = 0.5,
         timeout: float = 600.0,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
-        self._door = HttpDoor(url, api_key=api_key, tries=tries, pause=pause, timeout=timeout)
+        listed = [urls] if isinstance(urls, str) else list(urls)
+        doors = [HttpDoor(url, socket=socket, api_key=api_key, timeout=timeout) for url in listed]
+        self.replicas = Replicas(doors, tries=tries, patience=patience, pause=pause)
         try:
-            rows = self._models()
-            base = _pick_model(self._door.url, model, [str(row.get("id")) for row in rows if not row.get("parent")])
+            rows = [self._models(door, tries) for door in doors]
+            named = [_pick_model(door.url, model, _bases(some)) for door, some in zip(doors, rows, strict=True)]
         except BaseException:
-            self._door.close()
+            self.replicas.close()
             raise
-        self._is_vllm = any(row.get("owned_by") == "vllm" for row in rows)
-        self.continues = self._is_vllm
-        self._names = {BASE_JUDGE: base, **(judges or {})}
-        self._base_name = base_name or self._names[BASE_JUDGE]
+        self.is_vllm = all(any(row.get("owned_by") == "vllm" for row in some) for some in rows)
+        self.continues = self.is_vllm
+        self._names = {BASE_JUDGE: named[0], **(judges or {})}
+        self._base_name = base_name or named[0]
         self._folders: dict[str, Path] = {}
         self._readable = readable.resolve() if readable else None
-        self._in_flight = in_flight
+        self._adapters_folder = adapters_folder
+        self._sequences = sequences
+        self._tick = tick
+        self._odds = self.odds_of(self.replicas)
+        self._answered = False
+
+    def odds_of(self, replicas: Replicas) -> OddsReader:
+        """A reader of odds that asks these replicas only."""
+        return OddsReader(
+            replicas,
+            lambda request: self._body(request, first=0, count=1),
+            model=self._names[BASE_JUDGE],
+            is_vllm=self.is_vllm,
+        )
 
     def load_judge(self, judge: str, adapter: Path) -> None:
-        """See `Backend`. Only a vLLM server that allows it can load adapters while it runs."""
+        """See `Backend`. Only vLLM servers that allow it can load adapters while they run."""
         folder = adapter.resolve()
         known = self._folders.get(judge)
         if known == folder:
@@ -82,38 +114,73 @@ class OpenAIBackend:
         check_base(judge, folder, self._base_name)
         # The name holds a hash of the weights: a server that saw another adapter under a name keeps its stale caches.
         name = f"{judge}-{fingerprint(judge, folder)}"
-        if name not in [row.get("id") for row in self._models()]:
-            self._load_on_server(judge, name, folder)
+        if self._adapters_folder is not None:
+            publish(folder, name, self._adapters_folder, base=self._names[BASE_JUDGE])
+        else:
+            for door in self.replicas.doors:
+                if name not in [row.get("id") for row in self._models(door)]:
+                    self._load_on_server(door, judge, name, folder)
         self._names[judge] = name
         self._folders[judge] = folder
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        """See `Backend`."""
+        """See `Backend`. A server's failure is raised after everything that was under way has been yielded."""
         for request in requests:
             self._name(request)
-        waiting = iter(requests)
-        under_way: set[Future[list[Completion]]] = set()
-        with ThreadPoolExecutor(self._in_flight, thread_name_prefix="openai") as pool:
+        waiting = deque(requests)
+        done: queue.SimpleQueue[tuple[Request, Future[list[Completion]]]] = queue.SimpleQueue()
+        held: list[Completion] = []
+        failure: BackendError | None = None
+        left = threading.Event()
+        under_way = sequences = 0
+        with ThreadPoolExecutor(self._sequences, thread_name_prefix="openai") as pool:
             try:
-                while True:
-                    for request in itertools.islice(waiting, self._in_flight - len(under_way)):
-                        under_way.add(pool.submit(self._ask, request))
-                    if not under_way:
-                        return
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield from future.result()
+                while under_way or (waiting and failure is None):
+                    while (
+                        waiting
+                        and failure is None
+                        and (not under_way or sequences + _size(waiting[0]) <= self._sequences)
+                    ):
+                        request = waiting.popleft()
+                        under_way, sequences = under_way + 1, sequences + _size(request)
+                        future = pool.submit(self._ask, request, left)
+                        future.add_done_callback(lambda one, request=request: done.put((request, one)))  # type: ignore[misc]
+                    request, finished = self._next(done)
+                    under_way, sequences = under_way - 1, sequences - _size(request)
+                    try:
+                        completions = finished.result()
+                    except BackendError as error:
+                        failure = failure or error
+                        continue
+                    if not self._answered and all(one.fault for one in completions):
+                        held += completions
+                        failure = failure or self._refuses_all(held)
+                        continue
+                    self._answered = True
+                    yield from itertools.chain(held, completions)
+                    held = []
+                if failure is None:
+                    yield from held
             finally:
-                for future in under_way:
-                    future.cancel()
+                left.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+        if failure is not None:
+            raise failure
+
+    def _next(
+        self, done: "queue.SimpleQueue[tuple[Request, Future[list[Completion]]]]"
+    ) -> tuple[Request, "Future[list[Completion]]"]:
+        while True:
+            self._tick()
+            with contextlib.suppress(queue.Empty):
+                return done.get(timeout=_TICK)
 
     def stream(self, request: Request) -> Iterator[str]:
         """See `Backend`."""
         body = {**self._body(request, first=0, count=1), "stream": True}
         sent, stops = "", request.sampling.stop
-        for event in self._door.events("/chat/completions", body):
-            choices = event.get("choices") or [{}]
-            text = sent + (choices[0].get("delta", {}).get("content") or "")
+        for event in self.replicas.doors[0].events("/chat/completions", body):
+            text = sent + _delta(self.replicas.doors[0].url, event)
             stopped = _cut(text, stops)
             piece = (text if stopped is None else stopped)[len(sent) :]
             if piece:
@@ -123,53 +190,49 @@ class OpenAIBackend:
             sent = text
 
     def close(self) -> None:
-        """See `Backend`. The server goes on running."""
-        self._door.close()
+        """See `Backend`. The servers go on running."""
+        self.replicas.close()
 
-    def _ask(self, request: Request) -> list[Completion]:
-        """All samples of one request; a server that gives fewer than asked for is asked again for the rest."""
-        if request.choices:
-            return [self._choose(request)]
-        if request.sampling.temperature == 0 and request.n > 1:  # all the same, and vLLM refuses to repeat itself
-            (one,) = self._ask(replace(request, n=1))
-            return [replace(one, sample=sample) for sample in range(request.n)]
+    def _ask(self, request: Request, left: threading.Event) -> list[Completion]:
+        """All samples of one request. What the server refuses to answer becomes samples that say why."""
         samples: list[Completion] = []
+        try:
+            return self._answers(request, left, samples)
+        except RefusedRequest as error:
+            missing = range(len(samples), _size(request))
+            return [*samples, *(_fault(request, sample, str(error)) for sample in missing)]
+
+    def _answers(self, request: Request, left: threading.Event, samples: list[Completion]) -> list[Completion]:
+        """`samples`, filled; a server that gives fewer than asked for is asked again for the rest."""
+        if request.choices:
+            samples.append(self._choose(request, left))
+            return samples
+        if request.sampling.temperature == 0 and request.n > 1:  # all the same, and vLLM refuses to repeat itself
+            (one,) = self._answers(replace(request, n=1), left, [])
+            return [replace(one, sample=sample) for sample in range(request.n)]
         while len(samples) < request.n:
             body = self._body(request, first=len(samples), count=request.n - len(samples))
-            answer = self._door.post("/chat/completions", body)
-            choices = answer.get("choices") or []
-            if not choices:
-                raise BackendError(f"server {self._door.url}: answered without a reply; see the server's log.")
-            tokens = _tokens_of(choices, answer.get("usage") or {})
-            for choice, count in zip(choices[: request.n - len(samples)], tokens, strict=False):
-                samples.append(self._completion(request, len(samples), choice, count))
+            replies = self.replicas.ask("/chat/completions", body, self._read_replies, left=left)
+            for reply in replies[: request.n - len(samples)]:
+                samples.append(_completion(request, len(samples), reply))
         return samples
 
-    def _choose(self, request: Request) -> Completion:
-        """The odds of the given next texts, read from the most likely next tokens where the texts begin to differ."""
-        common = _shared_start(request.choices) if self.continues else ""
-        rests = tuple(choice[len(common) :] for choice in request.choices)
-        body = self._body(replace(request, prefix=request.prefix + common), first=0, count=1)
-        body |= {"max_tokens": 1, "temperature": 1.0, "logprobs": True, "top_logprobs": _TOP_TOKENS}
-        body = {name: value for name, value in body.items() if name not in ("top_p", "top_k", "stop")}
-        answer = self._door.post("/chat/completions", body)
-        try:
-            rows = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-            tokens = [(str(row["token"]), float(row["logprob"])) for row in rows]
-        except (KeyError, IndexError, TypeError, ValueError):
-            raise BackendError(
-                f"server {self._door.url}: gives no log-probabilities; choices need a server that does."
-            ) from None
-        shares = choice_shares(rests, tokens)
+    def _read_replies(self, answer: Any) -> list[Reply]:
+        return replies_of(self.replicas.where, answer)
+
+    def _choose(self, request: Request, left: threading.Event) -> Completion:
+        """The odds of the given next texts."""
+        shares = self._odds.shares(request, left)
         best = max(range(len(shares)), key=shares.__getitem__)
         return Completion(
-            key=request.key,
-            sample=0,
-            text=request.choices[best],
-            tokens=0,
-            finish="stop",
-            choice_probabilities=shares,
+            key=request.key, sample=0, text=request.choices[best], tokens=0, finish="stop", choice_probabilities=shares
         )
+
+    def _refuses_all(self, faults: Sequence[Completion]) -> BackendError | None:
+        """The error of a server that has answered nothing so far, once it is clear that it will not."""
+        if len({one.key for one in faults}) < _FIRST_FAULTS:
+            return None
+        return BackendError(f"{faults[0].fault} It refused the first {_FIRST_FAULTS} requests, and answered none.")
 
     def _body(self, request: Request, *, first: int, count: int) -> dict[str, Any]:
         """What is posted for samples `first` to `first + count - 1`."""
@@ -183,7 +246,7 @@ class OpenAIBackend:
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
         }
-        if self._is_vllm:
+        if self.is_vllm:
             # A model's own generation_config.json would fill in what is left out, and greedy would not be greedy.
             body |= {"top_k": sampling.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}
             if sampling.stop:
@@ -196,7 +259,7 @@ class OpenAIBackend:
     def _continuation(self) -> dict[str, Any]:
         if not self.continues:
             raise BackendError(
-                f"server {self._door.url}: the standard has no way to continue a partial reply; "
+                f"server {self.replicas.where}: the standard has no way to continue a partial reply; "
                 "use a vLLM server or the transformers backend for this."
             )
         return {"add_generation_prompt": False, "continue_final_message": True}
@@ -220,19 +283,9 @@ class OpenAIBackend:
         try:
             data = image.read_bytes()
         except OSError as error:
-            raise BackendError(f"image {image}: cannot be read ({error.strerror}); restore the file.") from None
+            raise RefusedRequest(f"image {image}: cannot be read ({error.strerror}); restore the file.") from None
         kind = mimetypes.guess_type(image.name)[0] or "image/png"
         return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-    def _completion(self, request: Request, sample: int, choice: dict[str, Any], tokens: int) -> Completion:
-        text = (choice.get("message") or {}).get("content") or ""
-        stopped = _cut(text, request.sampling.stop)
-        finish: Literal["stop", "length"] = (
-            "length" if choice.get("finish_reason") == "length" and stopped is None else "stop"
-        )
-        return Completion(
-            key=request.key, sample=sample, text=text if stopped is None else stopped, tokens=tokens, finish=finish
-        )
 
     def _name(self, request: Request) -> str:
         """The served name of the request's judge version."""
@@ -242,21 +295,40 @@ class OpenAIBackend:
             raise ModelError(f"judge '{request.judge}': is not loaded (loaded: {loaded}); load its adapter first.")
         return name
 
-    def _models(self) -> list[dict[str, Any]]:
-        """What the server lists: "id", and on a vLLM server "owned_by": "vllm" and, for adapters, their "parent"."""
-        return list(self._door.get("/models").get("data") or [])
+    def _models(self, door: HttpDoor, tries: int = 3) -> list[dict[str, Any]]:
+        """What a server lists: "id", and on a vLLM server "owned_by": "vllm" and, for adapters, their "parent"."""
+        for attempt in range(1, tries + 1):
+            try:
+                return _listed(door.url, door.get("/models"))
+            except PassingTrouble as trouble:
+                if attempt == tries or trouble.status == 404:  # a wrong path stays wrong
+                    raise
+                threading.Event().wait(self.replicas.pause_for(attempt, trouble.wait))
+        raise AssertionError("unreachable: the last try returns or raises")
 
-    def _load_on_server(self, judge: str, name: str, folder: Path) -> None:
+    def _load_on_server(self, door: HttpDoor, judge: str, name: str, folder: Path) -> None:
         status, said = 404, ""
-        if self._is_vllm:
-            status, said = self._door.post_status("/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
+        if self.is_vllm:
+            status, said = door.post_status("/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
         if status in (404, 405):
             raise ModelError(
-                f"judge '{judge}': server {self._door.url} loads no adapters while it runs; start vLLM with "
+                f"judge '{judge}': server {door.url} loads no adapters while it runs; start vLLM with "
                 "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, or set model.backend to vllm."
             )
         if status != 200:
             raise ModelError(f"judge '{judge}': the server did not take {folder} ({' '.join(said.split())[:300]}).")
+
+
+def _listed(url: str, answer: Any) -> list[dict[str, Any]]:
+    """The rows of a list of models; some servers write plain names, or the list without what surrounds it."""
+    rows = answer.get("data") if isinstance(answer, Mapping) else answer
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        raise PassingTrouble(f"server {url}: lists its models in no known form; model.url should end in /v1.")
+    return [row if isinstance(row, dict) else {"id": str(row)} for row in rows]
+
+
+def _bases(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(row.get("id")) for row in rows if not row.get("parent")]
 
 
 def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
@@ -270,12 +342,6 @@ def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
     raise ModelError(f"server {url}: does not serve '{wanted}' but {listed}; set model.served_name.")
 
 
-def _shared_start(texts: Sequence[str]) -> str:
-    """What all the texts begin with, at least one character short of each."""
-    same = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
-    return "".join(letters[0] for letters in same)[: min(map(len, texts)) - 1]
-
-
 def _as_text(untrusted: str) -> str:
     """The text with an invisible joiner inside whatever looks like a special token."""
     return _LOOKS_SPECIAL.sub(lambda found: found.group() + _JOINER, untrusted)
@@ -287,17 +353,34 @@ def _cut(text: str, stops: Sequence[str]) -> str | None:
     return text[: min(ends)] if ends else None
 
 
-def _tokens_of(choices: Sequence[dict[str, Any]], usage: Mapping[str, Any]) -> list[int]:
-    """Tokens of each reply: exact where the server lists their ids or there is one reply, else shared out by length."""
-    counts: list[int] = []
-    for choice in choices:
-        ids = choice.get("token_ids")
-        if ids is None:
-            break
-        ended = choice.get("finish_reason") == "stop" and choice.get("stop_reason") is None
-        counts.append(len(ids) - ended)
-    if len(counts) == len(choices):
-        return counts
-    total = int(usage.get("completion_tokens") or 0)
-    lengths = [len((choice.get("message") or {}).get("content") or "") for choice in choices]
-    return [round(total * length / max(1, sum(lengths))) for length in lengths]
+def _size(request: Request) -> int:
+    """How many samples a request asks for."""
+    return 1 if request.choices else request.n
+
+
+def _fault(request: Request, sample: int, reason: str) -> Completion:
+    return Completion(key=request.key, sample=sample, text="", tokens=0, finish="stop", fault=reason)
+
+
+def _completion(request: Request, sample: int, reply: Reply) -> Completion:
+    stopped = _cut(reply.text, request.sampling.stop)
+    return Completion(
+        key=request.key,
+        sample=sample,
+        text=reply.text if stopped is None else stopped,
+        tokens=reply.tokens,
+        finish=reply.finish if stopped is None else "stop",
+        thinking=reply.thinking,
+        fault=reply.fault,
+    )
+
+
+def _delta(url: str, event: Any) -> str:
+    """The text that one event of a stream adds."""
+    if isinstance(event, Mapping) and not event.get("error") and not event.get("choices"):
+        return ""  # usage, or a sign of life
+    delta = choices_of(url, event)[0].get("delta")
+    found = text_of(delta.get("content")) if isinstance(delta, Mapping) else ("", "")
+    if found is None:
+        raise PassingTrouble(f"server {url}: streamed a message of no known form; see the server's log.")
+    return found[0]

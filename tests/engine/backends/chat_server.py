@@ -9,6 +9,10 @@ import hashlib
 import json
 import math
 import os
+import random
+import re
+import socket
+import socketserver
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -34,12 +38,69 @@ class Behaviour:
     most_samples: int = 100
     """Samples it gives per request, however many were asked for."""
     no_logprobs: bool = False
+    tokenizes: bool = True
+    """Whether it answers beside /v1, as vLLM does and many a balancer does not."""
+    knows_token_ids: bool = True
+    """Whether it tells of the tokens it is asked for, as vLLM does since 0.32."""
+    splits_verdicts: bool = False
+    """Whether " [[A]]" is three tokens to it, else it is one."""
+    odd: list[Any] = field(default_factory=list)
+    """The next answers to chats, of status 200, before it behaves: a text is sent as it is, all else as JSON."""
+    faults: random.Random | None = None
+    """If given, two in a hundred chats are answered by a fault of some kind."""
+    poison: str | None = None
+    """A chat that holds this text is always answered by 500."""
+    refused: str | None = None
+    """A chat that holds this text is always answered by 400."""
+    blind: bool = False
+    """It answers as if it saw no image."""
+    deaf: bool = False
+    """It takes adapters and answers as the base model."""
     loads_adapters: bool = True
+    metrics: str = "vllm:prefix_cache_queries_total 200.0\nvllm:prefix_cache_hits_total 150.0\n"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
     hold: threading.Event | None = None
     """If given, replies wait for it."""
+
+
+VOCABULARY: list[str] = []
+"""Texts of the tokens seen so far, by id."""
+
+
+def token_ids(text: str, *, split: bool) -> list[int]:
+    """As a tokenizer cuts it: " [[A]]" is one token, or three."""
+    verdicts = r" ?\[\[|\]\]" if split else r" ?\[\[(?:A|B|C|tie)\]\]"
+    ids = []
+    with LOCK:
+        for token in re.findall(rf"{verdicts}| ?\w+|\s|.", text, re.S):
+            if token not in VOCABULARY:
+                VOCABULARY.append(token)
+            ids.append(VOCABULARY.index(token))
+    return ids
+
+
+def log_odds(model: str, messages: Any, before: str, token: str) -> float:
+    """The fake model's opinion of a token that follows `before` in the reply, up to a constant."""
+    if token == "]]":
+        return 0.0
+    digest = hashlib.sha256(json.dumps([model, messages, before, token]).encode()).digest()
+    return digest[0] / 64 - 4
+
+
+ODD_ANSWERS: tuple[Any, ...] = (
+    [], None, 7, "gateway timeout", '{"choices": [{"mess', {}, {"choices": []}, {"choices": None},
+    {"choices": [None]}, {"choices": ["text"]}, {"choices": [{"finish_reason": "stop"}]},
+    {"error": {"message": "engine died", "code": 500}}, {"error": "overloaded"},
+    {"choices": [{"message": {"content": "half a re"}, "finish_reason": None}]},
+    {"choices": [{"message": {"content": "half a re"}, "finish_reason": "abort"}]},
+    {"choices": [{"message": {"content": {"no": "form"}}, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": [{"type": "text"}]}, "finish_reason": "stop"}]},
+)  # fmt: skip
+"""Answers of status 200 that are no reply."""
+
+PASSING = (404, 408, 425, 429, 500, 502, 503, 504, 529)
 
 
 def reply_words(model: str, messages: Any, seed: int, limit: int) -> list[str]:
@@ -61,6 +122,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/health":
             return self._send({})
+        if self.path == "/metrics" and self.behaviour.tokenizes:
+            return self._send_text(self.behaviour.metrics)
         if not self._may():
             return None
         parents = self.behaviour.parents
@@ -79,6 +142,8 @@ class Handler(BaseHTTPRequestHandler):
         self.behaviour.asked.append((self.path, body))
         if self.path == "/v1/load_lora_adapter":
             return self._load(body)
+        if self.path in ("/tokenize", "/detokenize") and self.behaviour.tokenizes:
+            return self._tokens(body)
         if self.path != "/v1/chat/completions":
             return self._send({}, 404)
         return self._chat(body)
@@ -89,11 +154,21 @@ class Handler(BaseHTTPRequestHandler):
             behaviour.at_once += 1
             behaviour.most_at_once = max(behaviour.most_at_once, behaviour.at_once)
             failure = behaviour.fail.pop(0) if behaviour.fail else None
+            odd = [behaviour.odd.pop(0)] if behaviour.odd else []
+            if behaviour.faults is not None and behaviour.faults.random() < 0.02:
+                failure, odd = random_fault(behaviour.faults)
         try:
             if behaviour.hold is not None:
                 behaviour.hold.wait(10)
             if failure is not None:
                 return self._send({"error": "not now"}, failure)
+            if odd:
+                return self._send_text(odd[0]) if isinstance(odd[0], str) else self._send(odd[0])
+            said = json.dumps(body["messages"])
+            if behaviour.poison is not None and behaviour.poison in said:
+                return self._send({"error": "engine died"}, 500)
+            if behaviour.refused is not None and behaviour.refused in said:
+                return self._send({"error": {"message": "cannot identify image file"}}, 400)
             if body["model"] not in behaviour.models:
                 return self._send({"error": {"message": f"The model `{body['model']}` does not exist."}}, 404)
             if body.get("temperature") == 0 and body.get("n", 1) > 1:
@@ -109,7 +184,36 @@ class Handler(BaseHTTPRequestHandler):
         tokens = sum(len(choice["words"]) + (choice["finish_reason"] == "stop") for choice in choices)
         for choice in choices:
             choice.pop("words")
-        return {"choices": choices, "usage": {"completion_tokens": tokens}}
+        answer: dict[str, Any] = {"choices": choices, "usage": {"completion_tokens": tokens}}
+        if "prompt_logprobs" in body and not self.behaviour.no_logprobs:
+            answer["prompt_logprobs"] = self._prompt_log_odds(body)
+        return answer
+
+    def _context(self, body: dict[str, Any]) -> tuple[str, Any, str]:
+        """(model, messages before the reply, the reply so far) as the fake model sees them."""
+        messages, before = body["messages"], ""
+        if body.get("continue_final_message"):
+            messages, before = messages[:-1], messages[-1]["content"]
+        if self.behaviour.blind:
+            messages = [{**one, "content": _without_image(one["content"])} for one in messages]
+        model = self.behaviour.parents.get(body["model"], body["model"]) if self.behaviour.deaf else body["model"]
+        return model, messages, before
+
+    def _prompt_log_odds(self, body: dict[str, Any]) -> list[Any]:
+        model, messages, reply = self._context(body)
+        rows: list[Any] = [None, {"7": {"logprob": -1.0}}]
+        before = ""
+        for token in token_ids(reply, split=self.behaviour.splits_verdicts):
+            text = VOCABULARY[token]
+            rows.append({str(token): {"logprob": log_odds(model, messages, before, text), "decoded_token": text}})
+            before += text
+        return rows
+
+    def _tokens(self, body: dict[str, Any]) -> None:
+        if self.path == "/detokenize":
+            return self._send({"prompt": "".join(VOCABULARY[one] for one in body["tokens"])})
+        ids = token_ids(body["prompt"], split=self.behaviour.splits_verdicts)
+        return self._send({"tokens": ids, "count": len(ids)})
 
     def _sample(self, body: dict[str, Any], index: int) -> dict[str, Any]:
         seed = 0 if body.get("temperature") == 0 else body.get("seed", 0) + index
@@ -132,6 +236,12 @@ class Handler(BaseHTTPRequestHandler):
         if body.get("logprobs") and not self.behaviour.no_logprobs:
             odds = {"A": 0.5, "B": 0.25, "tie": 0.125, "x": 0.125}
             rows = [{"token": token, "logprob": math.log(share)} for token, share in odds.items()]
+            if self.behaviour.knows_token_ids and body.get("logprob_token_ids"):
+                told = self._context(body)
+                rows = [
+                    {"token": f"token_id:{one}", "logprob": log_odds(*told, VOCABULARY[one])}
+                    for one in body["logprob_token_ids"]
+                ]
             choice["logprobs"] = {"content": [{"token": "A", "top_logprobs": rows[: body["top_logprobs"]]}]}
         return choice
 
@@ -168,8 +278,11 @@ class Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def _send(self, value: Any, status: int = 200) -> None:
-        data = json.dumps(value).encode()
+    def _send_text(self, text: str) -> None:
+        self._send(None, data=text.encode("utf-8", "surrogatepass"))
+
+    def _send(self, value: Any, status: int = 200, data: bytes | None = None) -> None:
+        data = json.dumps(value).encode() if data is None else data
         self.send_response(status)
         if status == 429 and self.behaviour.retry_after is not None:
             self.send_header("Retry-After", self.behaviour.retry_after)
@@ -182,11 +295,38 @@ class Handler(BaseHTTPRequestHandler):
 LOCK = threading.Lock()
 
 
-def serve(behaviour: Behaviour, port: int = 0) -> ThreadingHTTPServer:
-    """A server on 127.0.0.1; the caller runs and closes it."""
+def _without_image(content: Any) -> Any:
+    return [part for part in content if part["type"] != "image_url"] if isinstance(content, list) else content
+
+
+def random_fault(dice: random.Random) -> tuple[int | None, list[Any]]:
+    """A status, or an odd answer."""
+    return (dice.choice(PASSING), []) if dice.random() < 0.5 else (None, [dice.choice(ODD_ANSWERS)])
+
+
+class SocketServer(ThreadingHTTPServer):
+    """The same behind a Unix socket."""
+
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "socket", 0
+
+    def get_request(self) -> Any:
+        request, _ = super().get_request()
+        return request, ("socket", 0)
+
+
+def serve(behaviour: Behaviour, port: int = 0, *, at: str | None = None) -> ThreadingHTTPServer:
+    """A server on 127.0.0.1, or at a Unix socket; the caller runs and closes it."""
     handler = type("BoundHandler", (Handler,), {"behaviour": behaviour})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    if at is not None:
+        server: ThreadingHTTPServer = SocketServer(at, handler)  # type: ignore[arg-type]
+    else:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
+    server.request_queue_size = 512
     return server
 
 

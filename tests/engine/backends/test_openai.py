@@ -2,15 +2,20 @@
 
 import base64
 import json
+import math
+import random
 import threading
+import time
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
 from engine.backends.base import Message, Request, Sampling
+from engine.backends.http_door import HttpDoor, asked_wait
 from engine.backends.openai import OpenAIBackend
-from engine.errors import BackendError, ModelError
-from tests.engine.backends.chat_server import Behaviour, reply_words, serve
+from engine.errors import BackendError, ModelError, StopRequested
+from tests.engine.backends.chat_server import ODD_ANSWERS, Behaviour, log_odds, reply_words, serve
 
 DRAWN = Sampling(temperature=1.0, top_k=40, max_tokens=50)
 
@@ -112,7 +117,7 @@ def test_a_server_that_gives_fewer_samples_is_asked_for_the_rest(backend, behavi
 
 
 def test_requests_are_in_flight_together_but_bounded(url, behaviour):
-    backend = OpenAIBackend(url, in_flight=4)
+    backend = OpenAIBackend(url, sequences=4)
     behaviour.hold = threading.Event()
     running = backend.generate([ask(str(i)) for i in range(12)])
     release = threading.Timer(0.3, behaviour.hold.set)
@@ -124,7 +129,7 @@ def test_requests_are_in_flight_together_but_bounded(url, behaviour):
 
 
 def test_leaving_a_call_half_way_leaves_the_rest_unasked(url, behaviour):
-    backend = OpenAIBackend(url, in_flight=2)
+    backend = OpenAIBackend(url, sequences=2)
     running = backend.generate([ask(str(i)) for i in range(50)])
     next(running)
     running.close()
@@ -156,9 +161,12 @@ def test_an_image_outside_the_folder_a_server_may_read_travels_as_bytes(url, beh
     backend.close()
 
 
-def test_a_missing_image_is_named(backend, tmp_path):
-    with pytest.raises(BackendError, match=r"gone\.png"):
-        list(backend.generate([ask(image=tmp_path / "gone.png")]))
+def test_a_missing_image_is_named_and_the_others_are_answered(backend, tmp_path):
+    requests = [ask("lost", image=tmp_path / "gone.png", n=2), *(ask(str(number)) for number in range(5))]
+    found = by_sample(backend.generate(requests))
+    assert len(found) == 7
+    assert "gone.png: cannot be read" in (found["lost", 1].fault or "")
+    assert all(one.fault is None and one.text for (key, _), one in found.items() if key != "lost")
 
 
 @pytest.mark.parametrize("evil", ["</s>", "<image>", "<|im_end|>", "<end_of_turn>", "[INST]", "<image_soft_token>"])
@@ -190,18 +198,55 @@ def test_a_prefix_is_refused_by_servers_that_cannot(url, behaviour):
     backend.close()
 
 
-def test_choices_come_from_the_most_likely_tokens(backend):
+def told(model, text, before, tokens):
+    """The shares the fake model gives to these tokens after `before`."""
+    messages = [{"role": "user", "content": text}]
+    weights = [math.exp(log_odds(model, messages, before, token)) for token in tokens]
+    return [weight / sum(weights) for weight in weights]
+
+
+CHOICES = (" [[A]]", " [[B]]")
+
+
+@pytest.mark.parametrize("splits", [False, True])
+@pytest.mark.parametrize("way", ["tokens", "older server", "behind a balancer"])
+def test_odds_of_verdicts_are_the_models_whatever_its_tokens(backend, behaviour, splits, way):
+    behaviour.splits_verdicts = splits
+    behaviour.tokenizes = way != "behind a balancer"
+    behaviour.knows_token_ids = way == "tokens"
+    requests = [
+        ask(str(number), f"Q{number}", prefix=f"I see {number}. Verdict:", choices=CHOICES) for number in range(40)
+    ]
+    found = by_sample(backend.generate(requests))
+    for number, request in enumerate(requests):
+        before, tokens = (f"{request.prefix} [[", "AB") if splits else (request.prefix, CHOICES)
+        expected = told("tiny", f"Q{number}", before, tokens)
+        completion = found[str(number), 0]
+        assert completion.choice_probabilities == pytest.approx(expected, abs=1e-6)
+        assert completion.text == CHOICES[expected.index(max(expected))]
+
+
+def test_odds_are_asked_for_in_one_short_request_where_the_texts_part(backend, behaviour):
+    behaviour.splits_verdicts = True
+    list(backend.generate([ask(prefix="So", choices=CHOICES)]))
+    (body,) = chats(behaviour)
+    assert body["messages"][-1] == {"role": "assistant", "content": "So [["}
+    assert (body["max_tokens"], len(body["logprob_token_ids"])) == (1, 2)
+
+
+def test_a_prefix_that_melts_with_the_choice_is_cut_where_the_tokens_part(backend, behaviour):
+    list(backend.generate([ask(prefix="So I say yes", choices=("terday", "es"))]))
+    (body,) = chats(behaviour)
+    assert body["messages"][-1]["content"] == "So I say ", "yesterday and yeses are words of their own"
+
+
+def test_a_server_that_is_not_vllm_is_read_from_its_most_likely_tokens(url, behaviour):
+    behaviour.models = {"tiny": "somebody"}
+    backend = OpenAIBackend(url)
     (found,) = backend.generate([ask(choices=("B", "A", "neither"))])
     assert found.choice_probabilities == pytest.approx((1 / 3, 2 / 3, 0))
     assert (found.text, found.tokens, found.sample) == ("A", 0, 0)
-
-
-def test_choices_are_compared_where_they_begin_to_differ(backend, behaviour):
-    (found,) = backend.generate([ask(prefix="So", choices=(" [[A]]", " [[B]]"))])
-    assert found.choice_probabilities == pytest.approx((2 / 3, 1 / 3))
-    assert found.text == " [[A]]"
-    (body,) = chats(behaviour)
-    assert body["messages"][-1] == {"role": "assistant", "content": "So [["}
+    backend.close()
 
 
 def test_a_server_that_lists_adapters_still_has_one_base_model(url, behaviour):
@@ -237,7 +282,7 @@ def test_passing_trouble_is_waited_out(backend, behaviour, status):
 
 
 def test_lasting_trouble_is_a_sentence_with_what_the_server_said(url, behaviour):
-    backend = OpenAIBackend(url, tries=3, pause=0.001)
+    backend = OpenAIBackend(url, tries=3, pause=0.001, patience=0)
     behaviour.fail = [503] * 50
     with pytest.raises(BackendError, match=r"answered 503 .*not now"):
         list(backend.generate([ask()]))
@@ -245,11 +290,190 @@ def test_lasting_trouble_is_a_sentence_with_what_the_server_said(url, behaviour)
     backend.close()
 
 
-def test_a_refusal_is_not_repeated(backend, behaviour):
-    behaviour.fail = [400]
-    with pytest.raises(BackendError, match="answered 400"):
-        list(backend.generate([ask()]))
-    assert len(chats(behaviour)) == 1
+def test_a_refused_request_is_asked_twice_then_stored_with_its_reason(backend, behaviour):
+    behaviour.refused = "broken"
+    found = by_sample(
+        backend.generate([ask(str(number), f"Q{number}") for number in range(9)] + [ask("x", "broken", n=3)])
+    )
+    assert len(found) == 12
+    faults = [one.fault for (key, _), one in found.items() if key == "x"]
+    assert all("answered 400" in (fault or "") and "cannot identify image" in (fault or "") for fault in faults)
+    assert sum("broken" in json.dumps(body["messages"]) for body in chats(behaviour)) == 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 408, 425, 429, 502, 529])
+def test_one_fault_of_a_moment_costs_no_reply(backend, behaviour, status):
+    behaviour.fail = [status]
+    found = list(backend.generate([ask(str(number)) for number in range(8)]))
+    assert [one.fault for one in found] == [None] * 8
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS, ids=repr)
+def test_an_answer_of_odd_shape_is_asked_again_and_never_taken_as_whole(backend, behaviour, odd):
+    behaviour.odd = [odd, odd]
+    (found,) = backend.generate([ask()])
+    assert found.fault is None
+    assert "half" not in found.text
+    assert len(chats(behaviour)) == 3
+
+
+def whole(content, **more):
+    return {"choices": [{"message": {"content": content, **more}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "thinking"),
+    [
+        (whole([{"type": "text", "text": "I say "}, {"type": "text", "text": "[[A]]"}]), "I say [[A]]", ""),
+        (whole([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "[[A]]"}]), "[[A]]", "hm"),
+        (whole([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "[[B]]"]), "[[B]]", "hm"),
+        (whole("[[A]]", reasoning_content="hm"), "[[A]]", "hm"),
+        (whole(None, refusal="I cannot."), "I cannot.", ""),
+        (whole(None), "", ""),
+        (whole("cut \ud83d here"), "cut \ufffd here", ""),
+        ({"choices": [{"message": "plain", "finish_reason": "eos_token"}], "usage": None}, "plain", ""),
+    ],
+)
+def test_replies_of_other_shapes_are_read(backend, behaviour, answer, text, thinking):
+    behaviour.odd = [answer]
+    (found,) = backend.generate([ask()])
+    assert (found.text, found.thinking, found.fault) == (text, thinking, None)
+
+
+def test_a_reply_that_a_filter_cut_is_stored_with_its_reason(backend, behaviour):
+    behaviour.odd = [{"choices": [{"message": {"content": "[[A]]"}, "finish_reason": "content_filter"}]}]
+    cut, _ = sorted(backend.generate([ask("1"), ask("2", "other")]), key=lambda one: one.fault is None)
+    assert "content filter" in (cut.fault or "")
+    assert cut.text == ""
+
+
+def test_a_request_that_kills_the_server_each_time_does_not_end_the_others(url, behaviour):
+    backend = OpenAIBackend(url, sequences=2, tries=3, pause=0.001)
+    behaviour.poison = "deadly"
+    found = by_sample(
+        backend.generate([ask("x", "deadly"), *(ask(str(number), f"Q{number}") for number in range(60))])
+    )
+    assert len(found) == 61
+    assert "while others were answered" in (found["x", 0].fault or "")
+    assert sum(one.fault is not None for one in found.values()) == 1
+    backend.close()
+
+
+def test_a_server_that_goes_away_ends_the_work_after_all_else_is_yielded(url, behaviour):
+    backend = OpenAIBackend(url, sequences=4, tries=2, pause=0.001, patience=0.05)
+    running = backend.generate([ask(str(number), f"Q{number}") for number in range(50)])
+    got = [next(running)]
+    behaviour.fail = [503] * 1000
+    with pytest.raises(BackendError, match="answered 503"):
+        got.extend(running)
+    assert all(one.fault is None for one in got), "a busy server is no request's own fault"
+    backend.close()
+
+
+def test_a_server_that_refuses_everything_is_not_stored_as_replies(backend, behaviour):
+    behaviour.refused = "Q"
+    got = []
+    with pytest.raises(BackendError, match=r"answered 400 .*refused the first 16 requests, and answered none"):
+        got.extend(backend.generate([ask(str(number), f"Q{number}") for number in range(40)]))
+    assert got == []
+
+
+def test_faults_at_random_lose_no_reply_and_repeat_none(url, behaviour):
+    backend = OpenAIBackend(url, sequences=16, pause=0.001)
+    behaviour.faults = random.Random(0)
+    requests = [ask(str(number), f"Q{number}", sampling=replace(DRAWN, max_tokens=3)) for number in range(400)]
+    found = list(backend.generate(requests))
+    assert sorted(one.key for one in found) == sorted(request.key for request in requests)
+    assert all(one.fault is None for one in found)
+    behaviour.faults = None
+    assert by_sample(found) == by_sample(backend.generate(requests))
+    backend.close()
+
+
+def test_a_stop_that_is_asked_for_while_a_server_is_away_ends_the_wait(url, behaviour):
+    def stop():
+        if len(chats(behaviour)) >= 3:
+            raise StopRequested("stopped")
+
+    behaviour.fail = [503] * 1000
+    backend = OpenAIBackend(url, pause=0.2, tick=stop)
+    with pytest.raises(StopRequested):
+        list(backend.generate([ask(str(number)) for number in range(3)]))
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3", 3.0), ("0.5", 0.5), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.0), ("soon", None), (None, None), ("-2", 0.0)],
+)
+def test_a_server_says_in_either_form_how_long_to_wait(header, seconds):
+    assert asked_wait(header) == seconds
+
+
+def test_a_date_to_wait_for_is_that_many_seconds_away():
+    in_a_minute = formatdate(time.time() + 60, usegmt=True)
+    assert asked_wait(in_a_minute) == pytest.approx(60, abs=2)
+
+
+@pytest.fixture
+def second_url():
+    behaviour = Behaviour()
+    server = serve(behaviour)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1", behaviour
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_replicas_share_the_requests_and_one_that_fails_is_left_aside(url, behaviour, second_url):
+    other, its = second_url
+    backend = OpenAIBackend([url, other], sequences=8, pause=0.001)
+    requests = [ask(str(number), f"Q{number}") for number in range(60)]
+    assert all(one.fault is None for one in backend.generate(requests))
+    assert min(len(chats(behaviour)), len(chats(its))) > 10
+    its.fail = [502] * 1000
+    assert all(one.fault is None for one in backend.generate(requests))
+    backend.close()
+
+
+def test_an_adapter_reaches_every_replica(url, behaviour, second_url, adapter):
+    other, its = second_url
+    backend = OpenAIBackend([url, other])
+    backend.load_judge("judge-v1", adapter)
+    assert [len([1 for path, _ in one.asked if path == "/v1/load_lora_adapter"]) for one in (behaviour, its)] == [1, 1]
+    backend.close()
+
+
+def test_an_adapter_lies_in_a_shared_folder_under_its_name_and_the_served_base(url, behaviour, adapter, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    backend = OpenAIBackend(url, adapters_folder=shared)
+    backend.load_judge("judge-v1", adapter)
+    name = backend._names["judge-v1"]
+    assert [path.name for path in shared.iterdir()] == [name]
+    config = json.loads((shared / name / "adapter_config.json").read_text())
+    assert config == {"base_model_name_or_path": "tiny", "r": 8}, "equal to the served base to the letter"
+    assert not any(path == "/v1/load_lora_adapter" for path, _ in behaviour.asked)
+    backend.close()
+    backend = OpenAIBackend(url, adapters_folder=tmp_path / "not mounted")
+    with pytest.raises(ModelError, match=r"model\.adapters_folder: cannot put"):
+        backend.load_judge("judge-v1", adapter)
+    backend.close()
+
+
+@pytest.mark.parametrize("listed", [["tiny"], {"data": ["tiny"]}, [{"id": "tiny"}]])
+def test_models_listed_in_other_forms_are_read(url, monkeypatch, listed):
+    monkeypatch.setattr(HttpDoor, "get", lambda _door, _path: listed)
+    OpenAIBackend(url).close()
+
+
+@pytest.mark.parametrize("listed", [None, 3, "tiny", {"data": "tiny"}])
+def test_models_listed_in_no_known_form_are_a_sentence(url, monkeypatch, listed):
+    monkeypatch.setattr(HttpDoor, "get", lambda _door, _path: listed)
+    with pytest.raises(BackendError, match="lists its models in no known form"):
+        OpenAIBackend(url, tries=1)
 
 
 def test_the_key_comes_from_the_environment_and_a_wrong_one_is_said_so(url, behaviour, monkeypatch):
