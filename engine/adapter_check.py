@@ -4,14 +4,13 @@ An adapter can load without a complaint and do nothing (a wrong module name, a s
 and every number measured afterwards would be the parent's. So the check asks the very backend that will be used.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.backends.base import Backend, Request, Sampling
 from engine.errors import TrainingError
-from engine.judging import ruling_request
+from engine.judging import log_odds_of, ruling_request
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, content_id
 from engine.workspace import StageFolder, write_json
@@ -23,7 +22,6 @@ _LEAST = 1e-3
 """Log odds below which a difference may be rounding: float32 noise between batches was seen up to 1e-5."""
 _NOISE_FACTOR = 3.0
 """In bfloat16 the same question asked twice differs by more; the difference must stand out from that."""
-_SMALLEST = 1e-30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +96,5 @@ def _log_odds(backend: Backend, judge: str, probes: Sequence[Request]) -> dict[s
     """Key → log odds of the first choice against the second, as the next text after the prompt."""
     found = {}
     for completion in backend.generate([replace(probe, judge=judge) for probe in probes]):
-        a, b = completion.choice_probabilities
-        found[completion.key] = math.log(max(a, _SMALLEST)) - math.log(max(b, _SMALLEST))
+        found[completion.key] = log_odds_of(completion)
     return found

@@ -3,11 +3,17 @@
 Judging, evaluation, single rulings and the adapter check all ask and read the same way; what differs is the sampling.
 """
 
+import math
 from pathlib import Path
 
 from engine.backends.base import Completion, Request, Sampling
-from engine.prompts import PromptPack, judge_messages, read_verdict
+from engine.errors import BackendError
+from engine.prompts import PromptPack, judge_messages
 from engine.records import BenchmarkItem, Order, Verdict, VerdictRow
+from engine.verdicts import read_verdict
+
+_SMALLEST = 1e-30
+"""Chance that stands for none: its logarithm is a number."""
 
 
 def ruling_request(
@@ -35,7 +41,22 @@ def ruling_request(
 
 def verdict_of(reply: Completion) -> Verdict:
     """What a reply decided, by place. One that was cut off has not finished deciding, whatever it says so far."""
-    return "invalid" if reply.finish == "length" else read_verdict(reply.text)
+    return "invalid" if reply.fault or reply.finish == "length" else read_verdict(reply.text)
+
+
+def stored_text(reply: Completion) -> str:
+    """What is kept of a reply: all it says, its thinking first; of one that never came, why."""
+    if reply.fault:
+        return f"[no reply] {reply.fault}"
+    return f"<think>\n{reply.thinking}\n</think>\n{reply.text}" if reply.thinking else reply.text
+
+
+def log_odds_of(reply: Completion) -> float:
+    """Log odds of the first of two choices against the second. Raises `BackendError` if the reply is a fault."""
+    if reply.fault:
+        raise BackendError(f"{reply.fault} Its odds are needed here; mend that and resume.")
+    first, second = (math.log(max(chance, _SMALLEST)) for chance in reply.choice_probabilities)
+    return first - second
 
 
 def names_preferred(verdict: Verdict, order: Order) -> bool:

@@ -14,7 +14,7 @@ from engine.backends.base import Backend, Request, Sampling
 from engine.benchmarks import load_items, multimodal_rewardbench, vl_rewardbench
 from engine.benchmarks.held_out import NAME as HELD_OUT
 from engine.errors import UsageError
-from engine.judging import ruling_request, verdict_of, verdict_row
+from engine.judging import ruling_request, stored_text, verdict_of, verdict_row
 from engine.metrics import PROTOCOLS, score_rows
 from engine.prompts import PromptPack, load_pack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, seed_for
@@ -89,7 +89,7 @@ def _verdicts(
     ]
     replies = {completion.key: completion for completion in backend.generate(requests)}
     return [
-        verdict_row(judge.label, item, order, verdict_of(reply), reasoning=reply.text, tokens=reply.tokens)
+        verdict_row(judge.label, item, order, verdict_of(reply), reasoning=stored_text(reply), tokens=reply.tokens)
         for key, (item, order, _) in wanted.items()
         for reply in (replies[key],)
     ]

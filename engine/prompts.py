@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from engine.assets import assets_folder
 from engine.backends.base import Message
 from engine.errors import SettingsError
-from engine.records import AnswerType, Verdict
+from engine.records import AnswerType
+from engine.verdicts import ANY_BOX, ANY_MARKER, ANY_THINKING
 
-_VERDICT = re.compile(r"\[\[\s*(A|B|C|tie)\s*\]\]")
-_MEANING: dict[str, Verdict] = {"A": "A", "B": "B", "C": "tie", "tie": "tie"}
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -163,18 +162,39 @@ def alteration_messages(pack: PromptPack, dimension: str, question: str, respons
 
 
 def judge_messages(pack: PromptPack, question: str, a: str, b: str) -> tuple[Message, ...]:
-    """The prompt that asks which of two responses is better; `a` is shown first."""
+    """The prompt that asks which of two responses is better; `a` is shown first.
+
+    Nothing in the question or the responses can be taken for a verdict, for the end of thinking, or for a line of the
+    prompt itself: such places are broken by a visible space or quotation mark.
+    """
+    fences = _fences(pack.judge)
+    question, a, b = (as_material(text, fences) for text in (question, a, b))
     if pack.number_sentences:
         a, b = numbered(a, "A"), numbered(b, "B")
     user = Message(role="user", text=_fill(pack.judge, question=question, a=a, b=b))
     return (user,) if pack.judge_system is None else (Message(role="system", text=pack.judge_system), user)
 
 
-def read_verdict(text: str) -> Verdict:
-    """The verdict a trace states, or "invalid" when it states none or several different ones.
+def as_material(text: str, fences: frozenset[str] = frozenset()) -> str:
+    """`text` with every form of a verdict and every thinking tag broken, and lines equal to one of `fences` quoted.
 
-    A judge that contradicts itself has not decided; guessing would hide that from every metric.
-    The tokens are those of MT-Bench (arXiv 2306.05685): [[A]], [[B]], [[C]] for a tie.
+    A space, since invisible characters are removed by some tokenizers, and a judge that quotes the text would then
+    write the marker itself.
     """
-    said = {_MEANING[token] for token in _VERDICT.findall(text)}
-    return said.pop() if len(said) == 1 else "invalid"
+    for form in (ANY_MARKER, ANY_BOX, ANY_THINKING):
+        text = form.sub(lambda found: f"{found.group()[0]} {found.group()[1:]}", text)
+    if not fences:
+        return text
+    lines = text.split("\n")
+    return "\n".join(f"> {line}" if _as_fence(line) in fences else line for line in lines)
+
+
+@lru_cache(maxsize=16)
+def _fences(template: str) -> frozenset[str]:
+    """The template's own lines without a slot, as far as they mark something off: they begin with a sign."""
+    lines = {_as_fence(line) for line in template.split("\n") if "{" not in line}
+    return frozenset(line for line in lines if line and not line[0].isalnum())
+
+
+def _as_fence(line: str) -> str:
+    return " ".join(line.split()).casefold()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.backends.base import Backend, Completion, Request, Sampling
-from engine.judging import names_preferred, ruling_request, verdict_of
-from engine.prompts import PromptPack, read_verdict
+from engine.judging import names_preferred, ruling_request, stored_text, verdict_of
+from engine.prompts import PromptPack
 from engine.records import ORDERS, Order, Verdict
+from engine.verdicts import stated
 
 Outcome = Literal["A", "B", "tie", "order-flip", "invalid"]
 """Both orders together. order-flip: the orders disagree, so the place decided; invalid: a reply had no one verdict."""
@@ -126,14 +127,15 @@ def ask(pack: PromptPack, comparison: Comparison, order: Order, *, judge: str, m
 
 def ask_chance(request: Request, reply: str) -> Request | None:
     """The request for how likely [[A]] and [[B]] were at the verdict of `reply`; None if it states none."""
-    if read_verdict(reply) not in ("A", "B"):
+    found = stated(reply)
+    if found is None or found.verdict == "tie":
         return None
-    before = reply[: reply.index("[[")]
+    before = reply[: found.start]
     prefix = before.rstrip()
     # Tokenizers put a space into the token after it, so it belongs to the choices: a prefix that ends in a bare
     # space is one that the model never saw.
     space = before[len(prefix) :]
-    return replace(request, prefix=prefix, choices=(f"{space}[[A]]", f"{space}[[B]]"), n=1)
+    return replace(request, prefix=prefix, choices=(space + found.instead("A"), space + found.instead("B")), n=1)
 
 
 def rule(
@@ -174,16 +176,29 @@ def rule_many(
         [
             more
             for request in asked.values()
-            if backend.continues and (more := ask_chance(request, replies[request.key].text)) is not None
+            if backend.continues and (more := _more(request, replies[request.key])) is not None
         ],
     )
     for one in comparisons:
         said = []
         for order in orders:
             reply = replies[asked[one.key, order].key]
-            chance = chances[reply.key].choice_probabilities[0] if reply.key in chances else None
-            said.append(order_ruling(order, verdict_of(reply), reply.text, chance_first=chance, tokens=reply.tokens))
+            odds = chances[reply.key].choice_probabilities if reply.key in chances else ()
+            said.append(
+                order_ruling(
+                    order,
+                    verdict_of(reply),
+                    stored_text(reply),
+                    chance_first=odds[0] if odds else None,
+                    tokens=reply.tokens,
+                )
+            )
         yield whole_ruling(one.key, judge, said)
+
+
+def _more(request: Request, reply: Completion) -> Request | None:
+    """How sure the judge was of a verdict that it stated: a reply that was cut off has none."""
+    return ask_chance(request, reply.text) if verdict_of(reply) in ("A", "B") else None
 
 
 def _by_key(backend: Backend, requests: Iterable[Request]) -> dict[str, Completion]:

@@ -4,14 +4,13 @@ At the end of training the model's opinion at the verdicts of some kept traces i
 module of the adapter, scales it otherwise or renders the prompt differently gives another opinion of the same text.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.backends.base import Backend, Request, Sampling
 from engine.errors import TrainingError
-from engine.judging import ruling_request
+from engine.judging import log_odds_of, ruling_request
 from engine.prompts import PromptPack
 from engine.records import Pair, Trace, content_id
 from engine.rulings import ask_chance
@@ -23,7 +22,6 @@ _DECIDED = 0.5
 """Log odds from which an opinion counts as one: below, two number formats may well differ in sign."""
 _LEAST_AGREEMENT = 0.8
 """Share of decided opinions that must have the same sign; chance gives one half."""
-_SMALLEST = 1e-30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +110,5 @@ def _request(trace: Trace, pair: Pair, images: Mapping[str, Path], pack: PromptP
 def _log_odds(backend: Backend, requests: Sequence[Request]) -> dict[str, float]:
     found = {}
     for completion in backend.generate([replace(request, n=1) for request in requests]):
-        a, b = completion.choice_probabilities
-        found[completion.key] = math.log(max(a, _SMALLEST)) - math.log(max(b, _SMALLEST))
+        found[completion.key] = log_odds_of(completion)
     return found

@@ -27,10 +27,11 @@ from engine.backends.base import Backend
 from engine.config import ModelSettings, Settings
 from engine.errors import BackendError, JudgeStudioError
 from engine.loop import device_of
-from engine.prompts import PromptPack, load_pack, read_verdict
+from engine.prompts import PromptPack, load_pack
 from engine.records import ORDERS, Order
 from engine.rulings import Comparison, OrderRuling, ask, ask_chance, order_ruling, whole_ruling
 from engine.state import device_holder, device_lock, read_state
+from engine.verdicts import read_verdict
 from engine.versions import JudgeRef, resolve_judge
 from engine.workspace import Workspace, open_workspace
 
@@ -234,9 +235,9 @@ class Worker:
             text += piece
             tell("piece", judge=name, order=order, text=piece)
         more = ask_chance(wanted, text) if backend.continues else None
-        chance = next(iter(backend.generate([more]))).choice_probabilities[0] if more is not None else None
+        odds = () if more is None else next(iter(backend.generate([more]))).choice_probabilities
         # A stream does not count its tokens, so it cannot tell a reply that was cut off.
-        ruling = order_ruling(order, read_verdict(text), text, chance_first=chance, tokens=0)
+        ruling = order_ruling(order, read_verdict(text), text, chance_first=odds[0] if odds else None, tokens=0)
         said = {key: value for key, value in asdict(ruling).items() if key not in ("tokens", "order")}
         tell("said", judge=name, order=order, first=first, seconds=time.monotonic() - started, **said)
         return ruling

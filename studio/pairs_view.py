@@ -33,6 +33,7 @@ WHY_DROPPED = {
     "no-answer": "the source gives no answer to this question.",
     "never-right": "no sample gave the source's answer.",
     "empty": "the writer answered nothing.",
+    "refused": "the model's server does not answer this request.",
     "truncated": "the response ran into the token limit.",
     "not-applicable": "the writer found nothing of this dimension to change.",
     "bad-edit": "the proposed edit does not fit the response.",

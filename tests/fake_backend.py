@@ -22,7 +22,14 @@ class Cut:
     text: str
 
 
-Reply = Callable[[Request, int], "str | Cut"]
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that the server does not answer, and why."""
+
+    reason: str
+
+
+Reply = Callable[[Request, int], "str | Cut | Refused"]
 """(request, sample) → what the model says. Draw randomness from `request.seed` and `sample` only."""
 Choose = Callable[[Request], Sequence[float]]
 """request → probability of each of its choices."""
@@ -86,6 +93,8 @@ class FakeBackend:
             chances = tuple(self._choose(request))
             return Completion(key=request.key, sample=0, text="", tokens=0, finish="stop", choice_probabilities=chances)
         said = self._reply(request, sample)
+        if isinstance(said, Refused):
+            return Completion(key=request.key, sample=sample, text="", tokens=0, finish="stop", fault=said.reason)
         text = said.text if isinstance(said, Cut) else said
         return Completion(
             key=request.key,

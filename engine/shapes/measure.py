@@ -16,13 +16,14 @@ from pathlib import Path
 from engine.backends.base import Backend, Message, Request, Sampling
 from engine.backends.transformers import TransformersBackend
 from engine.benchmarks.shapes import items
-from engine.prompts import alteration_messages, answer_messages, judge_messages, load_pack, read_verdict
+from engine.prompts import alteration_messages, answer_messages, judge_messages, load_pack
 from engine.records import BenchmarkItem
 from engine.shapes.claims import DIMENSIONS, Claim, describe, text_of
 from engine.shapes.corpus import CLOSED_DIMENSIONS
 from engine.shapes.questions import Question, ask
 from engine.shapes.scenes import Difficulty, Scene, draw, scene_seed
 from engine.shapes.traces import CAREFUL
+from engine.verdicts import read_verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from engine.errors import SettingsError
 from engine.prompts import PromptPack, ask_messages
 from engine.records import AnswerType, ImageRow, Instruction, Kind, seed_for
 from engine.sources.instructions import instruction
+from engine.verdicts import after_thinking
 
 _LINE = re.compile(
     r"^\s*(?:[-*•]\s+|\(?\d{1,2}[.):]\s*)?[*_\[(]*"
@@ -89,7 +90,7 @@ def write_questions(
         for image in images
     ]
     for completion in backend.generate(requests):
-        questions, dropped = read_questions(completion.text)
+        questions, dropped = read_questions(after_thinking(completion.text))
         made = tuple(
             instruction(
                 completion.key,

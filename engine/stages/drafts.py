@@ -13,9 +13,14 @@ from typing import Protocol
 from engine.answers import Vote, final_answer, normalise, vote
 from engine.backends.base import Completion, Message, Request, Sampling
 from engine.config import SynthesizeSettings
+from engine.judging import stored_text
 from engine.prompts import PromptPack, alteration_messages, answer_messages, full_question
 from engine.records import Instruction, Pair, Strategy, content_id, seed_for
 from engine.stages.alterations import TRY_ANOTHER_DIMENSION, Altered, read_alteration
+from engine.verdicts import after_thinking
+
+REFUSED = "refused"
+"""The model's server does not answer the request; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,11 @@ class Draft(Protocol):
         """All samples of that request, in order; returns the finished pair, or None to ask again."""
 
 
+def heard(reply: Completion) -> str:
+    """What a response says: not what its writer thought before; for one that never came, why."""
+    return stored_text(reply) if reply.fault else after_thinking(reply.text)
+
+
 def draft(desk: Desk, instruction: Instruction) -> Draft:
     """A new draft of the instruction's kind."""
     return OpenDraft(desk, instruction) if instruction.kind == "open" else ClosedDraft(desk, instruction)
@@ -116,14 +126,19 @@ class ClosedDraft:
 
     def take(self, replies: Sequence[Completion]) -> Pair:
         desk = self.desk
-        texts = [reply.text.strip() for reply in replies]
-        answers = [None if reply.finish == "length" else self._answer(reply.text) for reply in replies]
+        texts = [heard(reply) for reply in replies]
+        answers = [
+            None if reply.fault or reply.finish == "length" else self._answer(text)
+            for reply, text in zip(replies, texts, strict=True)
+        ]
         counted = vote(answers, desk.settings.min_votes)
         if desk.settings.strategy == "oracle":
             winner, reason = self._oracle(counted)
         else:
             winner, reason = counted.winner, counted.reason
-        if not any(texts):
+        if all(reply.fault for reply in replies):
+            reason = REFUSED
+        elif not any(texts):
             reason = "empty"
         shown = winner if winner is not None else next(iter(counted.counts), None)
         right = [text for text, answer in zip(texts, answers, strict=True) if answer == shown is not None]
@@ -188,7 +203,9 @@ class OpenDraft:
         if self.response is None:
             return self._take_response(reply)
         self.tries += 1
-        outcome = read_alteration(self.desk.pack, self.response, reply.text, self.desk.settings.max_length_change)
+        if reply.fault:
+            return self._end(degraded=heard(reply), dropped=REFUSED)
+        outcome = read_alteration(self.desk.pack, self.response, heard(reply), self.desk.settings.max_length_change)
         if isinstance(outcome, Altered) and reply.finish == "stop":
             return self._end(degraded=outcome.text, altered=outcome.altered)
         reason = "truncated" if isinstance(outcome, Altered) or reply.finish == "length" else outcome.reason
@@ -198,7 +215,9 @@ class OpenDraft:
         return None
 
     def _take_response(self, reply: Completion) -> Pair | None:
-        self.response = reply.text.strip()
+        self.response = heard(reply)
+        if reply.fault:
+            return self._end(dropped=REFUSED)
         if not self.response:
             return self._end(dropped="empty")
         return self._end(dropped="truncated") if reply.finish == "length" else None

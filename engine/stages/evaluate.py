@@ -12,7 +12,8 @@ from typing import Any
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
 from engine.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind
-from engine.judging import ruling_request, verdict_of, verdict_row
+from engine.first_replies import FirstReplies
+from engine.judging import ruling_request, stored_text, verdict_of, verdict_row
 from engine.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
 from engine.progress import Progress
 from engine.prompts import PromptPack
@@ -90,7 +91,7 @@ def evaluate(
         pack=pack,
         backend=backend,
         progress=progress,
-        message=f"Measuring {judge}",
+        judge=judge,
     )
     verdicts = folder.read("verdicts", VerdictRow)
     scores = _scores(names, verdicts, items)
@@ -113,7 +114,7 @@ def _ask_missing(
     pack: PromptPack,
     backend: Backend,
     progress: Progress,
-    message: str,
+    judge: str,
 ) -> None:
     """Ask for every reply that no part holds yet."""
     there = {(row.judge, row.benchmark, row.item_id, row.order) for row in folder.read("verdicts", VerdictRow)}
@@ -122,12 +123,18 @@ def _ask_missing(
         for asked in wanted
         if (asked.name, asked.item.benchmark, asked.item.item_id, asked.order) not in there
     }
-    progress.begin("evaluate", total=len(wanted), done=len(wanted) - len(missing), unit="verdicts", message=message)
+    progress.begin(
+        "evaluate", total=len(wanted), done=len(wanted) - len(missing), unit="verdicts", message=f"Measuring {judge}"
+    )
     requests = [_request(asked, images, sampling, pack) for asked in missing.values()]
+    first = FirstReplies(judge, limit="evaluate.max_tokens")
     with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
         for completion in _completions(backend, requests):
-            parts.add([_row(missing[completion.key], completion)])
+            asked = missing[completion.key]
+            parts.add([_row(asked, completion)])
             progress.advance()
+            if not is_control(asked.name):
+                first.add(completion)
 
 
 def _completions(backend: Backend, requests: list[Request]) -> Iterator[Completion]:
@@ -151,7 +158,7 @@ def _request(asked: _Asked, images: Mapping[str, Path], sampling: Sampling, pack
 
 def _row(asked: _Asked, reply: Completion) -> VerdictRow:
     return verdict_row(
-        asked.name, asked.item, asked.order, verdict_of(reply), reasoning=reply.text, tokens=reply.tokens
+        asked.name, asked.item, asked.order, verdict_of(reply), reasoning=stored_text(reply), tokens=reply.tokens
     )
 
 

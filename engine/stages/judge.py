@@ -12,7 +12,8 @@ from typing import Any
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
 from engine.errors import BackendError
-from engine.judging import ruling_request, verdict_of
+from engine.first_replies import FirstReplies
+from engine.judging import ruling_request, stored_text, verdict_of
 from engine.progress import Progress
 from engine.prompts import PromptPack
 from engine.records import ORDERS, Order, Pair, Trace, content_id, seed_for
@@ -58,6 +59,7 @@ def judge(
         done=len(finished) * per_pair,
     )
     missing = [pair for pair in wanted.values() if pair.pair_id not in finished]
+    first = FirstReplies(judge, limit="judge.max_tokens")
     with Parts(folder, "traces", rows=_TRACES_PER_PART) as parts:
         for start in range(0, len(missing), _PAIRS_PER_CALL):
             some = missing[start : start + _PAIRS_PER_CALL]
@@ -69,7 +71,9 @@ def judge(
             for pair, replies in _whole_pairs(some, requests, backend, progress):
                 parts.add([_trace(pair, order, reply, judge, iteration) for order, reply in replies])
                 progress.advance(per_pair)
-    summary = summarize(folder.read("traces", Trace))
+                for _, reply in replies:
+                    first.add(reply)
+    summary = summarize(folder.read("traces", Trace), limit=settings.judge.max_tokens)
     folder.finish(summary)
     return summary
 
@@ -130,7 +134,7 @@ def _trace(pair: Pair, order: Order, reply: Completion, judge: str, iteration: i
         judge=judge,
         order=order,
         sample=reply.sample,
-        reasoning=reply.text,
+        reasoning=stored_text(reply),
         verdict=verdict_of(reply),
         tokens=reply.tokens,
         kept=None,
@@ -138,8 +142,10 @@ def _trace(pair: Pair, order: Order, reply: Completion, judge: str, iteration: i
     )
 
 
-def summarize(traces: Sequence[Trace]) -> dict[str, Any]:
+def summarize(traces: Sequence[Trace], *, limit: int) -> dict[str, Any]:
     """Counts for the page.
+
+    `cut` is the number of traces that `limit` (judge.max_tokens) cut off; they have decided nothing.
 
     `right` is the share of decided traces that agree with the construction, overall and by order;
     `says_a` the share of decided traces that say A; `tokens` the mean length of a trace.
@@ -156,6 +162,7 @@ def summarize(traces: Sequence[Trace]) -> dict[str, Any]:
         "right": _share(sum(right.values()), both),
         "right_by_order": {order: _share(right[order], decided[order]) for order in ORDERS},
         "says_a": _share(says_a, both),
+        "cut": sum(trace.tokens >= limit and trace.verdict == "invalid" for trace in traces),
         "tokens": round(sum(trace.tokens for trace in traces) / len(traces), 1) if traces else None,
     }
 

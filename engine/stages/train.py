@@ -16,12 +16,13 @@ from engine.backends.base import BASE_JUDGE
 from engine.config import Settings
 from engine.errors import TrainingError
 from engine.progress import Progress
-from engine.prompts import PromptPack, judge_messages, read_verdict
+from engine.prompts import PromptPack, judge_messages
 from engine.records import Pair, Step, Trace, VersionRow, content_id, seed_for
 from engine.served_check import probe_traces, write_opinions
 from engine.stages.identity import identity
 from engine.stages.parts import Parts
 from engine.tables import sync_folder
+from engine.verdicts import read_verdict
 from engine.workspace import StageFolder
 
 _STEP_ROWS = 500

@@ -28,6 +28,7 @@ from engine.training.trainer import (
     newest_checkpoint,
     training_arguments,
 )
+from engine.verdicts import stated
 from engine.workspace import StageFolder
 
 
@@ -123,9 +124,12 @@ def opinions(model: Any, collator: Collator, rows: Sequence[Mapping[str, Any]]) 
     for number, row in enumerate(rows):
         if not row["probe"]:
             continue
-        before = row["completion"][: row["completion"].index("[[")]
+        verdict = stated(row["completion"])
+        assert verdict is not None, "a probe states a verdict"
+        before = row["completion"][: verdict.start]
         a, b = (
-            _log_likelihood(model, collator, {**row, "completion": f"{before}[[{letter}]]"}, device) for letter in "AB"
+            _log_likelihood(model, collator, {**row, "completion": before + verdict.instead(letter)}, device)
+            for letter in "AB"
         )
         found[number] = a - b
     return found

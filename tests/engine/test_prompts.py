@@ -17,9 +17,9 @@ from engine.prompts import (
     judge_messages,
     load_pack,
     numbered,
-    read_verdict,
     sentences,
 )
+from engine.verdicts import read_verdict
 
 PACKS = sorted(path.stem for path in (assets_folder() / "prompts").glob("*.yaml"))
 SLOT = re.compile(r"\{\w+\}")
@@ -38,10 +38,10 @@ PIECES = st.lists(
         ("[[tie]]", "tie"),
         ("[[ A ]]\nAs I said: [[A]]", "A"),
         ("[[A]] or [[B]]", "invalid"),
-        ("[[A]] is fine, but [[C]]", "invalid"),
+        ("[[A]] is fine, but [[C]].", "invalid"),
         ("Response A is better.", "invalid"),
         ("[A]", "invalid"),
-        ("[[a]]", "invalid"),
+        ("I say [[a]]", "invalid"),
         ("[[AB]]", "invalid"),
         ("", "invalid"),
     ],
@@ -52,7 +52,8 @@ def test_verdict_is_what_the_reply_states_once_or_consistently(text, verdict):
 
 @given(before=PIECES, after=PIECES)
 def test_verdict_of_two_texts_is_that_of_one_only_if_the_other_does_not_contradict(before, after):
-    first, second, both = (read_verdict(" ".join(part)) for part in (before, after, before + after))
+    pieces = [[piece.replace("\n", " ") for piece in part] for part in (before, after)]  # on one line: no last word
+    first, second, both = (read_verdict("x " + " ".join(part) + " x") for part in (*pieces, pieces[0] + pieces[1]))
     said = {verdict for verdict in (first, second) if verdict != "invalid"}
     if first == second:
         assert both == first

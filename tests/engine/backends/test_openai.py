@@ -350,9 +350,7 @@ def test_a_reply_that_a_filter_cut_is_stored_with_its_reason(backend, behaviour)
 def test_a_request_that_kills_the_server_each_time_does_not_end_the_others(url, behaviour):
     backend = OpenAIBackend(url, sequences=2, tries=3, pause=0.001)
     behaviour.poison = "deadly"
-    found = by_sample(
-        backend.generate([ask("x", "deadly"), *(ask(str(number), f"Q{number}") for number in range(60))])
-    )
+    found = by_sample(backend.generate([ask("x", "deadly"), *(ask(str(number), f"Q{number}") for number in range(60))]))
     assert len(found) == 61
     assert "while others were answered" in (found["x", 0].fault or "")
     assert sum(one.fault is not None for one in found.values()) == 1

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from engine.prompts import load_pack, read_verdict
+from engine.prompts import load_pack
 from engine.shapes.claims import Has, describe, propose
 from engine.shapes.claims import apply as damage
 from engine.shapes.corpus import CLOSED_DIMENSIONS, TASKS, example
@@ -11,6 +11,7 @@ from engine.shapes.questions import ask
 from engine.shapes.scenes import Scene, Thing, draw, scene_seed
 from engine.shapes.traces import CAREFUL, ShownAnswer, lazy
 from engine.shapes.worked import checked, slots, worked_closed, worked_open
+from engine.verdicts import read_verdict
 
 PACK = load_pack("shapes")
 

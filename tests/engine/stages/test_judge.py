@@ -10,13 +10,13 @@ import pytest
 
 from engine.backends.base import Request
 from engine.config import Settings, parse_settings
-from engine.errors import BackendError, IdentityError, StopRequested
+from engine.errors import BackendError, IdentityError, ModelError, StopRequested
 from engine.progress import Progress
 from engine.prompts import load_pack
 from engine.records import ORDERS, Pair, Trace
 from engine.stages.judge import judge
 from engine.tables import read_parts
-from tests.fake_backend import Cut, FakeBackend
+from tests.fake_backend import Cut, FakeBackend, Refused
 from tests.stage_bench import StageBench, image_paths, stage_bench
 
 
@@ -179,3 +179,20 @@ def test_judge_writes_parts_of_whole_pairs(bench):
     assert len(parts) == 5
     homes = [{row.pair_id for row in part} for part in parts]
     assert sum(map(len, homes)) == len(set.union(*homes)) == 700
+
+
+def test_request_that_a_server_refuses_is_an_invalid_trace_that_says_why(bench):
+    def reply(request, sample):
+        return Refused("answered 400 (too long)") if request.key.startswith("pair-0001") else truthful(request, sample)
+
+    run(bench, [pair(number) for number in range(4)], FakeBackend(reply))
+    traces = bench.folder("judge").read("traces", Trace)
+    refused = [trace for trace in traces if trace.verdict == "invalid"]
+    assert {trace.pair_id for trace in refused} == {"pair-0001"}
+    assert {trace.reasoning for trace in refused} == {"[no reply] answered 400 (too long)"}
+
+
+def test_judge_that_mostly_says_nothing_ends_the_stage_and_keeps_what_was_said(bench):
+    with pytest.raises(ModelError, match=r"judge-v0: \d+ of its first 200 replies give no verdict"):
+        run(bench, [pair(number) for number in range(100)], FakeBackend(lambda _request, _sample: "Hm."))
+    assert len(bench.folder("judge").read("traces", Trace)) >= 200

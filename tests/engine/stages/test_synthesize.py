@@ -16,7 +16,7 @@ from engine.prompts import PromptPack, load_pack
 from engine.records import Instruction, Pair
 from engine.stages.synthesize import synthesize
 from engine.tables import read_parts
-from tests.fake_backend import Cut, FakeBackend, Reply
+from tests.fake_backend import Cut, FakeBackend, Refused, Reply
 from tests.stage_bench import StageBench, closed, image_paths, opened, stage_bench
 
 DESCRIPTION = "A red bus stands on the left. Two people wait beside it in the rain."
@@ -355,3 +355,32 @@ def test_stage_overhead_for_three_hundred_instructions_is_well_under_a_second(be
     started = time.process_time()
     run(bench, many(300), FakeBackend(random_writer), settings=settings)
     assert time.process_time() - started < 1.0
+
+
+def test_request_that_a_server_refuses_is_one_dropped_row_that_says_why_and_costs_the_others_nothing(bench):
+    refused = Refused("server x: answered 400 (cannot identify image file)")
+
+    def reply(request, sample):
+        if request.key.endswith("1"):
+            return refused
+        if is_alteration(request):
+            return refused if request.key.endswith("3") else DESCRIPTION.replace("red", "blue")
+        return f"I see. Answer: {sample % 3}" if request.key.startswith("closed") else DESCRIPTION
+
+    asked = [opened(1), closed(11), opened(2), opened(3), closed(12)]
+    run(bench, asked, FakeBackend(reply))
+    found = pairs(bench)
+    assert len(found) == 5
+    dropped = [one for one in found.values() if one.dropped == "refused"]
+    assert {one.instruction_id for one in dropped} == {one.instruction_id for one in (asked[0], asked[1], asked[3])}
+    assert all("cannot identify image file" in one.preferred + one.degraded for one in dropped)
+
+
+def test_response_of_a_thinking_writer_is_what_it_says_afterwards(bench):
+    def reply(request, _sample):
+        said = DESCRIPTION.replace("red", "blue") if is_alteration(request) else DESCRIPTION
+        return f"<think>The user wants this. A green car?</think>\n\n{said}"
+
+    run(bench, [opened(1)], FakeBackend(reply))
+    pair = only_pair(bench)
+    assert (pair.preferred, pair.degraded) == (DESCRIPTION, DESCRIPTION.replace("red", "blue"))
