@@ -95,7 +95,7 @@ def _add_run_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    judge = _command(commands, "judge", "judging:judge", "rule on one comparison, or on a file of many")
+    judge = _command(commands, "judge", "judge:judge", "rule on one comparison, or on a file of many")
     judge.add_argument("file", type=Path, nargs="?", metavar="FILE.jsonl", help="lines with image, question, a, b")
     judge.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the verdicts go; continues a started file")
     judge.add_argument("--image", type=Path, metavar="F")
@@ -104,7 +104,7 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     judge.add_argument("--b", metavar="TEXT", help="response B")
     _add_judge(judge)
 
-    evaluate = _command(commands, "evaluate", "judging:evaluate", "measure a judge version on a benchmark")
+    evaluate = _command(commands, "evaluate", "judge:evaluate", "measure a judge version on a benchmark")
     _add_judge(evaluate)
     evaluate.add_argument(
         "--benchmark", required=True, metavar="NAME|FILE", help="shapes, vl-rewardbench=PATH, … or a .jsonl"

@@ -81,7 +81,7 @@ class PromptPack(_Strict):
     questions: QuestionBank
     ask: str | None = None
     """Prompt with `{count}` that lets the model write questions itself, one per line as "kind: question"
-    (see `engine.sources.written`); None where the pack cannot."""
+    (see `engine.sources.questions.written`); None where the pack cannot."""
     answer: AnswerPrompts = AnswerPrompts()
     final_answer: str = r"(?is)(?:final answer|answer)\s*(?:is)?\s*[:\-]?\s*(?P<answer>[^\n]+?)\s*\.?\s*$"
     """Regular expression with the group `answer` that finds a closed response's final answer."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import JudgeStudioError
-from engine.workspace import open_workspace
-from studio.binding import check_bind, read_password
+from engine.workspace.folders import open_workspace
+from studio.server.binding import check_bind, read_password
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """The app as a table of contents: header, one tab per module, and the server that shows it.
 
-It knows no tab's contents; `studio.page` holds what they share.
+It knows no tab's contents; `studio.page.page` holds what they share.
 """
 
 import hmac
@@ -13,13 +13,20 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from engine.assets import assets_folder
-from engine.workspace import Workspace
-from studio import api, cards, jobs
-from studio.binding import check_bind, free_port, is_loopback
-from studio.guard import Guard
-from studio.page import FOLLOW_LINKS, TABS, Page, connect, create_page, run_classes
-from studio.tabs import doctor, home, images, launch, live, pairs, sql, traces, training, versions
-from studio.theme import StudioTheme, style_sheet
+from engine.workspace.folders import Workspace
+from studio.jobs import runs as jobs
+from studio.look import cards
+from studio.look.theme import StudioTheme, style_sheet
+from studio.page.page import FOLLOW_LINKS, TABS, Page, connect, create_page, run_classes
+from studio.server import api
+from studio.server.binding import check_bind, free_port, is_loopback
+from studio.server.guard import Guard
+from studio.tabs import doctor, home, images, sql, training
+from studio.tabs.launch import tab as launch
+from studio.tabs.live import tab as live
+from studio.tabs.pairs import tab as pairs
+from studio.tabs.traces import tab as traces
+from studio.tabs.versions import tab as versions
 
 MAX_UPLOAD = 512 * 1024 * 1024
 """Bytes of one uploaded file: a zip of a few thousand photographs. Single pictures have a lower limit of their own."""

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from engine.config import load_settings
-from engine.judging import names_preferred
-from engine.metrics import score_rows
+from engine.judging.asking import names_preferred
+from engine.measure.metrics import score_rows
 from engine.records import (
     ORDERS,
     BenchmarkItem,
@@ -17,9 +17,9 @@ from engine.records import (
     VersionRow,
     content_id,
 )
-from engine.run_record import create_run
-from engine.state import RunState, write_state
-from engine.workspace import RunFolder, open_workspace
+from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.run_record import create_run
+from engine.workspace.state import RunState, write_state
 from tests.tiny_models import save_scenes, save_tiny_adapter
 
 NASTY = '<script>alert("x")</script> | [[A]] <image> </s>'

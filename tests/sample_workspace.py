@@ -24,8 +24,8 @@ from engine.records import (
     VersionRow,
     content_id,
 )
-from engine.state import RunState, write_state
-from engine.workspace import RunFolder, Workspace, open_workspace
+from engine.workspace.folders import RunFolder, Workspace, open_workspace
+from engine.workspace.state import RunState, write_state
 
 HOSTILE = "<script>alert(1)</script> **bold** ‮abc 🟢 " + "w" * 300
 FATES = ("kept", "kept", "wrong", "order-flip", "invalid", "unbalanced", "capped", "kept")

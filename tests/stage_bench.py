@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.progress import Progress
 from engine.records import AnswerType, Instruction
-from engine.state import RunState
-from engine.workspace import RunFolder, StageFolder, open_workspace
+from engine.workspace.folders import RunFolder, StageFolder, open_workspace
+from engine.workspace.progress import Progress
+from engine.workspace.state import RunState
 
 
 @dataclass(frozen=True)

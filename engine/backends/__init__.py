@@ -4,7 +4,7 @@ from pathlib import Path
 
 from engine.backends.base import Backend
 from engine.config import ModelSettings
-from engine.provenance import model_folder
+from engine.workspace.provenance import model_folder
 
 _TINY_BYTES = 50_000_000
 _TINY_THREADS = 2
@@ -22,13 +22,13 @@ def open_backend(settings: ModelSettings, *, workspace: Path, rank: int = 64) ->
     if settings.backend == "transformers":
         import torch
 
-        from engine.backends.transformers import TransformersBackend
+        from engine.backends.local.transformers import TransformersBackend
 
         threads = min(_TINY_THREADS, torch.get_num_threads()) if _is_tiny(settings.base) else None
         return TransformersBackend(
             base, device=settings.device, dtype=settings.dtype, revision=settings.revision, threads=threads
         )
-    from engine.backends.servers import open_server
+    from engine.backends.served.servers import open_server
 
     return open_server(settings, base=base, workspace=workspace, rank=rank)
 

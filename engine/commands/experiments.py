@@ -4,10 +4,10 @@ import json
 from argparse import Namespace
 from dataclasses import asdict
 
-from engine.console import watcher
-from engine.experiments import Outcome, experiments, outcome, outcome_lines, variants
-from engine.state import read_state
-from engine.workspace import open_workspace, write_json
+from engine.commands.terminal import watcher
+from engine.runs.experiments import Outcome, experiments, outcome, outcome_lines, variants
+from engine.workspace.folders import open_workspace, write_json
+from engine.workspace.state import read_state
 
 
 def experiment(options: Namespace) -> int:
@@ -15,8 +15,8 @@ def experiment(options: Namespace) -> int:
     if options.name is None:
         print("\n".join(experiments()))
         return 0
-    from engine.loop import run_loop
-    from engine.run_record import create_run
+    from engine.runs.loop import run_loop
+    from engine.workspace.run_record import create_run
 
     workspace = open_workspace(options.workspace)
     outcomes: list[Outcome] = []

@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 
 from engine.errors import JudgeStudioError
-from engine.workspace import open_workspace
+from engine.workspace.folders import open_workspace
 
 
 def open_studio(options: Namespace) -> int:

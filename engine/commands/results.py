@@ -7,16 +7,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
-from engine.workspace import open_workspace
+from engine.workspace.folders import open_workspace
 
 if TYPE_CHECKING:
+    from engine.judging.judges import JudgeRef
     from engine.records import VerdictRow
-    from engine.versions import JudgeRef
 
 
 def compare(options: Namespace) -> int:
     """Print the paired gain of one version over another, slice by slice, on the items both were measured on."""
-    from engine.versions import resolve_judge
+    from engine.judging.judges import resolve_judge
 
     workspace = open_workspace(options.workspace, create=False)
     old, new = resolve_judge(options.old, workspace), resolve_judge(options.new, workspace)
@@ -54,7 +54,7 @@ def _verdicts(judge: "JudgeRef") -> "dict[str, list[VerdictRow]]":
 
 def _compared(new: "list[VerdictRow]", old: "list[VerdictRow]") -> list[dict[str, Any]]:
     """Only where the same items were judged: versions of two runs may share a benchmark and its seed."""
-    from engine.metrics import comparisons
+    from engine.measure.metrics import comparisons
 
     if {row.item_id for row in new} != {row.item_id for row in old}:
         return []
@@ -63,8 +63,8 @@ def _compared(new: "list[VerdictRow]", old: "list[VerdictRow]") -> list[dict[str
 
 def export(options: Namespace) -> int:
     """Write a judge version to a new folder."""
-    from engine.export import export_judge
-    from engine.versions import resolve_judge
+    from engine.export.judge import export_judge
+    from engine.judging.judges import resolve_judge
 
     workspace = open_workspace(options.workspace, create=False)
     folder = export_judge(resolve_judge(options.judge, workspace), options.folder, merged=options.merged)
@@ -74,7 +74,7 @@ def export(options: Namespace) -> int:
 
 def export_data(options: Namespace) -> int:
     """Write a run's data sets to a new folder."""
-    from engine.export_data import export_data as write
+    from engine.export.data import export_data as write
 
     run = open_workspace(options.workspace, create=False).existing_run(options.name)
     counts = write(run, options.folder)
@@ -85,7 +85,7 @@ def export_data(options: Namespace) -> int:
 
 def report(options: Namespace) -> int:
     """Write a run's report as one HTML file."""
-    from engine.report import write_report
+    from engine.export.report import write_report
 
     path = write_report(open_workspace(options.workspace, create=False).existing_run(options.name), options.out)
     print(json.dumps({"report": str(path)}) if options.json else f"Written to {path}")
@@ -94,7 +94,7 @@ def report(options: Namespace) -> int:
 
 def sql(options: Namespace) -> int:
     """Print the answer to one query, or the tables there are."""
-    from engine.catalog import open_catalog
+    from engine.workspace.catalog.database import open_catalog
 
     catalog = open_catalog(open_workspace(options.workspace, create=False))
     if options.query is None:
@@ -136,7 +136,7 @@ def _cell(value: Any) -> str:
 
 def doctor(options: Namespace) -> int:
     """Print what this machine and environment have."""
-    from engine.doctor import doctor_report, report_text
+    from engine.runs.doctor import doctor_report, report_text
 
     facts = doctor_report(options.workspace)
     print(json.dumps(asdict(facts), indent=1) if options.json else report_text(facts))

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from engine.commands.terminal import print_run, print_runs, print_scores, watcher
 from engine.config import Settings, load_settings
-from engine.console import print_run, print_runs, print_scores, watcher
 from engine.errors import UsageError, WorkspaceError
 from engine.paths import expanded
-from engine.state import ALIVE, read_state, request_stop
-from engine.workspace import RunFolder, Workspace, open_workspace, run_stem
+from engine.workspace.folders import RunFolder, Workspace, open_workspace, run_stem
+from engine.workspace.state import ALIVE, read_state, request_stop
 
 
 def settings_from(options: Namespace) -> Settings:
@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
     """Start a run in the foreground, or go on with the one of that name."""
     settings = settings_from(options)
     if options.dry_run:
-        from engine.plan import plan_text, run_plan
+        from engine.runs.plan import plan_text, run_plan
 
         plan = run_plan(settings, Workspace(expanded(options.workspace).resolve()))  # which need not exist yet
         print(json.dumps(asdict(plan), indent=1) if options.json else plan_text(plan))
@@ -50,8 +50,8 @@ def run(options: Namespace) -> int:
 
 
 def _work(folder: RunFolder, settings: Settings, *, as_json: bool, go_on: bool = False) -> int:
-    from engine.loop import run_loop
-    from engine.run_record import create_run
+    from engine.runs.loop import run_loop
+    from engine.workspace.run_record import create_run
 
     create_run(folder, settings)
     with watcher(folder, quiet=as_json) as watch:
@@ -69,7 +69,7 @@ def _work(folder: RunFolder, settings: Settings, *, as_json: bool, go_on: bool =
 
 def resume(options: Namespace) -> int:
     """Continue a run with its own settings."""
-    from engine.run_record import run_settings
+    from engine.workspace.run_record import run_settings
 
     folder = open_workspace(options.workspace, create=False).existing_run(options.name)
     settings = run_settings(folder)
@@ -124,7 +124,7 @@ def runs(options: Namespace) -> int:
 
 def preview(options: Namespace) -> int:
     """Synthesize a handful of pairs in a temporary workspace and print them."""
-    from engine.preview import preview_pairs
+    from engine.runs.preview import preview_pairs
 
     pairs = preview_pairs(settings_from(options), count=options.pairs)
     if options.json:

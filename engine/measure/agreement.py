@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.intervals import Z, t_quantile, wilson
+from engine.measure.intervals import Z, t_quantile, wilson
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -157,7 +157,7 @@ def _variance(residual_L: Floats, weight_L: Floats, chances_L: Floats, share: fl
 
 
 def _wilson_of(share: float, variance: float, size: float) -> tuple[float, float]:
-    """Wilson's interval with the effective size that a variance comes to, as in `engine.intervals`."""
+    """Wilson's interval with the effective size that a variance comes to, as in `engine.measure.intervals`."""
     if variance <= 0:
         return share, share  # every item is labelled: nothing is left to be estimated
     spread = max(share * (1 - share), 0.25 / (size + 1))

@@ -13,7 +13,7 @@ from engine.paths import expanded
 from engine.records import Skipped
 from engine.sources.columns import Columns, check_columns, columns_of, entry_of, finder
 from engine.sources.entry import Entry, Source, readable_name
-from engine.sources.upright import ImageRefused, Limits
+from engine.sources.pictures.upright import ImageRefused, Limits
 
 _SAVED = ("dataset_info.json", "dataset_dict.json")
 """Either file marks a folder that `save_to_disk` wrote."""
@@ -67,7 +67,7 @@ def load_rows(name: str, *, split: str, where: str, config: str | None = None) -
 
 
 def _undecoded(rows: Any) -> Any:
-    """The same rows, with `{bytes, path}` for every image: decoding is `engine.sources.upright`'s, with its limits."""
+    """The same rows, with `{bytes, path}` for every image: decoding is `pictures.upright`'s, with its limits."""
     import datasets
 
     raw = datasets.Image(decode=False)

@@ -9,7 +9,7 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.columns import Columns, check_columns, entry_of, finder
 from engine.sources.entry import Entry, Source, readable_name
-from engine.sources.upright import Limits
+from engine.sources.pictures.upright import Limits
 
 _BATCH = 16
 """Rows decoded from parquet at a time: they may hold an image of many megabytes each."""

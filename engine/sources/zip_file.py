@@ -17,7 +17,7 @@ from typing import IO
 from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.entry import Entry, Source, readable_name
-from engine.sources.upright import ImageRefused, Limits, too_many_bytes
+from engine.sources.pictures.upright import ImageRefused, Limits, too_many_bytes
 
 MAX_MEMBERS = 1_000_000
 MAX_DIRECTORY_BYTES = 256_000_000

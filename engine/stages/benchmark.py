@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.benchmarks import benchmark_name, load_items
-from engine.benchmarks.held_out import NAME as HELD_OUT
-from engine.benchmarks.held_out import held_out_items
 from engine.config import Settings
 from engine.errors import SourceError
-from engine.progress import Progress
+from engine.measure.benchmarks import benchmark_name, load_items
+from engine.measure.benchmarks.held_out import NAME as HELD_OUT
+from engine.measure.benchmarks.held_out import held_out_items
 from engine.records import BenchmarkItem, ImageRow, Pair
-from engine.sources.store import ImageStore, image_row
-from engine.sources.upright import ImageRefused, limits_of
-from engine.workspace import StageFolder, Workspace
+from engine.sources.pictures.store import ImageStore, image_row
+from engine.sources.pictures.upright import ImageRefused, limits_of
+from engine.workspace.folders import StageFolder, Workspace
+from engine.workspace.progress import Progress
 
 
 def prepare_benchmarks(

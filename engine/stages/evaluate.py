@@ -1,7 +1,7 @@
 """Measure one judge version: every item in both orders, with and without the image, beside rules that need no model.
 
 It writes verdicts as they come and asks only for those that are missing. What a number means is in
-`engine.metrics`; which items there are, in `engine.benchmarks`.
+`engine.measure.metrics`; which items there are, in `engine.measure.benchmarks`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +11,16 @@ from typing import Any
 
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
-from engine.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind
-from engine.first_replies import FirstReplies
-from engine.judging import ruling_request, stored_text, verdict_of, verdict_row
-from engine.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
-from engine.progress import Progress
+from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
+from engine.judging.first_replies import FirstReplies
+from engine.measure.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind
+from engine.measure.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow
 from engine.stages.identity import identity
-from engine.stages.parts import Parts
-from engine.workspace import RunFolder, StageFolder
+from engine.workspace.folders import RunFolder, StageFolder
+from engine.workspace.parts import Parts
+from engine.workspace.progress import Progress
 
 Items = Mapping[str, Sequence[BenchmarkItem]]
 """Benchmark name → its items; the first benchmark decides which version is best."""

@@ -6,18 +6,18 @@ from typing import Any
 
 from engine.backends.base import Backend, Sampling
 from engine.config import Settings
-from engine.progress import Progress
 from engine.prompts import PromptPack
 from engine.records import ImageRow, Instruction, Skipped, content_id
-from engine.sources.instructions import (
+from engine.sources.questions.instructions import (
     bank_instructions,
     check_question_settings,
     held_out_images,
     own_instructions,
 )
-from engine.sources.intake import Count, Intake, take_in
-from engine.sources.written import write_questions
-from engine.workspace import StageFolder
+from engine.sources.questions.written import write_questions
+from engine.sources.take_in import Count, Intake, take_in
+from engine.workspace.folders import StageFolder
+from engine.workspace.progress import Progress
 
 _CHUNK = 64
 """Images per call of a model that writes questions, so that a stop loses little."""

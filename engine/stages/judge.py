@@ -12,14 +12,14 @@ from typing import Any
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
 from engine.errors import BackendError
-from engine.first_replies import FirstReplies
-from engine.judging import ruling_request, stored_text, verdict_of
-from engine.progress import Progress
+from engine.judging.asking import ruling_request, stored_text, verdict_of
+from engine.judging.first_replies import FirstReplies
 from engine.prompts import PromptPack
 from engine.records import ORDERS, Order, Pair, Trace, content_id, seed_for
 from engine.stages.identity import identity
-from engine.stages.parts import Parts
-from engine.workspace import StageFolder
+from engine.workspace.folders import StageFolder
+from engine.workspace.parts import Parts
+from engine.workspace.progress import Progress
 
 _TRACES_PER_PART = 1000
 _PAIRS_PER_CALL = 512

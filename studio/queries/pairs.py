@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.catalog import Catalog
+from engine.workspace.catalog.database import Catalog
 from studio.queries.shelf import Shelf, key_of, shelf_of
 from studio.queries.shelf_tables import DROPPED, WAITING
 

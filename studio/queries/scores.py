@@ -1,7 +1,7 @@
 """What judge versions and controls scored. Items and verdicts are in `studio.queries.verdicts`."""
 
-from engine.catalog import Catalog
 from engine.records import ScoreRow
+from engine.workspace.catalog.database import Catalog
 
 _SCORE = (
     "judge", "benchmark", "protocol", "dimension", "n", "accuracy", "low", "high", "invalid", "position_lean",

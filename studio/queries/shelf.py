@@ -15,10 +15,10 @@ from typing import Any
 
 import duckdb
 
-from engine.catalog import Catalog
 from engine.errors import WorkspaceError
-from engine.part_scan import Part
-from engine.views import read
+from engine.workspace.catalog.database import Catalog
+from engine.workspace.catalog.part_scan import Part
+from engine.workspace.catalog.views import read
 from studio.queries.shelf_tables import (
     FATES,
     FILL,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.catalog import Catalog
+from engine.workspace.catalog.database import Catalog
 from studio.queries.pairs import PairRow, find_pairs
 from studio.queries.shelf import Shelf, key_of, shelf_of
 from studio.queries.shelf_tables import WAITING

@@ -1,7 +1,7 @@
 """Optimizer steps and the lineage of judge versions."""
 
-from engine.catalog import Catalog
 from engine.records import Step, VersionRow
+from engine.workspace.catalog.database import Catalog
 
 _STEP = ("step", "epoch", "loss", "learning_rate", "token_accuracy", "tokens")
 _VERSION = ("judge", "parent", "adapter", "trained_on")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from engine.catalog import Catalog
 from engine.records import BenchmarkItem, VerdictRow
+from engine.workspace.catalog.database import Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from engine import doctor
-from engine.doctor import Fact
-from engine.workspace import Workspace
-from studio import cards, jobs
-from studio.cards import Check
-from studio.page import Page
-from studio.sheet import card_html
+from engine.runs import doctor
+from engine.runs.doctor import Fact
+from engine.workspace.folders import Workspace
+from studio.jobs import runs as jobs
+from studio.look import cards
+from studio.look.cards import Check
+from studio.look.sheet import card_html
+from studio.page.page import Page
 
 _KEPT_SECONDS = 300.0
 """Age up to which the device's answer is shown again: asking it imports torch in a child process."""

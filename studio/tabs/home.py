@@ -8,13 +8,15 @@ import gradio as gr
 
 from engine.config import load_settings
 from engine.errors import JudgeStudioError
-from engine.workspace import RunFolder, Workspace, bytes_under
-from studio import cards, jobs, words
-from studio.cards import Action, Html
-from studio.page import Page, link, only_changed, signature
-from studio.run_ledger import ledger
-from studio.run_stats import stats
-from studio.run_view import (
+from engine.workspace.folders import RunFolder, Workspace, bytes_under
+from studio.jobs import runs as jobs
+from studio.look import cards, words
+from studio.look.cards import Action, Html
+from studio.look.sheet import card_html
+from studio.page.page import Page, link, only_changed, signature
+from studio.run.ledger import ledger
+from studio.run.stats import stats
+from studio.run.view import (
     RunView,
     device_words,
     heartbeat,
@@ -25,7 +27,6 @@ from studio.run_view import (
     sentence,
     view_of,
 )
-from studio.sheet import card_html
 
 DEMO_PRESET = "shapes"
 DEMO_RUN = "shapes-01"

@@ -8,13 +8,14 @@ from pydantic import ValidationError
 
 from engine.config import SourceSettings
 from engine.errors import JudgeStudioError
-from engine.workspace import Workspace
-from studio import cards, uploads, words
-from studio.cards import Action, GridImage, Html, SkippedFile, Stat
-from studio.cards.tables import row
-from studio.page import Page, link, only_changed
-from studio.sheet import card_html
-from studio.uploads import ImageSource
+from engine.workspace.folders import Workspace
+from studio.jobs import uploads
+from studio.jobs.uploads import ImageSource
+from studio.look import cards, words
+from studio.look.cards import Action, GridImage, Html, SkippedFile, Stat
+from studio.look.cards.tables import row
+from studio.look.sheet import card_html
+from studio.page.page import Page, link, only_changed
 
 WAYS = {
     "upload": "Upload",

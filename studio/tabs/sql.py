@@ -11,15 +11,16 @@ from typing import Any
 
 import gradio as gr
 
-from engine.catalog import Result
 from engine.errors import JudgeStudioError
-from engine.views import schema
-from engine.workspace import Workspace
-from studio import cards, jobs, words
-from studio.cards.system import SchemaTable, result_table, schema_browser
-from studio.console import ROW_LIMIT, ask
-from studio.page import Page
-from studio.sheet import card_html
+from engine.workspace.catalog.database import Result
+from engine.workspace.catalog.views import schema
+from engine.workspace.folders import Workspace
+from studio.jobs import runs as jobs
+from studio.jobs.sql import ROW_LIMIT, ask
+from studio.look import cards, words
+from studio.look.cards.system import SchemaTable, result_table, schema_browser
+from studio.look.sheet import card_html
+from studio.page.page import Page
 
 MOST_ROWS = 10_000
 _SHOWN_ROWS = 200

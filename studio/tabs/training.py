@@ -7,17 +7,17 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from engine.errors import JudgeStudioError
-from engine.metrics import ALL, STRICT
-from engine.promotion import best_judge, promoted_version
+from engine.measure.metrics import ALL, STRICT
 from engine.records import ScoreRow, Step, VersionRow
-from engine.state import RunState, read_state
-from studio import cards, charts, words
-from studio.cards import Action, Column, Html, LineageRow, Score, Stat
-from studio.charts import StepSeries
-from studio.page import Page, link, only_changed
+from engine.workspace.promotion import best_judge, promoted_version
+from engine.workspace.state import RunState, read_state
+from studio.look import cards, charts, words
+from studio.look.cards import Action, Column, Html, LineageRow, Score, Stat
+from studio.look.charts import StepSeries
+from studio.look.sheet import card_html
+from studio.page.page import Page, link, only_changed
 from studio.queries.scores import run_scores
 from studio.queries.training import run_steps, run_versions
-from studio.sheet import card_html
 
 _POINTS = 400
 """Most points of one curve: a plot is about 500 pixels wide."""

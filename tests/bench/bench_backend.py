@@ -119,7 +119,7 @@ def timed(work: Callable[[], int]) -> Rate:
 
 def measure(folder: Path, requests: Sequence[Request], *, repeats: int, threads: int) -> dict[str, list[Rate]]:
     """The rates of every way, one per repeat; a first, smaller round warms up and is not counted."""
-    from engine.backends.transformers import TransformersBackend
+    from engine.backends.local.transformers import TransformersBackend
 
     backend = TransformersBackend(folder, threads=threads, device="cpu")
     plain = Plain(folder)

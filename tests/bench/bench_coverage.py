@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from engine.intervals import clustered_interval, difference_interval
+from engine.measure.intervals import clustered_interval, difference_interval
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from engine.backends.base import Backend, Completion, Request
 from engine.config import Settings, load_settings
-from engine.loop import open_model, run_loop
-from engine.run_record import create_run
-from engine.state import read_events
-from engine.workspace import open_workspace
+from engine.runs.loop import open_model, run_loop
+from engine.workspace.folders import open_workspace
+from engine.workspace.run_record import create_run
+from engine.workspace.state import read_events
 
 
 class Timed:

@@ -102,8 +102,8 @@ QUESTIONS = (
 
 def ours(root: Path) -> Callable[[Question, int], int]:
     """Ask through studio.queries; returns matches, as a check that both engines answer the same."""
-    from engine.catalog import open_catalog
-    from engine.workspace import open_workspace
+    from engine.workspace.catalog.database import open_catalog
+    from engine.workspace.folders import open_workspace
     from studio.queries.pairs import PairFilter, facets, pairs_page
     from studio.queries.shelf_tables import ITERATION_BITS, ROW_BITS
     from studio.queries.traces import TraceFilter, rulings_page, trace_facets

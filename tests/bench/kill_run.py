@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.catalog import open_catalog
 from engine.records import Instruction, Pair, PairFate, Step, Trace, VerdictRow
-from engine.state import read_state
-from engine.workspace import RunFolder, Workspace, open_workspace
+from engine.workspace.catalog.database import open_catalog
+from engine.workspace.folders import RunFolder, Workspace, open_workspace
+from engine.workspace.state import read_state
 
 KEYS = {
     "intake/instructions": (Instruction, lambda row: row.instruction_id),

@@ -16,10 +16,10 @@ import yaml
 
 from engine.config import parse_settings, settings_as_dict
 from engine.stages.judge import _TRACES_PER_PART as JUDGE_ROWS
-from engine.stages.select import _TRACES_PER_PART as SELECT_ROWS
-from engine.stages.synthesize import _ROWS_PER_PART as PAIR_ROWS
-from engine.state import RunState, write_state
-from engine.workspace import RunFolder, StageFolder, open_workspace
+from engine.stages.select.stage import _TRACES_PER_PART as SELECT_ROWS
+from engine.stages.synthesize.stage import _ROWS_PER_PART as PAIR_ROWS
+from engine.workspace.folders import RunFolder, StageFolder, open_workspace
+from engine.workspace.state import RunState, write_state
 
 RUN = "big-01"
 IMAGE_ROWS = 5_000

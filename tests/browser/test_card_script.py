@@ -1,14 +1,14 @@
-"""The script of `studio.sheet` on cards in a bare page: clicks, copy, zoom and keys, without a server."""
+"""The script of `studio.look.sheet` on cards in a bare page: clicks, copy, zoom and keys, without a server."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from studio import cards
-from studio.sheet import CARD_SCRIPT, KEY_SCRIPT
-from studio.theme import style_sheet
-from tests.studio.cards.every_card import pair
+from studio.look import cards
+from studio.look.sheet import CARD_SCRIPT, KEY_SCRIPT
+from studio.look.theme import style_sheet
+from tests.studio.look.cards.every_card import pair
 
 _LOAD = """(script) => {
   window.said = [];

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from engine.state import read_state
-from engine.workspace import RunFolder
-from studio.jobs import environment
+from engine.workspace.folders import RunFolder
+from engine.workspace.state import read_state
+from studio.jobs.runs import environment
 from tests.browser.conftest import Opener
 from tests.sample_workspace import make_workspace
 from tests.studio_server import studio_server
@@ -24,10 +24,10 @@ _WORK = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from engine.progress import Progress
+from engine.workspace.progress import Progress
 from engine.errors import StopRequested
-from engine.state import RunState, clear_stop, run_lock
-from engine.workspace import RunFolder
+from engine.workspace.state import RunState, clear_stop, run_lock
+from engine.workspace.folders import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 with run_lock(run):
     clear_stop(run)

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from engine.assets import assets_folder
-from engine.state import read_state
-from engine.workspace import Workspace
-from studio import jobs
+from engine.workspace.folders import Workspace
+from engine.workspace.state import read_state
+from studio.jobs import runs as jobs
 from tests.browser.conftest import Opener
 from tests.studio_server import Server, studio_server
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.page import TABS
+from studio.page.page import TABS
 from tests.browser.conftest import PHONE, Opener
 from tests.studio_server import Server
 

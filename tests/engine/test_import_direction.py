@@ -8,11 +8,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "vllm", "gradio", "plotly"}
 LAYERS = [
-    {"engine.errors", "engine.records", "engine.assets", "engine.config", "engine.provenance"},
+    {"engine.errors", "engine.records", "engine.assets", "engine.config", "engine.workspace.provenance"},
     {"engine.backends"},
-    {"engine.prompts", "engine.answers", "engine.workspace", "engine.tables"},
+    {"engine.prompts", "engine.stages.synthesize.answers", "engine.workspace.folders", "engine.workspace.tables"},
     {"engine.stages"},
-    {"engine.loop"},
+    {"engine.runs.loop"},
     {"engine.commands", "engine.cli"},
 ]
 
@@ -68,9 +68,9 @@ def test_studio_module_imports_no_model_library(module: str) -> None:
         "engine.cli",
         "engine.commands.runs",
         "engine.commands.results",
-        "engine.console",
-        "engine.state",
-        "engine.catalog",
+        "engine.commands.terminal",
+        "engine.workspace.state",
+        "engine.workspace.catalog.database",
     ],
 )
 def test_module_of_the_quick_commands_imports_nothing_heavy_at_once(module: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.workspace import Workspace
+from engine.workspace.folders import Workspace
 from tests.sample_workspace import make_workspace
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from engine.errors import UsageError
-from studio.binding import check_bind, is_loopback, read_password
+from studio.server.binding import check_bind, is_loopback, read_password
 from tests.sample_workspace import make_workspace
 from tests.studio_server import ROOT, Server, studio_server
 
@@ -163,7 +163,7 @@ def test_password_guards_pages_and_pictures(workspace: Path, tmp_path: Path) -> 
 
 def test_studio_process_imports_no_model_library(workspace: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom engine.workspace import open_workspace\n"
+        "import sys\nfrom pathlib import Path\nfrom engine.workspace.folders import open_workspace\n"
         "from studio.app import build_app\n"
         f"build_app(open_workspace(Path({str(workspace)!r})))\n"
         f"print([name for name in {MODEL_LIBRARIES!r} if name in sys.modules])"

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from engine.backends.transformers import load_model, load_processor
+from engine.backends.local.transformers import load_model, load_processor
 from engine.errors import ModelError
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 42\n"

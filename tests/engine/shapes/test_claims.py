@@ -5,7 +5,7 @@ import pytest
 
 from engine.prompts import load_pack, sentences
 from engine.shapes.claims import DIMENSIONS, apply, corrupt, describe, propose, text_of, unrelated
-from engine.shapes.measure import read_claim, valid_edit
+from engine.shapes.pretrain.measure import read_claim, valid_edit
 from engine.shapes.scenes import draw, scene_seed
 
 

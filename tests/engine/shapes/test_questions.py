@@ -3,7 +3,7 @@ import random
 import pytest
 
 from engine.prompts import load_pack
-from engine.shapes.corpus import CLOSED_DIMENSIONS
+from engine.shapes.pretrain.corpus import CLOSED_DIMENSIONS
 from engine.shapes.questions import SLOTS, TEMPLATES, ask, wrong_answer
 from engine.shapes.scenes import Scene, Thing, draw, scene_seed
 

@@ -8,8 +8,8 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.dataset import open_dataset
 from engine.sources.entry import Entry
-from engine.sources.upright import Limits, limits_of
-from tests.engine.sources.pictures import file_bytes, picture
+from engine.sources.pictures.upright import Limits, limits_of
+from tests.engine.sources.picture_files import file_bytes, picture
 
 datasets = pytest.importorskip("datasets")
 PNG = file_bytes(picture())

@@ -7,7 +7,7 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.entry import Entry
 from engine.sources.folder import open_folder
-from engine.sources.upright import Limits
+from engine.sources.pictures.upright import Limits
 
 LIMITS = Limits(max_bytes=2000)
 

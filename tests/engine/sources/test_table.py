@@ -12,9 +12,9 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.columns import Columns, columns_of
 from engine.sources.entry import Entry
+from engine.sources.pictures.upright import Limits
 from engine.sources.table import open_table
-from engine.sources.upright import Limits
-from tests.engine.sources.pictures import file_bytes, picture
+from tests.engine.sources.picture_files import file_bytes, picture
 
 PNG = file_bytes(picture())
 LIMITS = Limits(max_bytes=100_000)

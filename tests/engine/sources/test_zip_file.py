@@ -12,7 +12,7 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources import zip_file
 from engine.sources.entry import Entry
-from engine.sources.upright import Limits
+from engine.sources.pictures.upright import Limits
 from engine.sources.zip_file import open_zip
 
 LIMITS = Limits(max_bytes=3_000_000)

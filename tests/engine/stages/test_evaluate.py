@@ -7,12 +7,12 @@ import pytest
 from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, StopRequested
-from engine.progress import Progress
 from engine.prompts import PromptPack, load_pack
 from engine.records import BenchmarkItem, ScoreRow, VerdictRow
 from engine.stages.evaluate import evaluate
-from engine.state import RunState
-from engine.workspace import RunFolder, open_workspace
+from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.progress import Progress
+from engine.workspace.state import RunState
 from tests.fake_backend import FakeBackend
 
 RIGHT = "good answer"

@@ -8,8 +8,8 @@ from engine.config import SelectSettings, Settings
 from engine.prompts import load_pack
 from engine.records import Pair, Trace
 from engine.stages.judge import judge
-from engine.stages.select import select, selection
-from engine.stages.synthesize import synthesize
+from engine.stages.select.stage import select, selection
+from engine.stages.synthesize.stage import synthesize
 from tests.fake_backend import FakeBackend
 from tests.scripted_world import ScriptedWorld
 from tests.stage_bench import StageBench, closed, image_paths, opened, stage_bench

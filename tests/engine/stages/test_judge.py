@@ -11,11 +11,11 @@ import pytest
 from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, ModelError, StopRequested
-from engine.progress import Progress
 from engine.prompts import load_pack
 from engine.records import ORDERS, Pair, Trace
 from engine.stages.judge import judge
-from engine.tables import read_parts
+from engine.workspace.progress import Progress
+from engine.workspace.tables import read_parts
 from tests.fake_backend import Cut, FakeBackend, Refused
 from tests.stage_bench import StageBench, image_paths, stage_bench
 

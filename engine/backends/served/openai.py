@@ -1,0 +1,386 @@
+"""The backend for OpenAI-compatible servers by URL. Many requests are in flight at once; no torch is needed.
+
+A vLLM server is asked for more than the standard holds (top-k, partial replies, adapters, stop texts kept).
+"""
+
+import base64
+import contextlib
+import itertools
+import mimetypes
+import queue
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.backends.adapter_folder import check_base, fingerprint
+from engine.backends.base import BASE_JUDGE, Completion, Request
+from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
+from engine.backends.served.odds import OddsReader
+from engine.backends.served.replicas import Replicas
+from engine.backends.served.replies import Reply, choices_of, replies_of, text_of
+from engine.backends.served.shared_adapters import publish
+from engine.errors import BackendError, ModelError
+
+_TICK = 1.0
+"""Seconds between two looks at whether the run shall stop while no reply comes."""
+
+_FIRST_FAULTS = 16
+"""Requests refused before any was answered, after which the server is taken to refuse all of them."""
+
+_JOINER = "\u2060"
+"""Word joiner: invisible. Put inside what looks like a special token, as the server would not keep it plain text."""
+
+_LOOKS_SPECIAL = re.compile(
+    r"<(?=\|[^<>|\s]{1,64}\|>"  # <|im_end|>, <|image|>, <|eot_id|>
+    r"|/?(?:s|pad|bos|eos|unk|image|video|img|fake_token_around_image|end_of_utterance|row_\d+_col_\d+|global-img)>"
+    r"|(?:start|end)_of_(?:turn|image)>|image_soft_token>|IMG_CONTEXT>|(?:/?img)>)"
+    r"|\[(?=/?(?:INST|IMG|IMG_BREAK|IMG_END)\])"
+)
+"""The first character of texts that are special tokens in some family that servers run."""
+
+
+class OpenAIBackend:
+    """See `Backend`. `urls` lead to servers that serve the same model (one address, or a list of replicas); `model` is
+    its name there (None: the only one they serve).
+
+    `judges` maps judge versions to names the servers know already. Images below the folder `readable` are sent as
+    paths, because the servers may read them; all others as bytes. `sequences` bounds the samples under way. With
+    `adapters_folder`, a folder that every replica resolves adapters from, judge versions are put there instead of
+    posted. `tick` is called about once a second while replies are awaited; what it raises ends the work.
+    Raises `BackendError` when a server cannot be reached and `ModelError` when one does not serve the model.
+    """
+
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        *,
+        model: str | None = None,
+        base_name: str | None = None,
+        judges: Mapping[str, str] | None = None,
+        readable: Path | None = None,
+        adapters_folder: Path | None = None,
+        socket: Path | None = None,
+        sequences: int = 256,
+        api_key: str | None = None,
+        tries: int = 6,
+        patience: float = 300.0,
+        pause: float = 0.5,
+        timeout: float = 600.0,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        listed = [urls] if isinstance(urls, str) else list(urls)
+        doors = [HttpDoor(url, socket=socket, api_key=api_key, timeout=timeout) for url in listed]
+        self.replicas = Replicas(doors, tries=tries, patience=patience, pause=pause)
+        try:
+            rows = [self._models(door, tries) for door in doors]
+            named = [_pick_model(door.url, model, _bases(some)) for door, some in zip(doors, rows, strict=True)]
+        except BaseException:
+            self.replicas.close()
+            raise
+        self.is_vllm = all(any(row.get("owned_by") == "vllm" for row in some) for some in rows)
+        self.continues = self.is_vllm
+        self._names = {BASE_JUDGE: named[0], **(judges or {})}
+        self._base_name = base_name or named[0]
+        self._folders: dict[str, Path] = {}
+        self._readable = readable.resolve() if readable else None
+        self._adapters_folder = adapters_folder
+        self._sequences = sequences
+        self._tick = tick
+        self._odds = self.odds_of(self.replicas)
+        self._answered = False
+
+    def odds_of(self, replicas: Replicas) -> OddsReader:
+        """A reader of odds that asks these replicas only."""
+        return OddsReader(
+            replicas,
+            lambda request: self._body(request, first=0, count=1),
+            model=self._names[BASE_JUDGE],
+            is_vllm=self.is_vllm,
+        )
+
+    def load_judge(self, judge: str, adapter: Path) -> None:
+        """See `Backend`. Only vLLM servers that allow it can load adapters while they run."""
+        folder = adapter.resolve()
+        known = self._folders.get(judge)
+        if known == folder:
+            return
+        if judge in self._names:
+            raise ModelError(f"judge '{judge}': already stands for {known or self._names[judge]}, not {folder}.")
+        check_base(judge, folder, self._base_name)
+        # The name holds a hash of the weights: a server that saw another adapter under a name keeps its stale caches.
+        name = f"{judge}-{fingerprint(judge, folder)}"
+        if self._adapters_folder is not None:
+            publish(folder, name, self._adapters_folder, base=self._names[BASE_JUDGE])
+        else:
+            for door in self.replicas.doors:
+                if name not in [row.get("id") for row in self._models(door)]:
+                    self._load_on_server(door, judge, name, folder)
+        self._names[judge] = name
+        self._folders[judge] = folder
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """See `Backend`. A server's failure is raised after everything that was under way has been yielded."""
+        for request in requests:
+            self._name(request)
+        waiting = deque(requests)
+        done: queue.SimpleQueue[tuple[Request, Future[list[Completion]]]] = queue.SimpleQueue()
+        held: list[Completion] = []
+        failure: BackendError | None = None
+        left = threading.Event()
+        under_way = sequences = 0
+        with ThreadPoolExecutor(self._sequences, thread_name_prefix="openai") as pool:
+            try:
+                while under_way or (waiting and failure is None):
+                    while (
+                        waiting
+                        and failure is None
+                        and (not under_way or sequences + _size(waiting[0]) <= self._sequences)
+                    ):
+                        request = waiting.popleft()
+                        under_way, sequences = under_way + 1, sequences + _size(request)
+                        future = pool.submit(self._ask, request, left)
+                        future.add_done_callback(lambda one, request=request: done.put((request, one)))  # type: ignore[misc]
+                    request, finished = self._next(done)
+                    under_way, sequences = under_way - 1, sequences - _size(request)
+                    try:
+                        completions = finished.result()
+                    except BackendError as error:
+                        failure = failure or error
+                        continue
+                    if not self._answered and all(one.fault for one in completions):
+                        held += completions
+                        failure = failure or self._refuses_all(held)
+                        continue
+                    self._answered = True
+                    yield from itertools.chain(held, completions)
+                    held = []
+                if failure is None:
+                    yield from held
+            finally:
+                left.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+        if failure is not None:
+            raise failure
+
+    def _next(
+        self, done: "queue.SimpleQueue[tuple[Request, Future[list[Completion]]]]"
+    ) -> tuple[Request, "Future[list[Completion]]"]:
+        while True:
+            self._tick()
+            with contextlib.suppress(queue.Empty):
+                return done.get(timeout=_TICK)
+
+    def stream(self, request: Request) -> Iterator[str]:
+        """See `Backend`."""
+        body = {**self._body(request, first=0, count=1), "stream": True}
+        sent, stops = "", request.sampling.stop
+        for event in self.replicas.doors[0].events("/chat/completions", body):
+            text = sent + _delta(self.replicas.doors[0].url, event)
+            stopped = _cut(text, stops)
+            piece = (text if stopped is None else stopped)[len(sent) :]
+            if piece:
+                yield piece
+            if stopped is not None:
+                return
+            sent = text
+
+    def close(self) -> None:
+        """See `Backend`. The servers go on running."""
+        self.replicas.close()
+
+    def _ask(self, request: Request, left: threading.Event) -> list[Completion]:
+        """All samples of one request. What the server refuses to answer becomes samples that say why."""
+        samples: list[Completion] = []
+        try:
+            return self._answers(request, left, samples)
+        except RefusedRequest as error:
+            missing = range(len(samples), _size(request))
+            return [*samples, *(_fault(request, sample, str(error)) for sample in missing)]
+
+    def _answers(self, request: Request, left: threading.Event, samples: list[Completion]) -> list[Completion]:
+        """`samples`, filled; a server that gives fewer than asked for is asked again for the rest."""
+        if request.choices:
+            samples.append(self._choose(request, left))
+            return samples
+        if request.sampling.temperature == 0 and request.n > 1:  # all the same, and vLLM refuses to repeat itself
+            (one,) = self._answers(replace(request, n=1), left, [])
+            return [replace(one, sample=sample) for sample in range(request.n)]
+        while len(samples) < request.n:
+            body = self._body(request, first=len(samples), count=request.n - len(samples))
+            replies = self.replicas.ask("/chat/completions", body, self._read_replies, left=left)
+            for reply in replies[: request.n - len(samples)]:
+                samples.append(_completion(request, len(samples), reply))
+        return samples
+
+    def _read_replies(self, answer: Any) -> list[Reply]:
+        return replies_of(self.replicas.where, answer)
+
+    def _choose(self, request: Request, left: threading.Event) -> Completion:
+        """The odds of the given next texts."""
+        shares = self._odds.shares(request, left)
+        best = max(range(len(shares)), key=shares.__getitem__)
+        return Completion(
+            key=request.key, sample=0, text=request.choices[best], tokens=0, finish="stop", choice_probabilities=shares
+        )
+
+    def _refuses_all(self, faults: Sequence[Completion]) -> BackendError | None:
+        """The error of a server that has answered nothing so far, once it is clear that it will not."""
+        if len({one.key for one in faults}) < _FIRST_FAULTS:
+            return None
+        return BackendError(f"{faults[0].fault} It refused the first {_FIRST_FAULTS} requests, and answered none.")
+
+    def _body(self, request: Request, *, first: int, count: int) -> dict[str, Any]:
+        """What is posted for samples `first` to `first + count - 1`."""
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self._name(request),
+            "messages": self._messages(request),
+            "n": count,
+            "seed": request.seed + first,  # vLLM gives sample i of a call the seed plus i
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+        }
+        if self.is_vllm:
+            # A model's own generation_config.json would fill in what is left out, and greedy would not be greedy.
+            body |= {"top_k": sampling.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}
+            if sampling.stop:
+                body |= {"stop": list(sampling.stop), "include_stop_str_in_output": True}
+        # Others drop the stop text from the reply without saying which it was: the reply is cut here instead.
+        if request.prefix:
+            body |= self._continuation()
+        return body
+
+    def _continuation(self) -> dict[str, Any]:
+        if not self.continues:
+            raise BackendError(
+                f"server {self.replicas.where}: the standard has no way to continue a partial reply; "
+                "use a vLLM server or the transformers backend for this."
+            )
+        return {"add_generation_prompt": False, "continue_final_message": True}
+
+    def _messages(self, request: Request) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+        image = request.image
+        for message in request.messages:
+            content: Any = _as_text(message.text)
+            if image is not None and message.role == "user":
+                shown = {"type": "image_url", "image_url": {"url": self._image_url(image)}}
+                content, image = [shown, {"type": "text", "text": content}], None
+            messages.append({"role": message.role, "content": content})
+        if request.prefix:
+            messages.append({"role": "assistant", "content": _as_text(request.prefix)})
+        return messages
+
+    def _image_url(self, image: Path) -> str:
+        if self._readable is not None and image.resolve().is_relative_to(self._readable):
+            return image.resolve().as_uri()
+        try:
+            data = image.read_bytes()
+        except OSError as error:
+            raise RefusedRequest(f"image {image}: cannot be read ({error.strerror}); restore the file.") from None
+        kind = mimetypes.guess_type(image.name)[0] or "image/png"
+        return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+    def _name(self, request: Request) -> str:
+        """The served name of the request's judge version."""
+        name = self._names.get(request.judge)
+        if name is None:
+            loaded = ", ".join(self._names)
+            raise ModelError(f"judge '{request.judge}': is not loaded (loaded: {loaded}); load its adapter first.")
+        return name
+
+    def _models(self, door: HttpDoor, tries: int = 3) -> list[dict[str, Any]]:
+        """What a server lists: "id", and on a vLLM server "owned_by": "vllm" and, for adapters, their "parent"."""
+        for attempt in range(1, tries + 1):
+            try:
+                return _listed(door.url, door.get("/models"))
+            except PassingTrouble as trouble:
+                if attempt == tries or trouble.status == 404:  # a wrong path stays wrong
+                    raise
+                threading.Event().wait(self.replicas.pause_for(attempt, trouble.wait))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _load_on_server(self, door: HttpDoor, judge: str, name: str, folder: Path) -> None:
+        status, said = 404, ""
+        if self.is_vllm:
+            status, said = door.post_status("/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
+        if status in (404, 405):
+            raise ModelError(
+                f"judge '{judge}': server {door.url} loads no adapters while it runs; start vLLM with "
+                "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, or set model.backend to vllm."
+            )
+        if status != 200:
+            raise ModelError(f"judge '{judge}': the server did not take {folder} ({' '.join(said.split())[:300]}).")
+
+
+def _listed(url: str, answer: Any) -> list[dict[str, Any]]:
+    """The rows of a list of models; some servers write plain names, or the list without what surrounds it."""
+    rows = answer.get("data") if isinstance(answer, Mapping) else answer
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        raise PassingTrouble(f"server {url}: lists its models in no known form; model.url should end in /v1.")
+    return [row if isinstance(row, dict) else {"id": str(row)} for row in rows]
+
+
+def _bases(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(row.get("id")) for row in rows if not row.get("parent")]
+
+
+def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
+    if wanted is None and len(served) == 1:
+        return served[0]
+    if wanted in served:
+        return str(wanted)
+    listed = ", ".join(served) or "nothing"
+    if wanted is None:
+        raise ModelError(f"server {url}: serves {listed}; name one with model.served_name.")
+    raise ModelError(f"server {url}: does not serve '{wanted}' but {listed}; set model.served_name.")
+
+
+def _as_text(untrusted: str) -> str:
+    """The text with an invisible joiner inside whatever looks like a special token."""
+    return _LOOKS_SPECIAL.sub(lambda found: found.group() + _JOINER, untrusted)
+
+
+def _cut(text: str, stops: Sequence[str]) -> str | None:
+    """`text` up to the end of the stop text that is complete first; None if it holds none."""
+    ends = [text.find(stop) + len(stop) for stop in stops if stop in text]
+    return text[: min(ends)] if ends else None
+
+
+def _size(request: Request) -> int:
+    """How many samples a request asks for."""
+    return 1 if request.choices else request.n
+
+
+def _fault(request: Request, sample: int, reason: str) -> Completion:
+    return Completion(key=request.key, sample=sample, text="", tokens=0, finish="stop", fault=reason)
+
+
+def _completion(request: Request, sample: int, reply: Reply) -> Completion:
+    stopped = _cut(reply.text, request.sampling.stop)
+    return Completion(
+        key=request.key,
+        sample=sample,
+        text=reply.text if stopped is None else stopped,
+        tokens=reply.tokens,
+        finish=reply.finish if stopped is None else "stop",
+        thinking=reply.thinking,
+        fault=reply.fault,
+    )
+
+
+def _delta(url: str, event: Any) -> str:
+    """The text that one event of a stream adds."""
+    if isinstance(event, Mapping) and not event.get("error") and not event.get("choices"):
+        return ""  # usage, or a sign of life
+    delta = choices_of(url, event)[0].get("delta")
+    found = text_of(delta.get("content")) if isinstance(delta, Mapping) else ("", "")
+    if found is None:
+        raise PassingTrouble(f"server {url}: streamed a message of no known form; see the server's log.")
+    return found[0]

@@ -1,0 +1,111 @@
+"""Progress and results in a terminal: a live line where there is one, plain lines otherwise. No decisions."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from engine.workspace.folders import RunFolder
+from engine.workspace.state import RunState
+
+_PLAIN_EVERY = 10.0
+"""Seconds between plain lines of one stage."""
+
+
+def duration(seconds: float | None) -> str:
+    """ "53 s", "2 min 18 s", "5 h 12 min", or "not known yet"."""
+    if seconds is None:
+        return "not known yet"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def progress_line(state: RunState) -> str:
+    """One line on where a run is: stage, counts, rate, time left."""
+    if state.stage is None or state.state == "queued":
+        return state.message or state.state
+    of = f" of {state.total:,}" if state.total is not None else ""
+    rate = f", {state.rate:.1f} per s" if state.rate else ""
+    left = f", {duration(state.stage_left)} left" if state.stage_left is not None else ""
+    return f"iteration {state.iteration} {state.stage}: {state.done:,}{of} {state.unit}{rate}{left}"
+
+
+@contextmanager
+def watcher(run: RunFolder, *, quiet: bool = False) -> Iterator[Callable[[RunState], None] | None]:
+    """A function that shows each new state of the run while the context is open; None when quiet."""
+    if quiet:
+        yield None
+    elif sys.stdout.isatty():
+        with _live(run) as watch:
+            yield watch
+    else:
+        print(f"Run {run.name} in {run.workspace.root}", flush=True)
+        yield _plain(run)
+
+
+@contextmanager
+def _live(run: RunFolder) -> Iterator[Callable[[RunState], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    console = Console()
+    console.print(f"Run [bold]{run.name}[/bold] in {run.workspace.root}. Ctrl-C stops it; finished parts are kept.")
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), TaskProgressColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task("Starting", total=None)
+        shown: list[object] = [None, -1]
+
+        def watch(state: RunState) -> None:
+            if [state.stage, state.iteration] != shown:
+                if shown[0] == "evaluate" != state.stage:
+                    print_scores(run, print_line=lambda line: console.print(line, markup=False, highlight=False))
+                shown[:] = [state.stage, state.iteration]
+            bars.update(task, description=progress_line(state), completed=state.done, total=state.total)
+
+        yield watch
+
+
+def _plain(run: RunFolder) -> Callable[[RunState], None]:
+    last: dict[str, object] = {"at": 0.0, "stage": None, "message": None}
+
+    def watch(state: RunState) -> None:
+        now = time.monotonic()
+        stage = (state.iteration, state.stage)
+        if stage != last["stage"]:
+            if isinstance(last["stage"], tuple) and last["stage"][1] == "evaluate" != state.stage:
+                print_scores(run)
+            last.update(stage=stage, at=0.0)
+        if now - float(str(last["at"])) >= _PLAIN_EVERY:
+            last["at"] = now
+            print(f"{time.strftime('%H:%M:%S')} {progress_line(state)}", flush=True)
+
+    return watch
+
+
+def print_run(state: RunState) -> None:
+    """One run in a few lines."""
+    print(f"{state.run}: {state.state}, {duration(state.seconds)} of work, best {state.best or 'not known yet'}")
+    if state.state in ("running", "stopping"):
+        print(f"  {progress_line(state)}; last update {duration(time.time() - state.heartbeat)} ago")
+    print(f"  {state.error or state.message}")
+
+
+def print_runs(states: Sequence[RunState]) -> None:
+    """All runs as a table."""
+    if not states:
+        print("No runs yet. Start one with 'judge-studio run'.")
+    for state in states:
+        where = f"iteration {state.iteration} of {state.iterations}"
+        print(f"{state.run:<24} {state.state:<9} {where:<20} best {state.best or '–':<10} {duration(state.seconds)}")
+
+
+def print_scores(run: RunFolder, *, print_line: Callable[[str], None] = print) -> None:
+    """The accuracy table so far: strict protocol, overall and per kind, 95 % intervals, leans, controls."""
+    from engine.measure.scores import scoreboard
+
+    for line in scoreboard(run):
+        print_line(line)

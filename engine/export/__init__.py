@@ -1,0 +1,1 @@
+"""What leaves the workspace: reports, judges, data, and their cards."""

@@ -1,0 +1,128 @@
+"""Hugging Face cards of what is exported: where it comes from, how it was made, how it was measured, what it is not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from engine import __version__
+from engine.judging.judges import JudgeRef
+from engine.measure.controls import is_control
+from engine.measure.metrics import ALL, STRICT
+from engine.records import ScoreRow
+from engine.workspace.folders import RunFolder
+
+_METHOD = (
+    "It was trained without human labels and without a stronger model: the judge wrote preference pairs about "
+    "unlabelled images, ruled on them in both orders, and was trained on those of its own reasoned rulings that agree "
+    "with how the pairs were made (method: Lin et al., arXiv 2512.05145)."
+)
+
+
+def front_matter(values: Mapping[str, Any]) -> str:
+    """The YAML head of a card."""
+    return f"---\n{yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)}---\n\n"
+
+
+def one_line(text: str) -> str:
+    """Untrusted text on one line of a card: no line can be forged, no table cell broken, no HTML started."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def model_card(judge: JudgeRef, *, merged: bool) -> str:
+    """README.md of an exported judge version."""
+    base = judge.settings.model.base
+    head: dict[str, Any] = {
+        "base_model": base,
+        "base_model_relation": "finetune" if merged else "adapter",
+        "library_name": "transformers" if merged else "peft",
+        "pipeline_tag": "image-text-to-text",
+        "tags": ["judge", "preference", "judge-studio"],
+    }
+    lines = [
+        f"# {one_line(judge.label)}",
+        "",
+        f"A vision-language judge: asked which of two responses to a question about an image is better, it reasons "
+        f"and ends with `[[A]]` or `[[B]]`. {'The adapter is merged into' if merged else 'A LoRA adapter of'} "
+        f"`{one_line(base)}`, made with Judge Studio {__version__}. {_METHOD}",
+        "",
+        "## Use",
+        "",
+        "Ask in both orders and keep only rulings that agree: a verdict that follows the place is no verdict. The "
+        f"prompt it was trained on is the `judge` text of the prompt pack `{one_line(judge.settings.prompt_pack)}`.",
+        "",
+        "```",
+        "judge-studio judge --judge THIS_FOLDER --image F --question Q --a TEXT --b TEXT",
+        "```",
+    ]
+    if judge.run is not None:
+        lines += ["", *_measured(judge.run, judge.version), "", *_training(judge.run, judge)]
+    lines += [
+        "",
+        "## Limits",
+        "",
+        "Self-training raises the share of careful rulings; it creates no skill that the base model lacks. Rulings can "
+        "be right for wrong reasons. Compare with the controls above before relying on it: a rule that looks only at "
+        "length or place can score well on some benchmarks. The licence of the base model applies.",
+    ]
+    return front_matter(head) + "\n".join(lines) + "\n"
+
+
+def _measured(run: RunFolder, version: str) -> list[str]:
+    rows = run_scores(run)
+    wanted = [row for row in rows if row.judge in (version, "judge-v0") or is_control(row.judge)]
+    return ["## Measured", "", *measured_table(wanted)] if wanted else []
+
+
+def run_scores(run: RunFolder) -> list[ScoreRow]:
+    """Every score of the run, judge-v0 and its controls first."""
+    rows: list[ScoreRow] = []
+    number = 0
+    while (folder := run.stage(number, "evaluate")).folder.exists():
+        rows += folder.read("scores", ScoreRow)
+        number += 1
+    return rows
+
+
+def measured_table(rows: Sequence[ScoreRow]) -> list[str]:
+    """Overall strict accuracies as Markdown, with intervals and leans."""
+    lines = [
+        "Strict: an item counts only when the verdicts in both orders are right. 95 % intervals are clustered by "
+        "image; leans are shares away from even.",
+        "",
+        "| benchmark | judge | items | accuracy | 95 % interval | invalid | position lean | length lean |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if row.protocol == STRICT and row.dimension == ALL:
+            lines.append(
+                f"| {one_line(row.benchmark)} | {one_line(row.judge)} | {row.n} | {row.accuracy:.3f} "
+                f"| {row.low:.3f} to {row.high:.3f} | {row.invalid:.3f} | {_signed(row.position_lean)} "
+                f"| {_signed(row.length_lean)} |"
+            )
+    return lines
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
+
+
+def _training(run: RunFolder, judge: JudgeRef) -> list[str]:
+    """How many traces each iteration up to this version was trained on."""
+    lines = ["## Training", ""]
+    number = 1
+    while (summary := run.stage(number, "train").summary()) is not None:
+        lines.append(f"- {summary['judge']}: {summary['trained_on']} kept traces, started from {_start(summary)}")
+        if summary["judge"] == judge.version:
+            break
+        number += 1
+    train = judge.settings.train
+    lines.append(
+        f"- LoRA rank {train.rank}, alpha {train.alpha}, {train.epochs:g} epochs, peak learning rate "
+        f"{train.learning_rate:g}, batches of {train.batch_size}, seed {judge.settings.loop.seed}"
+    )
+    return lines
+
+
+def _start(summary: Mapping[str, Any]) -> str:
+    return str(summary["parent"]) if summary.get("start") == "previous" else "the base model"

@@ -1,0 +1,309 @@
+"""A run's report as one HTML file: what was measured, what was made, kept and dropped, with examples and settings.
+
+It holds everything it shows (charts are SVG, images data), loads nothing and runs nothing. All text of models,
+images and users is escaped.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine import __version__
+from engine.backends.base import BASE_JUDGE
+from engine.config import Settings, flat
+from engine.errors import WorkspaceError
+from engine.export.charts import Point, accuracy_chart, loss_chart
+from engine.export.examples import examples
+from engine.export.sheet import SHEET
+from engine.measure.controls import is_control
+from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
+from engine.records import ScoreRow, Step, VerdictRow
+from engine.workspace.folders import RunFolder, write_text
+from engine.workspace.run_record import run_settings
+from engine.workspace.state import read_state
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the report is made of, read once."""
+
+    run: RunFolder
+    settings: Settings
+    best: str
+    scores: list[ScoreRow]
+    summaries: dict[tuple[int, str], dict[str, Any]]
+    iterations: int
+
+
+def write_report(run: RunFolder, out: Path | None = None) -> Path:
+    """Write the report of `run` to `out` (default: report.html in the run's folder) and return its path.
+
+    Raises `WorkspaceError` if nothing was measured yet.
+    """
+    path = out or run.folder / "report.html"
+    write_text(path, report_html(run))
+    return path
+
+
+def report_html(run: RunFolder) -> str:
+    """The page. Raises `WorkspaceError` if nothing was measured yet."""
+    facts = _read(run)
+    if not facts.scores:
+        raise WorkspaceError(f"run '{run.name}': nothing was measured yet. Let it finish its first evaluation.")
+    sections = [
+        _headline(facts),
+        *(_benchmark(facts, name) for name in dict.fromkeys(row.benchmark for row in facts.scores)),
+        _loop(facts),
+        _training(facts),
+        examples(run, facts.iterations),
+        _settings(facts),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
+        f"<title>{escape(run.name)} · Judge Studio</title><style>{SHEET}</style></head>\n<body><main>\n"
+        + "\n".join(sections)
+        + f"\n<footer>Judge Studio {__version__}. Method: Lin et al., “Self-Improving VLM Judges Without Human "
+        "Annotations”, arXiv 2512.05145.</footer></main></body></html>\n"
+    )
+
+
+def _read(run: RunFolder) -> _Facts:
+    scores: list[ScoreRow] = []
+    summaries: dict[tuple[int, str], dict[str, Any]] = {}
+    number = 0
+    while run.stage(number, "evaluate").folder.exists() or run.stage(number, "synthesize").folder.exists():
+        scores += run.stage(number, "evaluate").read("scores", ScoreRow)
+        for stage in ("synthesize", "judge", "select", "train", "evaluate"):
+            summary = run.stage(number, stage).summary()
+            if summary is not None:
+                summaries[number, stage] = summary
+        number += 1
+    best = read_state(run).best or BASE_JUDGE
+    return _Facts(run, run_settings(run), best, scores, summaries, number - 1)
+
+
+# --- what was measured ---------------------------------------------------------------------------------------------
+
+
+def _headline(facts: _Facts) -> str:
+    state = read_state(facts.run)
+    benchmark = facts.scores[0].benchmark
+    at = {
+        (row.judge, row.dimension): row for row in facts.scores if (row.benchmark, row.protocol) == (benchmark, STRICT)
+    }
+    base, best = at.get((BASE_JUDGE, ALL)), at.get((facts.best, ALL))
+    said = _verdict(facts, benchmark, base, best)
+    minutes = f"{state.seconds / 60:.0f} minutes of work" if state.seconds else "time not known"
+    return (
+        f"<header><p class=kicker>Judge Studio report</p><h1>{escape(facts.run.name)}</h1><p class=lead>{said}</p>"
+        f"<p class=dim>{escape(facts.settings.model.base)} · {facts.iterations} iterations · {minutes} · "
+        f"state: {escape(state.state)} · seed {facts.settings.loop.seed}</p></header>"
+    )
+
+
+def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRow | None) -> str:
+    """One or two sentences that claim no more than the numbers do."""
+    if base is None or best is None:
+        return "The base model was not measured."
+    if facts.best == BASE_JUDGE:
+        return (
+            f"No version was better than the base model beyond chance on {escape(benchmark)}: it is right in both "
+            f"orders on {base.accuracy:.1%} of {base.n} items ({base.low:.1%} to {base.high:.1%})."
+        )
+    gain = next(_against_base(facts, benchmark, facts.best), None)
+    text = (
+        f"{escape(facts.best)} is right in both orders on {best.accuracy:.1%} of {best.n} items of "
+        f"{escape(benchmark)} ({best.low:.1%} to {best.high:.1%}), the base model on {base.accuracy:.1%}"
+    )
+    if gain is None:
+        return f"{text}."
+    sure = "" if pays(gain) else " Interval and test do not both exclude zero."
+    return f"{text}: {_points(gain)}, {_p(gain['p'])}.{sure}"
+
+
+def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[dict[str, Any]]:
+    """Paired gains of `judge` over judge-v0, overall first, then by slice; nothing without both sets of verdicts."""
+    sides = []
+    for version in (judge, BASE_JUDGE):
+        number = int(version.removeprefix("judge-v"))
+        rows = facts.run.stage(number, "evaluate").read("verdicts", VerdictRow)
+        sides.append([row for row in rows if (row.judge, row.benchmark) == (version, benchmark)])
+    return comparisons(*sides) if all(sides) else iter(())
+
+
+def _benchmark(facts: _Facts, benchmark: str) -> str:
+    strict = [row for row in facts.scores if (row.benchmark, row.protocol) == (benchmark, STRICT)]
+    overall = [row for row in strict if row.dimension == ALL]
+    versions = [row for row in overall if not is_control(row.judge)]
+    controls = {
+        row.judge.removeprefix("control:"): row.accuracy for row in overall if row.judge in _shown_controls(overall)
+    }
+    points = [
+        Point(label=row.judge, value=row.accuracy, low=row.low, high=row.high, best=row.judge == facts.best)
+        for row in versions
+    ]
+    title = f"Strict accuracy on {benchmark} by judge version"
+    chart = f"<figure>{accuracy_chart(points, controls, title=title)}</figure>" if points else ""
+    return (
+        f"<section><h2>Measured on {escape(benchmark)}</h2><p class=dim>Strict: an item counts when the verdicts in "
+        "both orders are right. Bars are 95 % intervals clustered by image. Dashed: judges that should not work."
+        f"</p>{chart}{_score_table(facts, benchmark, overall)}{_slices(facts, benchmark, strict)}</section>"
+    )
+
+
+def _shown_controls(overall: Sequence[ScoreRow]) -> set[str]:
+    """Every control but the image-blind ones of later versions, which the table holds."""
+    return {row.judge for row in overall if is_control(row.judge) and ":judge-v" not in row.judge}
+
+
+def _score_table(facts: _Facts, benchmark: str, overall: Sequence[ScoreRow]) -> str:
+    mean = {
+        row.judge: row.accuracy
+        for row in facts.scores
+        if (row.benchmark, row.protocol, row.dimension) == (benchmark, BOTH_ORDERS_MEAN, ALL)
+    }
+    rows = [
+        (
+            row.judge + (" (best)" if row.judge == facts.best else ""),
+            row.n,
+            f"{row.accuracy:.3f}",
+            f"{row.low:.3f} to {row.high:.3f}",
+            f"{mean[row.judge]:.3f}" if row.judge in mean else "–",
+            f"{row.invalid:.3f}",
+            _signed(row.position_lean),
+            _signed(row.length_lean),
+        )
+        for row in overall
+    ]
+    head = (
+        "judge",
+        "items",
+        "strict",
+        "95 % interval",
+        "each order by itself",
+        "invalid",
+        "position lean",
+        "length lean",
+    )
+    return _table(head, rows)
+
+
+def _slices(facts: _Facts, benchmark: str, strict: Sequence[ScoreRow]) -> str:
+    """Accuracy by kind and dimension, and the best version's gain on each."""
+    versions = [name for name in dict.fromkeys(row.judge for row in strict) if not is_control(name)]
+    at = {(row.judge, row.dimension): row for row in strict}
+    dimensions = [name for name in dict.fromkeys(row.dimension for row in strict) if name != ALL]
+    gains = {}
+    if facts.best != BASE_JUDGE:
+        gains = {gain["dimension"]: gain for gain in _against_base(facts, benchmark, facts.best)}
+    rows = []
+    for name in dimensions:
+        found = [at.get((version, name)) for version in versions]
+        gain = gains.get(name)
+        rows.append(
+            (
+                name.removeprefix("kind:"),
+                next((row.n for row in found if row), 0),
+                *("–" if row is None else f"{row.accuracy:.3f}" for row in found),
+                "–" if gain is None else f"{_points(gain)}, {_p(gain['p'])}",
+            )
+        )
+    head = ("slice", "items", *versions, f"{facts.best} against judge-v0")
+    return f"<h3>By kind and dimension</h3>{_table(head, rows)}" if rows else ""
+
+
+# --- what was made -------------------------------------------------------------------------------------------------
+
+
+def _loop(facts: _Facts) -> str:
+    rows = []
+    for number in range(1, facts.iterations + 1):
+        made, judged, chosen, trained, measured = (
+            facts.summaries.get((number, stage), {}) for stage in ("synthesize", "judge", "select", "train", "evaluate")
+        )
+        traces, kept = chosen.get("traces"), chosen.get("kept")
+        share = f" ({kept / traces:.0%})" if traces and kept is not None else ""
+        rows.append(
+            (
+                number,
+                made.get("instructions", "–"),
+                made.get("pairs", "–"),
+                judged.get("traces", "–"),
+                "–" if kept is None else f"{kept}{share}",
+                trained.get("trained_on", "–"),
+                "–" if measured.get("gain") is None else f"{_points(measured)}, {_p(measured['p'])}",
+            )
+        )
+    head = ("iteration", "instructions", "usable pairs", "traces", "kept", "trained on", "gain over the one before")
+    dropped = _reasons(facts, "synthesize", "dropped", "Pairs dropped, by reason")
+    rejected = _reasons(facts, "select", "reasons", "Traces by fate")
+    return f"<section><h2>What the loop made</h2>{_table(head, rows)}{dropped}{rejected}</section>" if rows else ""
+
+
+def _reasons(facts: _Facts, stage: str, field: str, title: str) -> str:
+    """Counts by reason code, one column per iteration."""
+    counts = {
+        number: facts.summaries[number, stage].get(field) or {}
+        for number in range(1, facts.iterations + 1)
+        if (number, stage) in facts.summaries
+    }
+    names = sorted({str(name) for found in counts.values() for name in found})
+    if not names:
+        return ""
+    rows = [(name, *(found.get(name, 0) for found in counts.values())) for name in names]
+    return f"<h3>{title}</h3>{_table(('reason', *(f'iteration {number}' for number in counts)), rows)}"
+
+
+def _training(facts: _Facts) -> str:
+    curves = {}
+    for number in range(1, facts.iterations + 1):
+        steps = facts.run.stage(number, "train").read("steps", Step)
+        if steps:
+            curves[f"judge-v{number}"] = [(step.step, step.loss) for step in steps]
+    if not curves:
+        return ""
+    chart = loss_chart(curves, title="Training loss by optimizer step")
+    return f"<section><h2>Training</h2><p class=dim>Nats per completion token.</p><figure>{chart}</figure></section>"
+
+
+def _settings(facts: _Facts) -> str:
+    rows = [(name, "–" if value is None else str(value)) for name, value in flat(facts.settings).items()]
+    try:
+        libraries = (yaml.safe_load(facts.run.config.read_text(encoding="utf-8")) or {}).get("libraries") or {}
+    except (OSError, ValueError, yaml.YAMLError):
+        libraries = {}
+    versions = ", ".join(f"{name} {version}" for name, version in libraries.items() if version)
+    return (
+        f"<section><details><summary>Settings and versions</summary><p class=dim>{escape(versions)}</p>"
+        f"{_table(('setting', 'value'), rows)}</details></section>"
+    )
+
+
+# --- small markup --------------------------------------------------------------------------------------------------
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    top = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<div class=wide><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _points(gain: Mapping[str, Any]) -> str:
+    """A paired gain in points with its interval."""
+    text = f"{100 * gain['gain']:+.1f} points ({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})"
+    return text.replace("-", "−")
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")

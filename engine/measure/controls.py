@@ -1,0 +1,57 @@
+"""Judges that should not work: rules without a model, and the names of the controls that use one.
+
+A judge that does not beat these has learned their rule. On VL-RewardBench "the shorter response wins" alone
+scores .569, above many published judges, so they stand beside every accuracy.
+"""
+
+from collections.abc import Iterable
+
+from engine.backends.base import BASE_JUDGE
+from engine.judging.asking import verdict_row
+from engine.records import ORDERS, BenchmarkItem, Order, Verdict, VerdictRow, seed_for
+
+SHORTER_WINS = "control:shorter-wins"
+LONGER_WINS = "control:longer-wins"
+ALWAYS_A = "control:always-A"
+MODEL_FREE = (SHORTER_WINS, LONGER_WINS, ALWAYS_A)
+_IMAGE_BLIND = "control:image-blind"
+
+
+def image_blind(judge: str) -> str:
+    """The name under which `judge` is measured without the image."""
+    return _IMAGE_BLIND if judge == BASE_JUDGE else f"{_IMAGE_BLIND}:{judge}"
+
+
+def judge_behind(name: str) -> str:
+    """The judge version that writes the replies of `name`: itself, or the one behind an image-blind control."""
+    if name == _IMAGE_BLIND:
+        return BASE_JUDGE
+    return name.removeprefix(f"{_IMAGE_BLIND}:")
+
+
+def is_control(name: str) -> bool:
+    return name.startswith("control:")
+
+
+def length(text: str) -> int:
+    """The length every length rule and lean goes by: characters, outer white space not counted."""
+    return len(text.strip())
+
+
+def control_verdicts(control: str, items: Iterable[BenchmarkItem]) -> list[VerdictRow]:
+    """What a model-free control says of every item in both orders."""
+    return [verdict_row(control, item, order, _verdict(control, item, order)) for item in items for order in ORDERS]
+
+
+def _verdict(control: str, item: BenchmarkItem, order: Order) -> Verdict:
+    if control == ALWAYS_A:
+        return "A"
+    assert control in (SHORTER_WINS, LONGER_WINS), control
+    difference = length(item.preferred) - length(item.degraded)
+    if difference == 0:
+        # Both rules are silent. One coin per item, the same in both orders, costs the rule nothing: calling it
+        # a tie, always wrong, would make the control look weaker than it is.
+        prefers_preferred = seed_for("equal length", item.item_id) % 2 == 0
+    else:
+        prefers_preferred = (difference < 0) == (control == SHORTER_WINS)
+    return "A" if prefers_preferred == (order == "AB") else "B"

@@ -1,0 +1,52 @@
+"""The accuracy table of one run as lines of text: what was measured, with interval, leans and controls."""
+
+from engine.records import ScoreRow
+from engine.workspace.folders import RunFolder
+
+
+def strict_scores(run: RunFolder) -> list[ScoreRow]:
+    """Every strict score of the run, judge-v0 and controls first, then in order of iterations."""
+    rows: list[ScoreRow] = []
+    number = 0
+    while (folder := run.stage(number, "evaluate")).folder.exists():
+        rows += [row for row in folder.read("scores", ScoreRow) if row.protocol == "strict"]
+        number += 1
+    return rows
+
+
+def kept_share(run: RunFolder, judge: str) -> float | None:
+    """Share of traces kept in the iteration that made this judge version."""
+    number = judge.removeprefix("judge-v")
+    if not number.isdigit() or int(number) == 0:
+        return None
+    summary = run.stage(int(number), "select").summary()
+    return None if not summary or not summary.get("traces") else summary["kept"] / summary["traces"]
+
+
+def scoreboard(run: RunFolder) -> list[str]:
+    """Lines of the table; none before the first measurement."""
+    rows = strict_scores(run)
+    if not rows:
+        return []
+    sliced = {(row.benchmark, row.judge, row.dimension): row for row in rows}
+    lines = []
+    for benchmark in dict.fromkeys(row.benchmark for row in rows):
+        overall = [row for row in rows if row.benchmark == benchmark and row.dimension == "all"]
+        lines.append(f"{benchmark}, strict (both orders right), n={overall[0].n}, 95 % intervals clustered by image")
+        head = f"  {'judge':<32} {'accuracy':<22} {'open':>6} {'closed':>6} {'says A':>7} {'invalid':>7} {'kept':>6}"
+        lines.append(head)
+        for row in overall:
+            opened = sliced.get((benchmark, row.judge, "kind:open"))
+            closed = sliced.get((benchmark, row.judge, "kind:closed"))
+            says_a = None if row.position_lean is None else 0.5 + row.position_lean
+            lines.append(
+                f"  {row.judge:<32} {f'{row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f})':<22} "
+                f"{_number(opened.accuracy if opened else None):>6} "
+                f"{_number(closed.accuracy if closed else None):>6} "
+                f"{_number(says_a):>7} {_number(row.invalid):>7} {_number(kept_share(run, row.judge)):>6}"
+            )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

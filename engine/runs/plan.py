@@ -1,0 +1,332 @@
+"""What a run would do, before it does it: stages, model calls, and upper bounds of time, memory and disk.
+
+Times come from what an earlier run on this machine took per unit; where there is none they are None, not guessed.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from engine.commands.terminal import duration
+from engine.config import Settings
+from engine.errors import JudgeStudioError
+from engine.paths import expanded
+from engine.workspace.folders import STAGES, RunFolder, Workspace, bytes_under, free_bytes
+from engine.workspace.provenance import model_folder
+from engine.workspace.run_record import run_settings
+from engine.workspace.timing import StageTime, stage_times
+
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+_MOST_COUNTED = 200_000
+"""Files of a folder that are looked at; counting more would make a plan slow."""
+_LIBRARIES_BYTES = 1_300_000_000
+"""Resident size of a process that has torch, transformers, peft and trl loaded and trains a tiny model: 0.9 GB was
+measured on a small training set (Linux, CPU), the rest is for larger batches."""
+_TRAINING_COPIES = 3
+"""Weights, and room for activations, as multiples of the weights: LoRA keeps no optimizer state of them."""
+_BYTES_PER_TOKEN = 5
+"""Of text; Parquet's compression makes it less, so this is an upper bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStage:
+    """One stage of the plan."""
+
+    stage: str
+    what: str
+    """What will happen, with its numbers."""
+    calls: int | None
+    """Replies asked of the model, at most; None where the source does not say how many images it holds."""
+    units: int | None
+    """What earlier runs are compared by: instructions, traces, steps, verdicts."""
+    seconds: float | None
+    """Upper bound from an earlier run; None = not known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole run."""
+
+    iterations: int
+    baseline: tuple[PlanStage, ...]
+    """Before the first iteration."""
+    stages: tuple[PlanStage, ...]
+    """Each iteration."""
+    calls: int | None
+    """Replies of the whole run, at most."""
+    seconds: float | None
+    memory_bytes: int | None
+    """None for a model whose files are not on this machine, or that a server holds."""
+    disk_bytes: int | None
+    free_bytes: int
+    estimated_from: str | None
+    """The earlier run that the times were taken from."""
+    notes: tuple[str, ...]
+
+    @property
+    def iteration_seconds(self) -> float | None:
+        """Of one iteration, at most; None where a stage's pace is not known."""
+        return _total([], [stage.seconds for stage in self.stages], 1)
+
+
+def run_plan(settings: Settings, workspace: Workspace) -> Plan:
+    """The plan of a run with these settings in this workspace. Nothing is started, downloaded or written."""
+    sizes = _sizes(settings)
+    before = _earlier_run(settings, workspace)
+    rates = _seconds_per_unit(stage_times(before).values()) if before else {}
+    baseline = tuple(_timed(stage, rates) for stage in _baseline(settings, sizes))
+    stages = tuple(_timed(stage, rates) for stage in _stages(settings, sizes))
+    count = settings.loop.iterations
+    return Plan(
+        iterations=count,
+        baseline=baseline,
+        stages=stages,
+        calls=_total([stage.calls for stage in baseline], [stage.calls for stage in stages], count),
+        seconds=_total([stage.seconds for stage in baseline], [stage.seconds for stage in stages], count),
+        memory_bytes=_memory(settings),
+        disk_bytes=_disk(settings, sizes, before),
+        free_bytes=free_bytes(_existing(workspace.root)),
+        estimated_from=before.name if before and rates else None,
+        notes=tuple(_notes(settings, sizes)),
+    )
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as lines for a terminal."""
+    lines = [f"{plan.iterations} iterations at most; the run stops earlier when it no longer pays."]
+    for title, stages in (("Before the first iteration", plan.baseline), ("Each iteration", plan.stages)):
+        lines += ["", title]
+        lines += [f"  {one.stage:<11} {one.what:<64} {_time(one.seconds)}" for one in stages]
+    calls = f"{plan.calls:,}" if plan.calls is not None else "not known before the source is read"
+    lines += ["", f"Model replies, at most: {calls}", f"Time, at most: {_time(plan.seconds)}"]
+    if plan.estimated_from:
+        lines.append(f"  estimated from run {plan.estimated_from}, by units of work")
+    memory = f"{plan.memory_bytes / 1e9:.1f} GB" if plan.memory_bytes is not None else "not known"
+    disk = f"{plan.disk_bytes / 1e6:,.0f} MB" if plan.disk_bytes is not None else "not known"
+    lines += [f"Memory, at most: {memory}", f"Disk, at most: {disk} ({plan.free_bytes / 1e9:,.1f} GB are free)"]
+    return "\n".join([*lines, *plan.notes])
+
+
+# --- how much ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """Counts of one iteration, upper bounds; None where the source does not say."""
+
+    images: int | None
+    instructions: int | None
+    """Of one iteration."""
+    open: int | None
+    closed: int | None
+    held_out: int | None
+    """Instructions on held-out images."""
+    traces: int | None
+    kept: int | None
+    items: int
+
+
+def _sizes(settings: Settings) -> _Sizes:
+    source, synthesize = settings.source, settings.synthesize
+    images = images_of(settings)
+    per_image = 1 if source.questions == "own" else source.questions_per_image
+    held = None if images is None else round(images * source.held_out) * per_image
+    everything = None if images is None or held is None else images * per_image - held
+    instructions = everything
+    if synthesize.instructions is not None:
+        instructions = min(everything or synthesize.instructions, synthesize.instructions)
+    opened = None if instructions is None else round(instructions * _open_share(settings))
+    traces = None if instructions is None else instructions * 2 * settings.judge.traces_per_order
+    kept = None
+    if instructions is not None and traces is not None:
+        kept = min(traces, instructions * settings.select.max_per_pair)
+        if settings.select.max_per_image is not None and images is not None:
+            kept = min(kept, images * settings.select.max_per_image)
+    return _Sizes(
+        images=images,
+        instructions=instructions,
+        open=opened,
+        closed=None if instructions is None or opened is None else instructions - opened,
+        held_out=held,
+        traces=traces,
+        kept=kept,
+        items=settings.evaluate.items * len(settings.evaluate.benchmarks),
+    )
+
+
+def _open_share(settings: Settings) -> float:
+    """Of the bank it is a setting; elsewhere all may be closed, which is the larger number of calls."""
+    return settings.source.open_share if settings.source.questions == "bank" else 0.0
+
+
+def images_of(settings: Settings) -> int | None:
+    """How many images the source holds at most; None where that is known only by reading it."""
+    source = settings.source
+    known: int | None = None
+    if source.kind == "drawn":
+        known = source.count
+    elif source.kind == "folder" and source.path:
+        known = _count_pictures(expanded(source.path))
+    if source.limit is not None:
+        return source.limit if known is None else min(known, source.limit)
+    return known
+
+
+def _count_pictures(folder: Path) -> int | None:
+    count = looked_at = 0
+    try:
+        for _, _, names in os.walk(folder):
+            looked_at += len(names)
+            count += sum(Path(name).suffix.lower() in _PICTURES for name in names)
+            if looked_at > _MOST_COUNTED:
+                return None
+    except OSError:
+        return None
+    return count if folder.is_dir() else None
+
+
+# --- the stages --------------------------------------------------------------------------------------------------
+
+
+def _baseline(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
+    stages = []
+    if "held-out" in settings.evaluate.benchmarks:
+        calls = None if sizes.held_out is None else _synthesis_calls(settings, 0, sizes.held_out)
+        what = f"pairs from {_count(sizes.held_out, 'held-out instruction')}"
+        stages.append(_stage("synthesize", what, calls, sizes.held_out))
+    what = f"judge-v0 and the controls on {_count(sizes.items, 'item')}, both orders"
+    stages.append(_evaluation(settings, sizes, what))
+    return stages
+
+
+def _stages(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
+    train = settings.train
+    calls = None
+    if sizes.open is not None and sizes.closed is not None:
+        calls = _synthesis_calls(settings, sizes.open, sizes.closed)
+    steps = None if sizes.kept is None else ceil(ceil(sizes.kept / train.batch_size) * train.epochs)
+    if train.max_steps is not None:
+        steps = train.max_steps if steps is None else min(steps, train.max_steps)
+    source = f" on {_count(sizes.images, 'image')}" if sizes.images is not None else ""
+    samples = f"both orders, {_count(settings.judge.traces_per_order, 'sample')}"
+    start = "the previous version" if train.start == "previous" else "the base model"
+    step_words = f"at most {_count(steps, 'step')}" if steps is not None else "steps not known yet,"
+    return [
+        _stage("synthesize", f"at most {_count(sizes.instructions, 'pair')}{source}", calls, sizes.instructions),
+        _stage("judge", f"at most {_count(sizes.traces, 'trace')}: {samples}", sizes.traces, sizes.traces),
+        _stage("select", f"{settings.select.rule} rule, at most {_count(sizes.kept, 'trace')} kept", 0, sizes.traces),
+        _stage("train", f"{step_words} from {start}", 0, steps),
+        _evaluation(settings, sizes, f"the new version on {_count(sizes.items, 'item')}, both orders"),
+    ]
+
+
+def _evaluation(settings: Settings, sizes: _Sizes, what: str) -> PlanStage:
+    verdicts = sizes.items * 2 * (2 if settings.evaluate.image_blind else 1)
+    blind = ", with and without the image" if settings.evaluate.image_blind else ""
+    return _stage("evaluate", what + blind, verdicts, verdicts)
+
+
+def _synthesis_calls(settings: Settings, opened: int, closed: int) -> int:
+    """Open: a response and each try of an alteration; closed: every sample."""
+    return opened * (1 + settings.synthesize.alteration_tries) + closed * settings.synthesize.samples
+
+
+def _stage(stage: str, what: str, calls: int | None, units: int | None) -> PlanStage:
+    return PlanStage(stage=stage, what=what, calls=calls, units=units, seconds=None)
+
+
+def _count(count: int | None, noun: str) -> str:
+    if count is None:
+        return f"as many {noun}s as the source gives"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+# --- how long ----------------------------------------------------------------------------------------------------
+
+
+def _earlier_run(settings: Settings, workspace: Workspace) -> RunFolder | None:
+    """Of the runs of the same model on the same backend and device, the one that finished most kinds of stage; the
+    newest of several."""
+    best, most = None, 0
+    for run in workspace.runs():
+        try:
+            other = run_settings(run).model
+        except JudgeStudioError:
+            continue
+        mine = settings.model
+        is_alike = (other.base, other.backend, other.device) == (mine.base, mine.backend, mine.device)
+        finished = {time.stage for time in stage_times(run).values() if time.finished} if is_alike else set()
+        if len(finished) > most:
+            best, most = run, len(finished)
+    return best
+
+
+def _seconds_per_unit(times: Iterable[StageTime]) -> dict[str, float]:
+    """The slowest pace each stage was seen at, so that the sum is an upper bound."""
+    rates: dict[str, float] = {}
+    for time in times:
+        if time.finished and time.total and time.stage in STAGES:
+            rates[time.stage] = max(rates.get(time.stage, 0.0), time.seconds / time.total)
+    return rates
+
+
+def _timed(stage: PlanStage, rates: Mapping[str, float]) -> PlanStage:
+    rate = rates.get(stage.stage)
+    if rate is None or stage.units is None:
+        return stage
+    return PlanStage(
+        stage=stage.stage, what=stage.what, calls=stage.calls, units=stage.units, seconds=rate * stage.units
+    )
+
+
+def _total(once: Sequence[float | int | None], each: Sequence[float | int | None], count: int) -> int | None:
+    if any(value is None for value in (*once, *each)):
+        return None
+    return ceil(sum(value or 0 for value in once) + count * sum(value or 0 for value in each))
+
+
+# --- how large ---------------------------------------------------------------------------------------------------
+
+
+def _memory(settings: Settings) -> int | None:
+    if settings.model.backend != "transformers":
+        return None
+    folder = model_folder(settings.model.base)
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
+    return _LIBRARIES_BYTES + _TRAINING_COPIES * weights if weights else None
+
+
+def _disk(settings: Settings, sizes: _Sizes, before: RunFolder | None) -> int | None:
+    """From the text that can be written at most, or from the earlier run's size per iteration where that is less."""
+    if sizes.instructions is None or sizes.traces is None:
+        return None
+    verdicts = sizes.items * 2 * (2 if settings.evaluate.image_blind else 1)
+    tokens = (
+        sizes.instructions * 2 * settings.synthesize.max_tokens
+        + 2 * sizes.traces * settings.judge.max_tokens  # judge writes them, select writes them again with their fate
+        + verdicts * settings.evaluate.max_tokens
+    )
+    return (settings.loop.iterations * tokens + verdicts * settings.evaluate.max_tokens) * _BYTES_PER_TOKEN + (
+        bytes_under(before.folder / "iteration-01" / "train") * settings.loop.iterations if before else 0
+    )
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _notes(settings: Settings, sizes: _Sizes) -> Iterable[str]:
+    if sizes.images is None:
+        yield "How many images the source holds is known once it is read, so the counts of this plan are open."
+    if settings.model.backend == "transformers" and model_folder(settings.model.base) is None:
+        yield f"{settings.model.base} comes from the Hugging Face hub, or from its cache on this machine."
+    if sizes.images == 0:
+        yield "The folder holds no pictures with a usual file name."
+
+
+def _time(seconds: float | None) -> str:
+    return duration(seconds)

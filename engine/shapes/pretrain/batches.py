@@ -1,0 +1,96 @@
+"""Batches of the corpus as tensors: filled by tokens, sorted by length, reproducible from (seed, step) alone."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import PreTrainedTokenizerFast
+
+from engine.prompts import PromptPack
+from engine.shapes.pretrain.corpus import Example, example
+from engine.shapes.pretrain.curriculum import choose, phase_at
+from engine.shapes.pretrain.tokens import ASSISTANT, BOS, EOS, IMAGE, PAD, USER
+from engine.shapes.scenes import scene_seed
+
+STRIDE = 8
+"""Batches made from one pool of examples; the pool is sorted by length, so little of a batch is padding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Right-padded training batch; no attention mask, because padding comes last and carries no loss."""
+
+    pixels_BCHW: torch.Tensor
+    """float32 in [-1, 1]."""
+    ids_BT: torch.Tensor
+    """int64."""
+    weights_BT: torch.Tensor
+    """float32; weight of predicting the token at t from those before it, 0 outside the reply."""
+    tasks: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        return self.ids_BT.numel()
+
+
+def pixels(image: Image.Image) -> torch.Tensor:
+    """float32 (3, 48, 48) in [-1, 1], exactly what the saved image processor makes of a drawn scene."""
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, made: Example) -> tuple[list[int], list[float]]:
+    """Token ids of the whole conversation and the loss weight of each."""
+    special = {name: tokenizer.convert_tokens_to_ids(name) for name in (BOS, USER, IMAGE, ASSISTANT, EOS)}
+    prompt = tokenizer(made.prompt, add_special_tokens=False).input_ids
+    ids = [special[BOS], special[USER], *[special[IMAGE]] * 9, *prompt, special[ASSISTANT]]
+    weights = [0.0] * len(ids)
+    for text, weight in made.reply:
+        piece = tokenizer(text, add_special_tokens=False).input_ids
+        ids += piece
+        weights += [weight] * len(piece)
+    return [*ids, special[EOS]], [*weights, 1.0]
+
+
+def pool(
+    seed: int, start: int, progress: float, tokenizer: PreTrainedTokenizerFast, pack: PromptPack, budget: int
+) -> list[Batch]:
+    """`STRIDE` batches of about `budget` tokens each for the steps from `start` on."""
+    rng = random.Random(f"{seed}/{start}")
+    phase = phase_at(progress)
+    encoded: list[tuple[list[int], list[float], Example]] = []
+    total = 0
+    while total < STRIDE * budget:
+        task, difficulty = choose(phase, rng)
+        made = example(task, scene_seed("pretrain", seed, rng.getrandbits(48)), difficulty, pack)
+        ids, weights = encode(tokenizer, made)
+        encoded.append((ids, weights, made))
+        total += len(ids)
+    encoded.sort(key=lambda row: len(row[0]))
+    batches = [_collate(rows, tokenizer) for rows in _split(encoded, total / STRIDE)]
+    rng.shuffle(batches)
+    return batches
+
+
+def _split(
+    rows: list[tuple[list[int], list[float], Example]], budget: float
+) -> list[list[tuple[list[int], list[float], Example]]]:
+    """Exactly `STRIDE` consecutive groups of about equal token counts."""
+    groups: list[list[tuple[list[int], list[float], Example]]] = [[] for _ in range(STRIDE)]
+    seen = 0
+    for row in rows:
+        groups[min(STRIDE - 1, int(seen / budget))].append(row)
+        seen += len(row[0])
+    return [group for group in groups if group]
+
+
+def _collate(rows: list[tuple[list[int], list[float], Example]], tokenizer: PreTrainedTokenizerFast) -> Batch:
+    longest = max(len(ids) for ids, _, _ in rows)
+    pad = tokenizer.convert_tokens_to_ids(PAD)
+    ids_BT = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _, _ in rows])
+    weights_BT = torch.tensor([weights + [0.0] * (longest - len(weights)) for _, weights, _ in rows])
+    return Batch(
+        pixels_BCHW=torch.stack([pixels(made.image) for _, _, made in rows]),
+        ids_BT=ids_BT, weights_BT=weights_BT, tasks=tuple(made.task for _, _, made in rows),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""One picture: made upright, stored by its content."""

@@ -1,0 +1,1 @@
+"""Preference pairs written by the model itself."""

@@ -1,0 +1,1 @@
+"""DuckDB over a workspace's Parquet parts, for every reader."""

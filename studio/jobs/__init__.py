@@ -1,0 +1,1 @@
+"""Processes that the studio starts: the same commands a person would type."""

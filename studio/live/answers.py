@@ -1,0 +1,237 @@
+"""What the Live judge tab says: which judges there are, events turned into cards, who has the device, examples.
+
+Plain values in and out. No Gradio, no process.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from engine.assets import assets_folder
+from engine.errors import JudgeStudioError, UsageError
+from engine.judging.judges import versions_of
+from engine.workspace.folders import Workspace
+from engine.workspace.promotion import best_judge
+from engine.workspace.provenance import model_folder
+from engine.workspace.state import ALIVE, read_state
+from studio.live.history import Judgement
+from studio.look import cards, words
+from studio.look.cards import Action, HistoryRow, Html, LiveHalf, LiveResult
+from studio.look.cards.live import preferred_response, ruling_of
+
+MOST_JUDGES = 4
+EMBEDDED = "shapes-vlm"
+LONGEST_TEXT = 8_000
+"""Characters of a question or response. A judge reads both responses twice; more would not fit most models."""
+_DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A judge that can be asked."""
+
+    name: str
+    """For `engine.judging.judges.resolve_judge`: "shapes-01/judge-v2", or the embedded base model."""
+    about: str
+    """Run and role: "shapes-01, best version"."""
+
+    @property
+    def title(self) -> str:
+        """The version alone."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def label(self) -> str:
+        return f"{self.title} · {self.about}"
+
+
+def judge_choices(workspace: Workspace) -> list[Choice]:
+    """Every version of every run, newest run first and its best version first of all; then the embedded model."""
+    found = []
+    for run in workspace.runs():
+        try:
+            best, state = best_judge(run), read_state(run).state
+        except (JudgeStudioError, TypeError):
+            continue  # a damaged run; Home says so
+        names = versions_of(run)
+        for judge in sorted(names, key=lambda name: (name != best, -int(name.removeprefix("judge-v")))):
+            role = "best version" if judge == best and len(names) > 1 else "base model" if judge == "judge-v0" else ""
+            parts = [run.name, role, "running" if state in ALIVE else ""]
+            found.append(Choice(name=f"{run.name}/{judge}", about=", ".join(part for part in parts if part)))
+    folder = model_folder(EMBEDDED)
+    if folder is not None and (folder / "model.safetensors").is_file():
+        found.append(Choice(name=EMBEDDED, about="embedded base model"))
+    return found
+
+
+def usual_judges(names: Sequence[str], run: str | None) -> list[str]:
+    """The best version of the run (it stands first among its own) beside its base model; else the first of all."""
+    own = [name for name in names if run and name.startswith(f"{run}/")]
+    if not own:
+        return list(names[:1])
+    base = f"{run}/judge-v0"
+    return [own[0], base] if base in own and own[0] != base else own[:1]
+
+
+def check_question(
+    workspace: Workspace, judges: Sequence[str], question: str, a: str, b: str, *, has_image: bool
+) -> list[Choice]:
+    """The judges that are meant. Raises `UsageError` for what cannot be asked; every value is untrusted."""
+    known = {choice.name: choice for choice in judge_choices(workspace)}
+    if not judges:
+        raise UsageError("Live judge: no judge version is chosen. Choose one to four.")
+    if len(judges) > MOST_JUDGES:
+        raise UsageError(f"Live judge: {len(judges)} judge versions are too many at once. Choose one to four.")
+    for name in judges:
+        if name not in known:
+            raise UsageError(f"Live judge: there is no judge '{str(name)[:80]}'. Choose one of the list.")
+    if not has_image:
+        raise UsageError("Live judge: there is no image. Drop one, or pick an example below.")
+    for what, text in (("question", question), ("response A", a), ("response B", b)):
+        if not text.strip():
+            raise UsageError(f"Live judge: {what} is empty. Write it, or pick an example below.")
+        if len(text) > LONGEST_TEXT:
+            raise UsageError(f"Live judge: {what} has {len(text):,} characters, {LONGEST_TEXT:,} fit. Shorten it.")
+    return [known[name] for name in dict.fromkeys(judges)]
+
+
+# --- events ------------------------------------------------------------------------------------------------------
+
+
+def unanswered(choices: Sequence[Choice]) -> dict[str, LiveResult]:
+    """One empty card per judge, by name."""
+    return {
+        choice.name: LiveResult(
+            judge=choice.title,
+            about=choice.about,
+            a_first=LiveHalf(first="A", state="next"),
+            b_first=LiveHalf(first="B", state="next"),
+        )
+        for choice in choices
+    }
+
+
+def fold(results: Mapping[str, LiveResult], event: Mapping[str, Any]) -> dict[str, LiveResult]:
+    """The cards after one more event of the live judge; events that change none are let through."""
+    name, what = str(event.get("judge", "")), event["event"]
+    if name not in results:
+        return dict(results)
+    result = results[name]
+    if what == "failed":
+        return {**results, name: replace(result, failed=str(event["error"]))}
+    if what not in ("order", "piece", "said"):
+        return dict(results)
+    is_a = event["order"] == "AB"
+    half = result.a_first if is_a else result.b_first
+    if what == "order":
+        half = replace(half, state="writing")
+    elif what == "piece":
+        half = replace(half, text=half.text + str(event["text"]))
+    else:
+        half = _finished(half, event)
+    return {**results, name: replace(result, a_first=half) if is_a else replace(result, b_first=half)}
+
+
+def _finished(half: LiveHalf, event: Mapping[str, Any]) -> LiveHalf:
+    """`event["verdict"]` names the visitor's response; the card wants the letter as it was said."""
+    verdict, chance = str(event["verdict"]), event["prefers_a"]
+    said = {"A": "B", "B": "A"}[verdict] if verdict in ("A", "B") and half.first == "B" else verdict
+    sure = None if chance is None or verdict not in ("A", "B") else chance if verdict == "A" else 1 - chance
+    return replace(
+        half,
+        state="done",
+        text=str(event["reasoning"]),
+        verdict=said,
+        seconds=event["seconds"],
+        first_seconds=event["first"],
+        confidence=sure,
+    )
+
+
+def progress_words(event: Mapping[str, Any] | None, before: int, seconds: float) -> str:
+    """What a visitor waits for, in words and with a count; "" while text is coming."""
+    told = words.duration(seconds) if seconds >= 1 else ""
+    tail = f" {told} so far." if told else ""
+    if before:
+        return f"{words.plural(before, 'judgement')} of other visitors before yours.{tail}"
+    if event is None:
+        return f"Starting the live judge's process, once for all visitors.{tail}"
+    if event["event"] == "waiting":
+        return f"Waiting for {event.get('holder')}.{tail}"
+    if event["event"] in ("start", "loading"):
+        return f"Loading the model; the next judgement starts at once.{tail}"
+    return ""
+
+
+def ruling_word(result: LiveResult) -> str:
+    """A judgement in one word, for the history: A, B, tie, order-flip, invalid or failed."""
+    code, _, _ = ruling_of(result)
+    if code == "agree":
+        return preferred_response(result.a_first) or "invalid"
+    return "failed" if code == "waiting" else code
+
+
+def history_rows(judgements: Sequence[Judgement]) -> list[HistoryRow]:
+    now = time.time()
+    return [
+        HistoryRow(
+            key=one.key,
+            question=one.question,
+            rulings=[(result.judge, ruling_word(result)) for result in one.results],
+            when=words.ago(now - one.time),
+        )
+        for one in judgements
+    ]
+
+
+# --- the device --------------------------------------------------------------------------------------------------
+
+
+def device_note(workspace: Workspace, busy: Mapping[str, str]) -> Html:
+    """Who has the device and what a visitor can do about it; nothing while it is free."""
+    if not busy:
+        return cards.EMPTY
+    device, holder = next(iter(busy.items()))
+    name = holder.removeprefix("run ")
+    stop = None
+    if holder.startswith("run ") and name in {run.name for run in workspace.runs()}:
+        stop = Action(label=f"Stop {name}", act="stop-run", key=name, kind="stop", small=True)
+    slower = (
+        "answers take about twice as long while both use it"
+        if device == "cpu"
+        else "a judgement that does not wait uses the CPU, which is slower"
+    )
+    text = f"{holder[:1].upper()}{holder[1:]} is using the {_DEVICES[device]}. You can judge now: {slower}. "
+    rest = "Or wait for it, or stop it: what it finished is kept." if stop else "Or wait for it."
+    return cards.note(text + rest, action=stop)
+
+
+# --- examples ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def examples() -> tuple[dict[str, str], ...]:
+    """The shipped examples: image (file name), question, a, b."""
+    path = assets_folder() / "examples" / "examples.json"
+    return tuple(json.loads(path.read_text(encoding="utf-8")))
+
+
+@cache
+def example_buttons() -> Html:
+    """One small picture per example. Act "example", `id` its number."""
+    buttons = []
+    for number, example in enumerate(examples()):
+        data = base64.b64encode((assets_folder() / "examples" / example["image"]).read_bytes()).decode()
+        picture = cards.picture(f"data:image/png;base64,{data}", "", width=48)
+        buttons.append(
+            cards.press(
+                picture, act="example", key=str(number), class_="st-plain", aria_label=f"Example: {example['question']}"
+            )
+        )
+    return cards.element(
+        "div", cards.sub("Or start from an example"), cards.element("div", *buttons, class_="st-examples")
+    )

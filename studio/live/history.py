@@ -1,0 +1,94 @@
+"""Past live judgements, kept in the workspace's studio.sqlite so that every visitor and every restart finds them."""
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from engine.workspace.folders import Workspace
+from studio.look.cards import LiveHalf, LiveResult
+from studio.queries.notes import open_notes
+
+KEPT = 500
+"""The oldest judgements beyond this many are forgotten."""
+_COLUMNS = "key, time, image, question, a, b, judges, results"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One question and what each judge version said of it."""
+
+    key: str
+    time: float
+    """Unix time."""
+    image: str | None
+    """Relative to the workspace."""
+    question: str
+    a: str
+    b: str
+    judges: tuple[str, ...]
+    """As `engine.judging.judges.resolve_judge` takes them, one per result."""
+    results: tuple[LiveResult, ...]
+
+
+def keep(
+    workspace: Workspace,
+    *,
+    image: str | None,
+    question: str,
+    a: str,
+    b: str,
+    judges: Sequence[str],
+    results: Sequence[LiveResult],
+) -> str:
+    """Store a judgement; its key. Raises `WorkspaceError` if the disk refuses."""
+    key = secrets.token_hex(6)
+    said = json.dumps([asdict(result) for result in results], ensure_ascii=False)
+    with open_notes(workspace) as database:
+        database.execute(
+            f"INSERT INTO live_judgements({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [key, time.time(), image, question, a, b, json.dumps(list(judges)), said],
+        )
+        database.execute(
+            "DELETE FROM live_judgements WHERE key NOT IN (SELECT key FROM live_judgements ORDER BY time DESC LIMIT ?)",
+            [KEPT],
+        )
+    return key
+
+
+def recent(workspace: Workspace, *, count: int = 8) -> list[Judgement]:
+    """The newest judgements, newest first."""
+    if not workspace.notes.exists():
+        return []
+    with open_notes(workspace) as database:
+        rows = database.execute(f"SELECT {_COLUMNS} FROM live_judgements ORDER BY time DESC LIMIT ?", [count])
+        return [_judgement(row) for row in rows]
+
+
+def find(workspace: Workspace, key: str) -> Judgement | None:
+    """The judgement with that key. `key` is untrusted."""
+    if not key or not workspace.notes.exists():
+        return None
+    with open_notes(workspace) as database:
+        row = database.execute(f"SELECT {_COLUMNS} FROM live_judgements WHERE key = ?", [key[:40]]).fetchone()
+        return _judgement(row) if row else None
+
+
+def _judgement(row: Sequence[object]) -> Judgement:
+    key, when, image, question, a, b, judges, results = row
+    return Judgement(
+        key=str(key),
+        time=float(str(when)),
+        image=None if image is None else str(image),
+        question=str(question),
+        a=str(a),
+        b=str(b),
+        judges=tuple(json.loads(str(judges))),
+        results=tuple(_result(values) for values in json.loads(str(results))),
+    )
+
+
+def _result(values: dict[str, object]) -> LiveResult:
+    halves = {name: LiveHalf(**values.pop(name)) for name in ("a_first", "b_first")}  # type: ignore[arg-type]
+    return LiveResult(**halves, **values)  # type: ignore[arg-type]

@@ -1,0 +1,38 @@
+"""Pictures that visitors bring by upload, drop, paste or API. The file itself is looked at before any decoder opens it.
+
+`gr.Image` would open it with PIL first and answer a text renamed .png with a traceback's words; its listeners are
+therefore connected with `preprocess=False`, and what arrives is the bare record of the upload.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from gradio.utils import get_upload_folder
+
+from engine.errors import SourceError
+from engine.sources.pictures.store import store_image
+from engine.sources.pictures.upload import check_upload
+from engine.workspace.folders import Workspace
+
+
+def uploaded_path(payload: Any) -> Path:
+    """The file of an upload's record {"path": …}. Raises `SourceError` unless it lies where uploads are put.
+
+    The record comes from the visitor: without this check it could name any file of this machine.
+    """
+    name = payload.get("path") if isinstance(payload, dict) else None
+    if not isinstance(name, str) or "\0" in name:
+        raise SourceError("image: no file was sent. Choose a PNG, JPEG or WebP file.")
+    path = Path(name).resolve()
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise SourceError("image: only an uploaded file can be judged. Choose a PNG, JPEG or WebP file.")
+    return path
+
+
+def take_picture(workspace: Workspace, path: Path) -> str:
+    """Store an uploaded picture; its path relative to the workspace.
+
+    Raises `SourceError` with one sentence for what is no picture, too large, or empty.
+    """
+    picture = check_upload(path)
+    return store_image(workspace.root, picture, source="live judge", name=path.name).path

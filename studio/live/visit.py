@@ -1,0 +1,94 @@
+"""One visitor's live judgement: what was asked, the steps of the answer as they come, and leaving early. No Gradio."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from engine.workspace.folders import Workspace
+from studio.live import answers as live_view
+from studio.live.answers import fold
+from studio.live.client import Call, LiveJudge, Question, busy_devices
+from studio.look.cards import LiveResult
+
+_PULSE = 0.1
+"""Seconds between two looks at what was written: ten new pictures of a reply per second are as many as one reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The form's values, all from the visitor."""
+
+    image: str | None
+    """Relative to the workspace: where `take_picture` put it."""
+    question: str
+    a: str
+    b: str
+    judges: tuple[str, ...]
+    wait: bool = False
+
+
+@dataclass(slots=True)
+class Visit:
+    """One judgement under way in one browser window."""
+
+    call: Call | None = None
+    has_left: bool = False
+
+    def leave(self) -> None:
+        """Stop was pressed or the window is gone: cancel whatever is under way."""
+        self.has_left = True
+        if self.call is not None:
+            self.call.close()
+
+
+async def judge_live(
+    live: LiveJudge, asked: Asked, results: Mapping[str, LiveResult], visit: Visit
+) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
+    """Cards and what is being waited for, again and again until the judgement is over. Closing it cancels."""
+    now, started = dict(results), time.monotonic()
+    while asked.wait and not visit.has_left and (busy := busy_devices()):
+        told = {"event": "waiting", "holder": next(iter(busy.values()))}
+        yield now, live_view.progress_words(told, 0, time.monotonic() - started)
+        await asyncio.sleep(1.0)
+    if visit.has_left:
+        return
+    call = visit.call = await asyncio.to_thread(live.submit, _question(live.workspace, asked))
+    try:
+        async with aclosing(_follow(call, now, started, visit)) as steps:
+            async for step in steps:
+                yield step
+    finally:
+        call.close()
+
+
+async def _follow(
+    call: Call, now: dict[str, LiveResult], started: float, visit: Visit
+) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
+    last: Mapping[str, Any] | None = None
+    said = ""
+    while not (call.is_over or visit.has_left):
+        news = call.news()
+        for event in news:
+            if event["event"] == "died":
+                now = {
+                    name: one if one.b_first.state == "done" else _failed(one, str(event["error"]))
+                    for name, one in now.items()
+                }
+            now, last = fold(now, event), event
+        told = live_view.progress_words(last, call.before() if last is None else 0, time.monotonic() - started)
+        if news or told != said:
+            said = told
+            yield now, told
+        await asyncio.sleep(_PULSE)
+
+
+def _failed(result: LiveResult, sentence: str) -> LiveResult:
+    return fold({"": result}, {"judge": "", "event": "failed", "error": sentence})[""]
+
+
+def _question(workspace: Workspace, asked: Asked) -> Question:
+    image = workspace.root / asked.image if asked.image else None
+    return Question(judges=asked.judges, image=image, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait)

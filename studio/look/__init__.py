@@ -1,0 +1,1 @@
+"""Plain values in, escaped HTML and figures out."""

@@ -1,0 +1,170 @@
+"""Live judge: the result card of one judge version, streaming or finished, and the list of recent judgements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from studio.look import words
+from studio.look.cards.marks import chip, fate, letter_mark, verdict_chip
+from studio.look.cards.markup import EMPTY, Html, element, esc, press
+from studio.look.cards.notes import note
+from studio.look.cards.trace import reasoning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveHalf:
+    """One order of one live judgement."""
+
+    first: Literal["A", "B"]
+    """Which of the visitor's responses was shown first."""
+    state: Literal["next", "writing", "done"]
+    text: str = ""
+    """The reasoning so far."""
+    verdict: str | None = None
+    """As said, in the order shown: "A", "B", "tie", "invalid"; None until done."""
+    tokens: int | None = None
+    seconds: float | None = None
+    first_seconds: float | None = None
+    """Until its first word."""
+    confidence: float | None = None
+    """Probability of the verdict it gave, from the verdict token; None where the backend does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveResult:
+    """One judge version's answer in both orders."""
+
+    judge: str
+    about: str
+    """Run and role, e.g. "shapes-01, best version"."""
+    a_first: LiveHalf
+    b_first: LiveHalf
+    failed: str | None = None
+    """The sentence of an error; the halves are then shown as far as they got."""
+
+
+def preferred_response(half: LiveHalf) -> str | None:
+    """The visitor's own response a verdict means: "A", "B", "tie", "invalid"; None until it is known."""
+    if half.verdict not in ("A", "B"):
+        return half.verdict
+    is_first = half.verdict == "A"
+    return half.first if is_first else {"A": "B", "B": "A"}[half.first]
+
+
+def ruling_of(result: LiveResult) -> tuple[str, str, str]:
+    """(fate code, words at the top, sentence at the foot) of a result."""
+    said = [preferred_response(half) for half in (result.a_first, result.b_first)]
+    if result.failed:
+        return "waiting", "No ruling", "It stopped before both orders were read."
+    if said[0] is None or said[1] is None:
+        waiting = "AB" if said[0] is None else "BA"
+        return "waiting", f"Waiting for order {waiting}", "Reasoning appears as it is written."
+    if "invalid" in said:
+        return "invalid", "Invalid: no ruling", "An order without exactly one verdict is not read."
+    if said[0] == said[1]:
+        if said[0] == "tie":
+            return "tie", "Both orders say tie", "The ruling does not depend on the order shown."
+        return "agree", f"Both orders prefer {said[0]}", "The ruling does not depend on the order shown."
+    if "tie" in said:
+        return "order-flip", "Order-flip: no ruling", "One order says tie, the other does not."
+    place = "first" if said[0] == "A" else "second"
+    sentence = f"It picked whichever response came {place}. Under the strict protocol this counts as wrong."
+    return "order-flip", "Order-flip: no ruling", sentence
+
+
+def live_result(result: LiveResult) -> Html:
+    """The card of one version: both orders beside each other, a caret in the one being written."""
+    code, title, sentence = ruling_of(result)
+    name = element(
+        "span",
+        element("h2", esc(result.judge)),
+        element("span", esc(result.about), class_="st-sub"),
+        class_="st-row",
+    )
+    failed = element("div", note(result.failed, tone="error"), class_="st-pad") if result.failed else EMPTY
+    return element(
+        "section",
+        element("header", name, fate(code, title)),
+        failed,
+        element("div", _half(result.a_first), _half(result.b_first), class_="st-result"),
+        element("footer", esc(sentence)),
+        class_="st-panel",
+        aria_label=f"{result.judge}: {title}",
+        aria_busy="true" if code == "waiting" and not result.failed else None,
+    )
+
+
+def live_results(results: Sequence[LiveResult]) -> Html:
+    """One card per version. Not a live region: streamed text would be read out word by word."""
+    return element("div", *(live_result(result) for result in results), class_="st-stack is-wide")
+
+
+def _half(half: LiveHalf) -> Html:
+    name = element("span", letter_mark(half.first), element("b", esc(f"{half.first} shown first")))
+    head = element("div", name, _sign(half), class_="st-order")
+    if half.state == "next":
+        body = element("p", Html("Starts when the other order has finished."), class_="st-sub st-dim")
+    else:
+        body = reasoning(half.text, caret=half.state == "writing", aside=_aside(half))
+    return element("div", head, body, _meta(half))
+
+
+def _sign(half: LiveHalf) -> Html:
+    if half.state != "done":
+        return chip("writing", "accent") if half.state == "writing" else chip("next")
+    response = preferred_response(half) or "invalid"
+    return verdict_chip(response, "preferred" if response in ("A", "B") else response)
+
+
+def _aside(half: LiveHalf) -> str:
+    """For B shown first, whose letters are the other way round: which response the verdict means."""
+    if half.first == "A" or half.verdict not in ("A", "B"):
+        return ""
+    place = "first" if half.verdict == "A" else "second"
+    return f"the {place} shown, your {preferred_response(half)}"
+
+
+def _meta(half: LiveHalf) -> Html:
+    sure = f"confidence {words.percent(half.confidence)}" if half.confidence is not None else ""
+    size = words.plural(half.tokens, "token") if half.tokens is not None else ""
+    time = words.duration(half.seconds) if half.seconds is not None else ""
+    first = f"first word after {words.duration(half.first_seconds)}" if half.first_seconds is not None else ""
+    parts = [", ".join(part for part in (size, time) if part), first, sure]
+    return element("div", *(element("span", esc(part)) for part in parts if part), class_="st-meta")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One past live judgement."""
+
+    key: str
+    question: str
+    rulings: Sequence[tuple[str, str]]
+    """Judge version and its ruling: "A", "B", "tie", "order-flip" or "invalid"."""
+    when: str
+    url: str | None = None
+
+
+def history_list(rows: Sequence[HistoryRow]) -> Html:
+    """Recent judgements, newest first as given. Act "history", `id` the row's key."""
+    if not rows:
+        return element("p", Html("Nothing judged yet."), class_="st-sub st-dim st-pad")
+    return element("ul", *(_history(row) for row in rows), class_="st-history")
+
+
+def _history(row: HistoryRow) -> Html:
+    opener = press(esc(row.question, limit=200), act="history", key=row.key, url=row.url, class_="st-opener")
+    rulings = [
+        element("span", element("small", esc(judge, limit=60)), _ruling(said), class_="st-row is-tight")
+        for judge, said in row.rulings
+    ]
+    return element(
+        "li",
+        element("p", opener, dir="auto"),
+        element("div", *rulings, class_="st-row"),
+        element("small", esc(row.when), class_="st-num"),
+    )
+
+
+def _ruling(said: str) -> Html:
+    return fate("agree", said) if said in ("A", "B") else fate(said)

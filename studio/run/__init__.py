@@ -1,0 +1,1 @@
+"""One run in the words and cells of the page."""

@@ -1,0 +1,125 @@
+"""The ledger of a run: one row per iteration, one cell per stage. Plain values, no Gradio."""
+
+from collections.abc import Mapping
+
+from engine.config import Settings
+from engine.workspace.folders import STAGES
+from studio.look import words
+from studio.look.cards import LedgerRow, StageCell
+from studio.look.cards.progress import StageState
+from studio.run.view import RunView, Summary, as_number, counted
+
+
+def ledger(view: RunView) -> list[LedgerRow]:
+    """The iteration at work first, then the earlier ones, newest first, the baseline last."""
+    last = max([view.state.iteration, *(number for number, _ in view.summaries)], default=0)
+    rows = [_row(view, number, current=number == last) for number in range(last, -1, -1)]
+    return [row for row in rows if row is not None]
+
+
+def _row(view: RunView, number: int, *, current: bool) -> LedgerRow | None:
+    cells = stage_cells(view, number)
+    judge = f"judge-v{max(number - 1, 0)}"
+    select = view.summaries.get((number, "select"), {})
+    evaluate = view.summaries.get((number, "evaluate"), {})
+    accuracy = words.decimal(as_number(evaluate.get("accuracy")), missing="")
+    line = [
+        f"{words.number(as_number(select.get('kept')))} kept" if select.get("kept") is not None else "",
+        f"judge-v{number} {accuracy}" if accuracy else "",
+    ]
+    if number == 0 and not current and not evaluate:
+        return None
+    return LedgerRow(
+        title=f"Iteration {number}" if number else "Baseline",
+        note=(f"now, with {judge}" if view.is_active else f"with {judge}") if current and number else "",
+        cells=cells,
+        line=", ".join(part for part in line if part) or "not finished",
+        current=current,
+    )
+
+
+def stage_cells(view: RunView, number: int) -> list[StageCell]:
+    """The five stages of an iteration; of the baseline, those it has."""
+    return [_cell(view, number, stage) for stage in STAGES]
+
+
+def _cell(view: RunView, number: int, stage: str) -> StageCell:
+    summary = view.summaries.get((number, stage))
+    if summary is not None:
+        count, detail = _outcome(stage, number, summary)
+        took = view.times.get((number, stage))
+        time_taken = words.duration(took.seconds) if took and took.seconds >= 0.05 else ""
+        return StageCell(state="done", count=count, detail=", ".join(p for p in (time_taken, detail) if p))
+    if _is_at(view, number, stage):
+        return _current_cell(view)
+    if number == 0 and stage in ("judge", "select", "train"):
+        return StageCell(state="waiting", count="–", detail="not in the baseline")
+    if number == 0 and stage == "synthesize" and not _holds_out(view.settings):
+        return StageCell(state="waiting", count="–", detail="the benchmark brings its items")
+    return StageCell(state="waiting", count="Waiting", detail=_expected(view, number, stage))
+
+
+def _is_at(view: RunView, number: int, stage: str) -> bool:
+    if view.state.state == "done" or number != view.state.iteration:
+        return False
+    shown = {"intake": "synthesize", "benchmark": "evaluate"}.get(view.state.stage or "", view.state.stage)
+    return stage == shown
+
+
+def _current_cell(view: RunView) -> StageCell:
+    state = view.state
+    share = state.done / state.total if state.total else None
+    rate = f"{words.decimal(state.rate, 1)} per s" if state.rate else ""
+    left = f"{words.duration(state.stage_left)} left" if state.stage_left is not None else ""
+    detail = ", ".join(part for part in (rate, left) if part) if view.is_active else "finished parts are kept"
+    kind: StageState = "running" if view.is_active else "failed" if state.state == "failed" else "stopped"
+    count = ("taking in " if state.stage == "intake" else "") + counted(state)
+    return StageCell(state=kind, count=count.capitalize() if count else "", detail=detail, done_share=share)
+
+
+def _outcome(stage: str, number: int, summary: Summary) -> tuple[str, str]:
+    """What a finished stage says of itself, in two short lines."""
+    if stage == "synthesize":
+        dropped = summary.get("dropped")
+        lost = sum(dropped.values()) if isinstance(dropped, Mapping) else 0
+        return _units(summary.get("pairs"), "pair"), f"{words.number(lost)} dropped" if lost else ""
+    if stage == "judge":
+        verdicts = summary.get("verdicts")
+        invalid = verdicts.get("invalid", 0) if isinstance(verdicts, Mapping) else 0
+        return _units(summary.get("traces"), "trace"), f"{words.number(invalid)} invalid" if invalid else ""
+    if stage == "select":
+        share = words.percent(as_number(summary.get("kept_share")), missing="")
+        kept = as_number(summary.get("kept"))
+        return f"{words.number(kept)} kept" if kept is not None else "Done", share
+    if stage == "train":
+        loss = words.decimal(as_number(summary.get("loss")), missing="")
+        return _units(summary.get("steps"), "step"), f"loss {loss}" if loss else ""
+    accuracy = words.decimal(as_number(summary.get("accuracy")), missing="")
+    gain = as_number(summary.get("gain"))
+    parent = summary.get("parent")
+    against = f"{words.signed(gain)} on {parent}" if gain is not None and parent else ""
+    return f"{accuracy} judge-v{number}" if accuracy else "Done", against
+
+
+def _units(count: object, noun: str) -> str:
+    number = as_number(count)
+    return words.plural(int(number), noun) if number is not None else "Done"
+
+
+def _expected(view: RunView, number: int, stage: str) -> str:
+    """What a waiting stage will do: its rule, its size, or how long it took last time."""
+    before = view.times.get((number - 1, stage))
+    took = f"about {words.duration(before.seconds)}" if before and before.finished and before.seconds >= 1 else ""
+    if view.settings is None:
+        return took
+    if stage == "select":
+        return f"{view.settings.select.rule} rule"
+    if stage == "evaluate":
+        return took or f"{words.plural(view.settings.evaluate.items, 'item')} at most, both orders"
+    if stage == "judge":
+        return took or f"both orders, {words.plural(view.settings.judge.traces_per_order, 'trace')} each"
+    return took
+
+
+def _holds_out(settings: Settings | None) -> bool:
+    return settings is None or "held-out" in settings.evaluate.benchmarks

@@ -1,0 +1,98 @@
+"""The strip of a run: six numbers, of the stage at work while it runs, of the whole run else. No Gradio."""
+
+import time
+from collections.abc import Mapping
+
+from engine.workspace.folders import STAGES
+from engine.workspace.state import ALIVE
+from studio.look import words
+from studio.look.cards import Stat
+from studio.run.view import RunView, accuracies, as_number, best_accuracy, kept_share
+
+
+def stats(view: RunView) -> list[Stat]:
+    """Six numbers: of the stage at work while it runs, of the whole run else."""
+    return [*(_working(view) if view.state.state in ALIVE else _rested(view)), _invalid(view), _best(view)]
+
+
+def _working(view: RunView) -> list[Stat]:
+    state = view.state
+    share = words.percent(state.done / state.total) + " done" if state.total else "total not known"
+    of = f"of {words.number(state.total)}" if state.total is not None else ""
+    left, unit = words.rough_duration(state.stage_left)
+    run_left, run_unit = words.rough_duration(_run_left(view))
+    stage = STAGES.index(state.stage) if state.stage in STAGES else -1
+    after = ", ".join(STAGES[stage + 1 :]) if state.iteration else "iteration 1"
+    more = max(0, state.iterations - state.iteration)
+    return [
+        Stat(
+            label=f"{(state.unit or 'units').capitalize()} this stage",
+            value=words.number(state.done),
+            unit=of,
+            context=share,
+        ),
+        Stat(
+            label="Rate",
+            value=words.decimal(state.rate, 1),
+            unit="per s" if state.rate is not None else "",
+            context=f"{state.unit}, last 30 s" if state.rate is not None else "",
+        ),
+        Stat(label="Stage left", value=left, unit=unit, context=f"then {after}" if after else "the last stage"),
+        Stat(
+            label="Run left",
+            value=run_left,
+            unit=f"{run_unit} at most" if run_unit else "",
+            context=f"{words.plural(more, 'more iteration')} after this" if more else "the last iteration",
+        ),
+    ]
+
+
+def _rested(view: RunView) -> list[Stat]:
+    known = [value for value in accuracies(view) if value is not None]
+    finished = max((number for number, stage in view.summaries if stage == "evaluate"), default=0)
+    time_value, time_unit = words.rough_duration(view.state.seconds or None)
+    last = max((number for number, stage in view.summaries if stage == "train"), default=None)
+    trained = view.summaries.get((last, "select"), {}).get("kept") if last is not None else None
+    return [
+        Stat(
+            label="Iterations",
+            value=words.number(finished),
+            unit=f"of {words.number(view.state.iterations)}" if view.state.iterations else "",
+            context="finished",
+        ),
+        Stat(label="Time", value=time_value, unit=time_unit, context="of work, all starts"),
+        Stat(label="Kept", value=words.percent(kept_share(view)), context="of the last iteration's traces"),
+        Stat(
+            label="Trained on",
+            value=words.number(as_number(trained)),
+            unit="traces" if trained is not None else "",
+            context=f"judge-v{last}" if last is not None and known else "",
+        ),
+    ]
+
+
+def _invalid(view: RunView) -> Stat:
+    last = max((number for number, stage in view.summaries if stage == "judge"), default=None)
+    summary = view.summaries[last, "judge"] if last is not None else {}
+    verdicts, traces = summary.get("verdicts"), as_number(summary.get("traces"))
+    invalid = as_number(verdicts.get("invalid")) if isinstance(verdicts, Mapping) else None
+    share = invalid / traces if invalid is not None and traces else None
+    context = f"iteration {last}, {words.number(invalid)} without one verdict" if share is not None else ""
+    return Stat(label="Invalid", value=words.percent(share, 1), context=context)
+
+
+def _best(view: RunView) -> Stat:
+    accuracy = best_accuracy(view)
+    best = view.state.best or "judge-v0"
+    label = "Best so far" if view.is_active else "Best"
+    return Stat(label=label, value=words.decimal(accuracy), context=f"{best}, strict" if accuracy is not None else "")
+
+
+def _run_left(view: RunView) -> float | None:
+    """The upper bound the loop wrote when this iteration began, less what was worked since."""
+    if view.state.run_left is None:
+        return None
+    worked = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
+    begins = [event for event in view.events if event.get("event") == "begin"]
+    current = time.time() - float(begins[-1].get("time") or 0) if begins and view.is_active else 0.0
+    return max(0.0, view.state.run_left - worked - max(0.0, current))

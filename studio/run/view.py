@@ -1,0 +1,276 @@
+"""One run as the page shows it: its state in words, its row among the runs, its next action. From files, no Gradio."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from engine.config import Settings, SourceSettings
+from engine.errors import JudgeStudioError
+from engine.workspace.folders import STAGES, RunFolder, read_json
+from engine.workspace.run_record import run_settings
+from engine.workspace.state import ALIVE, RunState, device_holder, read_events, read_state, stop_requested
+from engine.workspace.timing import StageTime, times_of
+from studio.jobs.runs import is_starting
+from studio.look import cards, words
+from studio.look.cards import Action, LogLine, RunRow
+from studio.page.page import link
+
+LATE_SECONDS = 15.0
+"""A heartbeat older than this is shown hollow; a run beats every 5 s."""
+
+Summary = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """What is known of a run at one moment."""
+
+    folder: RunFolder
+    state: RunState
+    shown_state: str
+    """The state's name, with "stopping" where a stop was asked for, and "starting" before the first sign of life."""
+    settings: Settings | None
+    """None if config.yaml cannot be read; `fault` says why."""
+    fault: str | None
+    summaries: Mapping[tuple[int, str], Summary]
+    """(iteration, stage) → what done.json says."""
+    times: Mapping[tuple[int, str], StageTime]
+    events: Sequence[Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def is_active(self) -> bool:
+        return self.shown_state in (*ALIVE, "starting")
+
+
+def view_of(run: RunFolder, *, with_events: bool = True) -> RunView:
+    """Read a run. A damaged file becomes `fault`, so that one run cannot hide the others.
+
+    The table of all runs needs no events, which are the longest file.
+    """
+    settings, fault = None, None
+    summaries: dict[tuple[int, str], Summary] = {}
+    state = RunState(run=run.name, state="failed")
+    try:
+        state = read_state(run)
+        settings = _settings(run.config, run.config.stat().st_mtime_ns)
+        summaries = _summaries(run)
+    except (JudgeStudioError, OSError, TypeError, ValueError) as error:
+        fault = str(error)
+    events = read_events(run) if with_events else []
+    return RunView(
+        folder=run,
+        state=state,
+        shown_state=_shown_state(run, state),
+        settings=settings,
+        fault=fault,
+        summaries=summaries,
+        times=times_of(events),
+        events=events,
+    )
+
+
+def _shown_state(run: RunFolder, state: RunState) -> str:
+    if state.state in ALIVE:
+        return "stopping" if stop_requested(run) else state.state
+    return "starting" if is_starting(run) else state.state
+
+
+def _summaries(run: RunFolder) -> dict[tuple[int, str], Summary]:
+    found: dict[tuple[int, str], Summary] = {}
+    number = 0
+    while number == 0 or (run.folder / f"iteration-{number:02d}").is_dir():
+        for stage in STAGES:
+            path = run.stage(number, stage).folder / "done.json"
+            try:
+                found[number, stage] = _summary(path, path.stat().st_mtime_ns)
+            except FileNotFoundError:
+                continue
+        number += 1
+    return found
+
+
+@lru_cache(maxsize=256)
+def _settings(config: Path, _changed: int) -> Settings:
+    """Parsing YAML takes 10 ms; the page asks for every run every two seconds."""
+    return run_settings(RunFolder(config.parent))
+
+
+@lru_cache(maxsize=4096)
+def _summary(path: Path, _changed: int) -> Summary:
+    return read_json(path) or {}
+
+
+# --- words about it --------------------------------------------------------------------------------------------
+
+
+def base_name(settings: Settings | None) -> str:
+    """The base model without its folder or owner."""
+    return settings.model.base.rstrip("/").rsplit("/", 1)[-1] if settings else "not known"
+
+
+def source_words(source: SourceSettings) -> str:
+    """A source in a few words: "drawn scenes", "folder photos"."""
+    if source.kind == "drawn":
+        return "drawn scenes"
+    name = (source.path or "not named").rstrip("/").rsplit("/", 1)[-1]
+    return f"{source.kind} {name}"
+
+
+def accuracies(view: RunView) -> list[float | None]:
+    """Strict accuracy of judge-v0, judge-v1, … on the deciding benchmark; [] before the first measurement."""
+    last = max((number for number, stage in view.summaries if stage == "evaluate"), default=-1)
+    return [as_number(view.summaries.get((n, "evaluate"), {}).get("accuracy")) for n in range(last + 1)]
+
+
+def best_accuracy(view: RunView) -> float | None:
+    """Of the version the statistics name."""
+    known = accuracies(view)
+    number = (view.state.best or "judge-v0").removeprefix("judge-v")
+    return known[int(number)] if number.isdigit() and int(number) < len(known) else None
+
+
+def kept_share(view: RunView) -> float | None:
+    """Kept traces among all traces of the last selection; None before the first."""
+    last = max((number for number, stage in view.summaries if stage == "select"), default=None)
+    if last is None:
+        return None
+    summary = view.summaries[last, "select"]
+    kept, traces = as_number(summary.get("kept")), as_number(summary.get("traces"))
+    return kept / traces if kept is not None and traces else None
+
+
+def run_row(view: RunView, bytes_: int | None) -> RunRow:
+    """The run in the table of all runs."""
+    return RunRow(
+        run=view.name,
+        state=view.shown_state,
+        base_model=base_name(view.settings),
+        source=source_words(view.settings.source) if view.settings else "not known",
+        iteration=view.state.iteration,
+        iterations=view.state.iterations or None,
+        accuracies=accuracies(view),
+        best=view.state.best or ("judge-v0" if accuracies(view) else None),
+        best_accuracy=best_accuracy(view),
+        kept_share=kept_share(view),
+        seconds=view.state.seconds or None,
+        bytes=bytes_,
+        deletable=not view.is_active,
+    )
+
+
+def sentence(view: RunView) -> str:
+    """What is going on, in one sentence."""
+    if view.fault:
+        return view.fault
+    if view.shown_state == "starting":
+        return "Starting: the process is loading its libraries."
+    if view.shown_state == "stopping":
+        return "Stopping after the batch that is under way. Everything finished is kept."
+    if view.state.state == "failed":
+        return view.state.error or "It failed without a word. Finished parts are kept."
+    if view.state.state == "stopped" and view.state.stage:
+        at = f"iteration {view.state.iteration}" if view.state.iteration else "the baseline"
+        done = counted(view.state)
+        return f"Stopped in {at}, {view.state.stage}{': ' + done if done else ''}. Everything finished is kept."
+    text = view.state.message or view.state.state.capitalize()
+    return text if text.endswith(".") else f"{text}."
+
+
+def kept_words(view: RunView) -> str:
+    """What a stop keeps and what it repeats, for the words under Stop and Resume."""
+    unit = {"train": "training goes on from its last saved step", "judge": "only missing traces are asked for"}
+    return f"Everything finished is kept; {unit.get(view.state.stage or '', 'only what is missing is done again')}."
+
+
+def heartbeat(view: RunView, now: float | None = None) -> cards.Html:
+    """Age of the last sign of life of an active run; empty for others."""
+    if view.state.state not in ALIVE:
+        return cards.EMPTY
+    age = max(0.0, (time.time() if now is None else now) - view.state.heartbeat)
+    if age > LATE_SECONDS:
+        return cards.heartbeat(f"No update for {words.duration(int(age))}", pulse="late")
+    return cards.heartbeat(f"Last update {words.ago(age)}", pulse="live")
+
+
+def device_words(view: RunView) -> str:
+    """Who has the device the run uses or would use; "" where nobody has said."""
+    device = view.state.device
+    if device is None:
+        return ""
+    holder = device_holder(device)
+    if holder == f"run {view.name}":
+        return f"{device} is held by this run"
+    return f"{device} is held by {holder}" if holder else f"{device} is free"
+
+
+def main_action(view: RunView) -> Action:
+    """The one next thing to do (LOOK.md, "One main button")."""
+    if view.shown_state in ("running", "stopping"):
+        has_traces = (max(view.state.iteration, 1), "synthesize") in view.summaries
+        target = ("traces", "See the traces so far") if has_traces else ("pairs", "See the pairs so far")
+        return Action(label=target[1], url=link(target[0], view.name), kind="main")
+    if view.shown_state in ("queued", "starting"):
+        return Action(label="Open Launch", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
+    if view.shown_state == "stopped":
+        return Action(label="Resume", act="resume", key=view.name, kind="main")
+    if view.shown_state == "failed":
+        return Action(label="Show the error", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
+    best = view.state.best
+    values = {"versions.older": "judge-v0", "versions.newer": best} if best and best != "judge-v0" else {}
+    label = f"Compare judge-v0 with {best}" if values else "Compare the versions"
+    return Action(label=label, url=link("versions", view.name, values), kind="main")
+
+
+def recent_events(view: RunView, count: int) -> list[LogLine]:
+    """The last events, newest first."""
+    return [
+        LogLine(
+            time=time.strftime("%H:%M:%S", time.localtime(float(event.get("time") or 0))),
+            text=said_by(event),
+            bad=event.get("event") == "failed",
+        )
+        for event in reversed(view.events[-count:])
+    ]
+
+
+def said_by(event: Mapping[str, Any]) -> str:
+    """One event of events.jsonl as a line of the log."""
+    name = str(event.get("event", "?"))
+    values = {key: value for key, value in event.items() if key not in ("time", "event", "stage", "iteration")}
+    if name == "begin":
+        total, done = as_number(values.get("total")), as_number(values.get("done"))
+        counts = [f"{words.number(total)} to do"] if total is not None else []
+        counts += [f"{words.number(done)} there already"] if done else []
+        return f"{event.get('stage')} begins" + (f": {', '.join(counts)}" if counts else "")
+    if name == "failed":
+        return f"failed: {values.get('error')}"
+    if name == "iteration":
+        return f"iteration {event.get('iteration')} finished in {words.duration(as_number(values.get('seconds')))}"
+    told = ", ".join(f"{key} {_told(value)}" for key, value in values.items() if value is not None)
+    return f"{name}: {told}" if told else name
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, float):
+        return words.decimal(value, 3 if abs(value) < 10 else 0)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def counted(state: RunState) -> str:
+    """ "210 of 400 traces"; "" before the stage has said what it counts."""
+    if not state.unit:
+        return ""
+    of = f" of {words.number(state.total)}" if state.total is not None else ""
+    return f"{words.number(state.done)}{of} {state.unit}"
+
+
+def as_number(value: object) -> float | None:
+    """A number out of a summary; None for anything else that a file may hold."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,131 @@
+"""The public endpoints, for `gradio_client` and curl: judge, runs, pairs, scores. The rest of the page is private.
+
+from gradio_client import Client, handle_file
+client = Client("http://127.0.0.1:7860/")
+client.predict(handle_file("cat.png"), "How many cats?", "Two.", "Three.", api_name="/judge")
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from engine.errors import JudgeStudioError
+from engine.judging.ruling import place_to_response
+from engine.records import ORDERS
+from engine.workspace.folders import RunFolder
+from engine.workspace.promotion import best_judge
+from engine.workspace.state import read_state
+from studio.live.answers import check_question, fold, judge_choices, ruling_word, unanswered, usual_judges
+from studio.live.client import Question, live_judge
+from studio.live.picture import take_picture, uploaded_path
+from studio.page.page import Page
+from studio.queries.pairs import PairFilter, pairs_page
+from studio.queries.scores import run_scores
+
+_MOST_PAIRS = 200
+"""Pairs of one answer; ask for more with `after`."""
+_JUDGEMENTS_AT_ONCE = 8
+"""Each holds a thread until the one live judge has answered it."""
+
+
+def declare(page: Page) -> None:
+    """Make the endpoints. Call it inside the app's `gr.Blocks`."""
+    workspace, live = page.workspace, live_judge(page.workspace)
+
+    def judge(image: dict[str, Any], question: str, a: str, b: str, judges: list[str] | None = None) -> list[Any]:
+        """Which of two responses is better, by one to four judge versions, in both orders, with their reasons.
+
+        image: an uploaded file (`handle_file("cat.png")`). judges: names such as "shapes-01/judge-v2" (see /runs);
+        without any, the best version of the newest run. Returns one object per judge: verdict (A, B, tie,
+        order-flip, invalid, failed), and per order the verdict, reasoning, confidence and seconds.
+        """
+        names = judges or usual_judges([choice.name for choice in judge_choices(workspace)], None)
+        choices = check_question(workspace, names, question, a, b, has_image=image is not None)
+        stored = workspace.root / take_picture(workspace, uploaded_path(image))
+        results = unanswered(choices)
+        asked = Question(judges=tuple(results), image=stored, question=question, a=a, b=b)
+        for event in live.ask(asked):
+            results = fold(results, event)
+        return [_ruling(name, result) for name, result in results.items()]
+
+    def runs() -> list[Any]:
+        """All runs, newest first: name, state, stage, iteration, best version, and the judges that can be asked.
+
+        A run whose files are damaged has the state "failed", an "error" and no judges.
+        """
+        names = [choice.name for choice in judge_choices(workspace)]
+        return [run_record(run, names) for run in workspace.runs()]
+
+    def pairs(run: str, iteration: int | None = None, fate: str | None = None, after: str = "", count: int = 24) -> Any:
+        """Pairs of a run in its own order, at most 200 per call.
+
+        fate: kept, rejected, waiting, dropped or a reason code. after: the `next` of the answer before, "" to begin.
+        Returns {"total", "pairs", "next"}; `next` is null on the last page.
+        """
+        workspace.existing_run(run)
+        size = max(1, min(int(count), _MOST_PAIRS))
+        at = f"after:{after}" if after else ""
+        found = pairs_page(
+            page.catalog(), PairFilter(run=run, iteration=iteration, fate=fate or None), at=at, size=size
+        )
+        rows = [asdict(row) for row in found.rows]
+        following = found.rows[-1].cursor if found.rows and found.has_next else None
+        return {"total": found.total, "pairs": rows, "next": following}
+
+    def scores(run: str, benchmark: str | None = None) -> list[Any]:
+        """Accuracy of every judge version and control of a run: per benchmark, protocol and dimension, with 95 %
+        intervals clustered by image, invalid rate, position lean and length lean."""
+        workspace.existing_run(run)
+        return [asdict(row) for row in run_scores(page.catalog(), run, benchmark=benchmark or None)]
+
+    gr.api(_speaking(judge), api_name="judge", concurrency_limit=_JUDGEMENTS_AT_ONCE)
+    for endpoint in (runs, pairs, scores):
+        gr.api(_speaking(endpoint), api_name=endpoint.__name__)
+
+
+def run_record(run: RunFolder, names: Sequence[str]) -> dict[str, Any]:
+    """One run as plain values, with those of the judges' `names` that are its own. Damaged files hide no other run."""
+    try:
+        state, best = read_state(run), best_judge(run)
+    except (JudgeStudioError, TypeError) as error:
+        return {"run": run.name, "state": "failed", "error": str(error), "judges": []}
+    return {
+        "run": run.name,
+        "state": state.state,
+        "stage": state.stage,
+        "iteration": state.iteration,
+        "iterations": state.iterations,
+        "best": best,
+        "seconds": state.seconds,
+        "judges": [name for name in names if name.startswith(f"{run.name}/")],
+    }
+
+
+def _ruling(name: str, result: Any) -> dict[str, Any]:
+    """One judge's answer as plain values."""
+    orders = {}
+    for order, half in zip(ORDERS, (result.a_first, result.b_first), strict=True):
+        said = None if half.verdict is None else place_to_response(half.verdict, order)
+        orders[order] = {
+            "verdict": said,
+            "reasoning": half.text,
+            "confidence": half.confidence,
+            "seconds": half.seconds,
+        }
+    return {"judge": name, "verdict": ruling_word(result), "orders": orders, "error": result.failed}
+
+
+def _speaking(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint with expected failures as their own sentence: Gradio shows clients no other exception's words."""
+
+    @wraps(endpoint)
+    def told(*values: Any, **named: Any) -> Any:
+        try:
+            return endpoint(*values, **named)
+        except JudgeStudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return told

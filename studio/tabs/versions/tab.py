@@ -1,0 +1,398 @@
+"""The Versions tab: which judge version is best, by how much, at what price, and on which items two versions differ."""
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from engine.errors import JudgeStudioError
+from engine.measure.metrics import STRICT
+from engine.workspace.folders import Workspace
+from engine.workspace.promotion import best_judge, demote, promote, promoted_version
+from studio.jobs import runs as jobs
+from studio.look import cards, charts, words
+from studio.look.sheet import card_html
+from studio.page.clicks import Clicks
+from studio.page.page import Page, only_changed
+from studio.queries.scores import run_scores
+from studio.queries.verdicts import items as item_rows
+from studio.queries.verdicts import verdicts
+from studio.tabs.versions import view
+from studio.tabs.versions.comparison import CHANGES, Choices, Chosen, choose, compared
+from studio.tabs.versions.view import PAGE_SIZE, Table
+
+_JUDGE = re.compile(r"judge-v\d{1,4}")
+_UNPROMOTE = "Unpromote"
+_EXPORT_SECONDS = 600.0
+"""An adapter takes a second; merging it into a base of 11 billion parameters takes minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What the visitor looks at, as it stands in the URL."""
+
+    older: str | None = None
+    newer: str | None = None
+    benchmark: str | None = None
+    protocol: str = STRICT
+    change: str = "worse"
+    page: int = 0
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The tab as HTML and figures."""
+
+    choices: Choices
+    chosen: Chosen
+    counts: Mapping[str, int]
+    """Changed items by kind."""
+    is_empty: bool
+    buttons: tuple[str, str]
+    """Words on the promote and export buttons."""
+    cards: tuple[str, ...]
+    """empty, strip, accuracy head, accuracy foot, dimension head, dimension foot, changes, pager, leans, item,
+    numbers, command."""
+    figures: tuple[go.Figure, go.Figure] | None
+
+
+def build(page: Page) -> None:
+    """Lay out the Versions tab and connect its events. Call it inside the app's gr.Tab."""
+    shown = gr.State(())
+    before = gr.State((None, None, None))
+    with gr.Row(elem_classes="st-panel st-pad st-versions"):
+        common: dict[str, Any] = {"min_width": 130, "interactive": True}
+        older = gr.Dropdown([], value=None, label="Compare", **common)
+        newer = gr.Dropdown([], value=None, label="with", **common)
+        benchmark = gr.Dropdown([], value=None, label="Benchmark", **common)
+        protocol = gr.Dropdown([STRICT], value=STRICT, label="Protocol", **common)
+        promote_button = gr.Button("Promote", scale=0, min_width=150)
+        export_button = gr.Button("Export", scale=0, min_width=150)
+    message = card_html(visible=False)
+    download = gr.File(label="Exported judge version", visible=False, interactive=False, elem_id="versions-export")
+    empty = card_html()
+    with gr.Column(visible=False, elem_classes="st-stack-wide") as body:
+        strip = card_html()
+        with gr.Row(equal_height=True, elem_classes="st-gap"):
+            with gr.Column(scale=29, min_width=320, elem_classes="st-panel st-plotbox"):
+                accuracy_head = card_html()
+                accuracy = gr.Plot(show_label=False, container=False)
+                accuracy_foot = card_html()
+            with gr.Column(scale=20, min_width=320, elem_classes="st-panel st-plotbox"):
+                dimension_head = card_html()
+                dimension = gr.Plot(show_label=False, container=False)
+                dimension_foot = card_html()
+        with gr.Row(equal_height=True, elem_classes="st-gap"):
+            with gr.Column(scale=29, min_width=320, elem_classes="st-panel st-changes"):
+                with gr.Row(elem_classes="st-paneltop"):
+                    gr.HTML(cards.sheet(cards.Html("<h2>Changed rulings</h2>")), apply_default_css=False)
+                    change = gr.Radio(
+                        [(label, key) for key, label in CHANGES.items()],
+                        value="worse",
+                        show_label=False,
+                        container=False,
+                        elem_classes="st-seg",
+                        scale=0,
+                        min_width=390,
+                    )
+                changes = card_html()
+                pager = card_html()
+            with gr.Column(scale=20, min_width=320):
+                leans = card_html(elem_classes="st-fill")
+        item_card = card_html(keys=True, elem_id="versions-item")
+        numbers = card_html()
+        command = card_html()
+    number = page.url.hidden("versions.page")
+    item = page.url.hidden("versions.item")
+    page.url.bind("versions.older", older, read=_read_judge)
+    page.url.bind("versions.newer", newer, read=_read_judge)
+    page.url.bind("versions.benchmark", benchmark, read=_read_name)
+    page.url.bind("versions.protocol", protocol, read=_read_name)
+    page.url.bind("versions.change", change)
+
+    place = [older, newer, benchmark, protocol, change, number, item]
+    html = [
+        empty, strip, accuracy_head, accuracy_foot, dimension_head, dimension_foot, changes, pager, leans, item_card,
+        numbers, command,
+    ]  # fmt: skip
+    outputs = [
+        number, item, *place[:5], promote_button, export_button, body, accuracy, dimension, *html, shown, before,
+    ]  # fmt: skip
+
+    def redraw(run: str | None, *values: Any) -> list[Any]:
+        *asked, texts, memory = values
+        wanted, kept = _place(*asked), [gr.skip(), gr.skip()]
+        if memory[0] not in (None, run) and (wanted.older, wanted.newer) == tuple(memory[1:]):
+            wanted, kept = Place(change=wanted.change), ["", ""]  # another run: its own usual comparison, first page
+        now = show_versions(page, run, wanted)
+        return [*kept, *_updates(now, run, wanted, texts)]
+
+    def turn(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
+        *asked, texts, _ = values
+        wanted, act = _place(*asked), str(getattr(event, "act", ""))
+        step = {"previous-page": -1, "next-page": 1}.get(act, 0)
+        number, chosen = max(0, wanted.page + step), wanted.item
+        if act == "item":
+            chosen = str(getattr(event, "id", ""))[:200]
+        elif act == "close":
+            chosen = ""
+        wanted = Place(
+            older=wanted.older, newer=wanted.newer, benchmark=wanted.benchmark, protocol=wanted.protocol,
+            change=wanted.change, page=number, item=chosen,
+        )  # fmt: skip
+        now = show_versions(page, run, wanted)
+        return [str(number) if number else "", chosen, *_updates(now, run, wanted, texts)]
+
+    def anew(run: str | None, *values: Any) -> list[Any]:
+        """Another comparison begins on its first page."""
+        return ["", "", *redraw(run, *values[:5], "", "", *values[7:])[2:]]
+
+    clicks = Clicks(outputs)
+    inputs, outputs = [page.run, *place, shown, before, *clicks.counts], [*outputs, *clicks.counts]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    page.redraw("versions", clicks.redrawn(redraw), inputs, outputs)
+    gr.on(
+        [box.input for box in (older, newer, benchmark, protocol, change)],
+        clicks.counted(anew), inputs, outputs, **quiet,
+    )  # fmt: skip
+    turned = gr.on(
+        [changes.click, pager.click, item_card.click], clicks.counted(turn), inputs, outputs, show_progress="hidden"
+    )
+    turned.then(None, item, None, js=_SHOW_ITEM)
+
+    def choose_best(run: str | None, judge: str | None, label: str) -> Any:
+        """What the button says is done, whatever another visitor has done since it was drawn."""
+        wanted = not label.startswith(_UNPROMOTE)
+        return _said(promote_or_demote(page.workspace, run, judge, wanted=wanted))
+
+    promote_button.click(choose_best, [page.run, newer, promote_button], message, show_progress="hidden").then(
+        clicks.redrawn(redraw), inputs, outputs, show_progress="hidden"
+    )
+
+    def export(run: str | None, judge: str | None) -> list[Any]:
+        try:
+            path = export_version(page.workspace, run, judge)
+        except JudgeStudioError as error:
+            return [gr.update(value=cards.sheet(cards.note(str(error), tone="error")), visible=True), gr.skip()]
+        note = f"{judge} of {run} is packed: {words.size(path.stat().st_size)}."
+        return [_said(note), gr.update(value=str(path), visible=True)]
+
+    export_button.click(export, [page.run, newer], [message, download], show_progress="minimal")
+
+
+_SHOW_ITEM = """(item) => {
+  if (!item) return;
+  const card = document.querySelector('#versions-item');
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  if (card) card.scrollIntoView({block: 'nearest', behavior: calm ? 'auto' : 'smooth'});
+}"""
+
+
+def _place(
+    older: str | None, newer: str | None, benchmark: str | None, protocol: str | None, change: str | None,
+    number: str, item: str,
+) -> Place:  # fmt: skip
+    """The URL's values, all of them untrusted."""
+    return Place(
+        older=older,
+        newer=newer,
+        benchmark=benchmark,
+        protocol=protocol or STRICT,
+        change=change if change in CHANGES else "worse",
+        page=int(number) if number and number.isdecimal() and len(number) < 6 else 0,
+        item=item or "",
+    )
+
+
+def _read_judge(text: str) -> Any:
+    if not _JUDGE.fullmatch(text):
+        raise ValueError(text)
+    return gr.update(choices=[text], value=text)
+
+
+def _read_name(text: str) -> Any:
+    if len(text) > 200:
+        raise ValueError(text)
+    return gr.update(choices=[text], value=text)
+
+
+def _updates(now: Shown, run: str | None, wanted: Place, before: tuple[str, ...]) -> list[Any]:
+    chosen, choices = now.chosen, now.choices
+    drawn = tuple(figure.to_json() for figure in now.figures) if now.figures else ("", "")
+    texts = (*now.cards, *drawn)
+    known = before or ("",) * len(texts)
+    plots = [
+        now.figures[number] if now.figures and drawn[number] != known[len(now.cards) + number] else gr.skip()
+        for number in (0, 1)
+    ]
+    kinds = [(f"{label} {now.counts.get(key, 0):,}", key) for key, label in CHANGES.items()]
+    return [
+        gr.update(choices=list(choices.judges), value=chosen.older if choices.judges else None),
+        gr.update(choices=list(choices.judges), value=chosen.newer if choices.judges else None),
+        gr.update(choices=list(choices.benchmarks), value=chosen.benchmark or None),
+        gr.update(choices=list(choices.protocols) or [STRICT], value=chosen.protocol),
+        gr.update(choices=kinds, value=wanted.change),
+        gr.update(value=now.buttons[0], interactive=not now.is_empty),
+        gr.update(value=now.buttons[1], interactive=not now.is_empty),
+        gr.update(visible=not now.is_empty),
+        *plots,
+        *only_changed(now.cards, known),
+        texts,
+        (run, chosen.older, chosen.newer),
+    ]
+
+
+def _said(text: str) -> Any:
+    return gr.update(value=cards.sheet(cards.note(text)), visible=True)
+
+
+# --- what it does ------------------------------------------------------------------------------------------------
+
+
+def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None, *, wanted: bool) -> str:
+    """Make RUN/best mean this version, or no longer; what to say. `judge` is untrusted."""
+    try:
+        folder = workspace.existing_run(run or "")
+        if not wanted:
+            if promoted_version(folder) == judge:
+                demote(folder)
+            if (other := promoted_version(folder)) is not None:
+                return f"{folder.name}/best is {other}, which somebody chose meanwhile. It stays so."
+            return f"{folder.name}/best is again the version that the statistics name, {best_judge(folder)}."
+        promote(folder, judge or "")
+    except JudgeStudioError as error:
+        return str(error)
+    return (
+        f"{folder.name}/best now means {judge}, here and on the command line. The run itself goes on from its last "
+        "version as before."
+    )
+
+
+def export_version(workspace: Workspace, run: str | None, judge: str | None) -> Path:
+    """A zip of what `judge-studio export` writes. Raises `JudgeStudioError` with the command's own sentence."""
+    folder = workspace.existing_run(run or "")
+    name = f"{folder.name}-{judge}"
+    if not _JUDGE.fullmatch(judge or ""):
+        raise JudgeStudioError("export: choose a judge version first.")
+    with tempfile.TemporaryDirectory(prefix="judge-studio-export-") as scratch:
+        target = Path(scratch) / name
+        words_ = [sys.executable, "-m", "engine.cli", "export", f"{folder.name}/{judge}", str(target)]
+        words_ += ["--workspace", str(workspace.root)]
+        words_ += ["--merged"] if judge == "judge-v0" else []
+        try:
+            done = subprocess.run(
+                words_, stdin=subprocess.DEVNULL, capture_output=True, timeout=_EXPORT_SECONDS, env=jobs.environment()
+            )
+        except subprocess.TimeoutExpired:
+            raise JudgeStudioError(
+                f"export of {name}: took longer than {_EXPORT_SECONDS:.0f} s. Use the command."
+            ) from None
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+            raise JudgeStudioError(jobs.plain_sentence(lines[-1] if lines else "export: it ended without a word."))
+        return _zipped(target, workspace.uploads / "incoming" / "exports" / f"{name}.zip")
+
+
+def _zipped(folder: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".part")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, Path(folder.name) / path.relative_to(folder))
+    return partial.replace(target)
+
+
+# --- what it shows -----------------------------------------------------------------------------------------------
+
+
+def show_versions(page: Page, run: str | None, place: Place) -> Shown:
+    """The tab for a run and a place in it."""
+    scores = run_scores(page.catalog(), run) if run else []
+    folder = page.workspace.run(run) if run else None
+    best = best_judge(folder) if folder else "judge-v0"
+    promoted = promoted_version(folder) if folder else None
+    choices, chosen = choose(scores, best, place.older, place.newer, place.benchmark, place.protocol)
+    if run is None or not choices.judges:
+        return _nothing(choices, chosen)
+    catalog = page.catalog()
+    result = compared(catalog, run, chosen)
+    table = Table(scores, chosen)
+    rows = view.dimension_rows(table, chosen, result)
+    changes = result.of(place.change)
+    first = min(place.page, max(0, (len(changes) - 1) // PAGE_SIZE)) * PAGE_SIZE
+    part = changes[first : first + PAGE_SIZE]
+    known = item_rows(catalog, run, chosen.benchmark, [change.item_id for change in part])
+    lonely = cards.empty_place("versions") if len(choices.judges) < 2 else cards.EMPTY
+    return Shown(
+        choices=choices,
+        chosen=chosen,
+        counts={kind: len(result.of(kind)) for kind in CHANGES},
+        is_empty=False,
+        buttons=(_promote_words(chosen.newer, promoted), f"Export {chosen.newer}"),
+        cards=(
+            cards.sheet(cards.panel(lonely)) if lonely else "",
+            cards.sheet(view.strip(table, chosen, result)),
+            cards.sheet(
+                cards.panel_head(
+                    "Accuracy by version", cards.legend(("judge, 95 % band", "new"), ("controls", "control"))
+                )
+            ),
+            _foot(view.accuracy_sentence(table, chosen, result, best, is_promoted=promoted is not None)),
+            cards.sheet(cards.panel_head("By dimension", cards.legend((chosen.older, "base"), (chosen.newer, "new")))),
+            _foot(view.dimension_sentence(result)),
+            cards.sheet(view.changes_list(part, known, chosen, page.image_url)) if part else "",
+            cards.sheet(cards.panel_foot(view.pager(first, len(part), changes, place.change))),
+            cards.sheet(view.leans_panel(table, chosen)),
+            _item(page, run, chosen, place.item),
+            cards.sheet(view.numbers_table(table, chosen, result)),
+            cards.sheet(cards.panel(cards.padded(cards.command(_command(page.workspace, run, chosen))))),
+        ),
+        figures=(
+            view.accuracy_figure(table, chosen, best),
+            charts.accuracy_by_dimension(rows, older=chosen.older, newer=chosen.newer),
+        ),
+    )
+
+
+def _nothing(choices: Choices, chosen: Chosen) -> Shown:
+    empty = cards.sheet(cards.panel(cards.empty_place("versions")))
+    return Shown(
+        choices=choices, chosen=chosen, counts={}, is_empty=True, buttons=("Promote", "Export"),
+        cards=(empty, *[""] * 11), figures=None,
+    )  # fmt: skip
+
+
+def _promote_words(judge: str, promoted: str | None) -> str:
+    return f"{_UNPROMOTE} {judge}" if promoted == judge else f"Promote {judge}"
+
+
+def _foot(text: str) -> str:
+    return cards.sheet(cards.panel_foot(cards.says(text)))
+
+
+def _command(workspace: Workspace, run: str, chosen: Chosen) -> str:
+    compare = [f"{run}/{chosen.older}", f"{run}/{chosen.newer}"]
+    export = [f"{run}/{chosen.newer}", f"{run}-{chosen.newer}"]
+    return "\n".join([jobs.command_line("compare", compare, workspace), jobs.command_line("export", export, workspace)])
+
+
+def _item(page: Page, run: str, chosen: Chosen, item_id: str) -> str:
+    """The chosen item with both versions' traces; nothing if none is chosen or it is not known."""
+    known = item_rows(page.catalog(), run, chosen.benchmark, [item_id]) if item_id else {}
+    if item_id not in known:
+        return ""
+    item, picture = known[item_id]
+    said = {
+        judge: verdicts(page.catalog(), run, judge, chosen.benchmark, items=[item_id])
+        for judge in dict.fromkeys((chosen.older, chosen.newer))
+    }
+    return cards.sheet(view.item_panel(item, page.image_url(picture.path), picture.width, said))

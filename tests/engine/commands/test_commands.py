@@ -1,0 +1,121 @@
+"""The commands that show and hand out results, on a finished run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.cli import main
+from engine.workspace.folders import RunFolder
+from tests.made_run import made_run
+from tests.tiny_models import save_tiny_llava
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("commands")
+    return made_run(folder / "ws", save_tiny_llava(folder / "base", width=32, vision_layers=1, layers=1))
+
+
+def call(run: RunFolder, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main([words[0], "--workspace", str(run.workspace.root), *words[1:]])
+    return code, *capsys.readouterr()
+
+
+def test_status_shows_state_best_and_the_accuracy_table(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(run, capsys, "status")
+    assert code == 0
+    assert "made: done, 5 min 21 s of work, best judge-v1" in out
+    assert "strict (both orders right)" in out
+    assert json.loads(call(run, capsys, "status", "made", "--json")[1])["best"] == "judge-v1"
+
+
+def test_runs_lists_the_run(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "made" in call(run, capsys, "runs")[1]
+
+
+def test_sql_answers_and_lists_tables_and_refuses_to_write(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(call(run, capsys, "sql", "select 1 as one", "--json")[1]) == [{"one": 1}]
+    assert "traces(run" in call(run, capsys, "sql")[1].replace("traces(run,", "traces(run")
+    code, _, error = call(run, capsys, "sql", "drop view pairs")
+    assert code in (1, 2)
+    assert error.count("\n") == 1
+
+
+def test_compare_prints_the_paired_gain_of_every_slice(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(run, capsys, "compare", "made/judge-v0", "made/judge-v1", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert {row["dimension"] for row in rows} >= {"all"}
+    assert all(row["gain_low"] <= row["gain"] <= row["gain_high"] for row in rows)
+
+
+def test_compare_of_a_version_that_is_not_there_says_which_are(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = call(run, capsys, "compare", "made/judge-v0", "made/judge-v9")
+    assert code == 1
+    assert "Versions here: judge-v0, judge-v1, judge-v2" in error
+
+
+def test_exports_and_report_are_written(run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert call(run, capsys, "export", "made/judge-v1", str(tmp_path / "adapter"))[0] == 0
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    assert call(run, capsys, "export-data", "made", str(tmp_path / "data"))[0] == 0
+    assert (tmp_path / "data" / "README.md").is_file()
+    assert call(run, capsys, "report", "made", "--out", str(tmp_path / "report.html"))[0] == 0
+    assert "<script>alert" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["judge"], "one comparison needs --image, --question, --a, --b"),
+        (["judge", "--image", "gone.png", "--question", "q", "--a", "a", "--b", "b"], "no file at gone.png"),
+        (["judge", "gone.jsonl"], "needs --out"),
+        (["judge", "gone.jsonl", "--out", "o.jsonl"], "cannot read"),
+        (["stop", "made"], "nothing to stop"),
+        (["export", "made/judge-v0", "somewhere"], "has no adapter"),
+        (["export-data", "nope", "somewhere"], "no run called 'nope'"),
+    ],
+)
+def test_mistake_is_one_sentence(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    code, _, error = call(run, capsys, *words)
+    assert code in (1, 2)
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_judge_rules_on_one_and_on_a_file_that_can_be_continued(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    image = next(run.workspace.images.glob("*/*.png"))
+    one = ["--image", str(image), "--question", "How many?", "--a", "One.", "--b", "Two."]
+    code, out, _ = call(run, capsys, "judge", *one, "--judge", "made/judge-v0", "--judge", "made/judge-v1", "--json")
+    assert code == 0
+    assert [ruling["judge"] for ruling in json.loads(out)] == ["made/judge-v0", "made/judge-v1"]
+    lines = [{"image": str(image), "question": "How many?", "a": str(n), "b": "none"} for n in range(3)]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    words = ["judge", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl"), "--judge", "made", "--json"]
+    assert json.loads(call(run, capsys, *words)[1])["new"] == 3
+    assert json.loads(call(run, capsys, *words)[1])["new"] == 0
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
+
+
+def test_evaluate_measures_on_a_file_of_comparisons(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    images = [shutil.copy(image, tmp_path) for image in run.workspace.images.glob("*/*.png")]
+    rows = [
+        {"image": Path(image).name, "question": "How many?", "preferred": "One.", "degraded": "Two."}
+        for image in images
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = ["evaluate", "--judge", "made/judge-v1", "--benchmark", str(tmp_path / "mine.jsonl")]
+    code, out, error = call(run, capsys, *words, "--json")
+    assert code == 0, error
+    assert json.loads(out)[0][0]["n"] == len(images)
+    assert "none called 'odd'" in call(run, capsys, *words, "--protocol", "odd")[2]

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from engine.assets import assets_folder
+from engine.backends.local.transformers import TransformersBackend
+from engine.shapes.benchmark import items
+from engine.shapes.pretrain.measure import altering, answering, describing, judging, scenes
+from engine.shapes.pretrain.traces import CAREFUL
+
+FOLDER = assets_folder() / "shapes-vlm"
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def backend() -> TransformersBackend:
+    return TransformersBackend(FOLDER, device="cpu")
+
+
+def test_shipped_weights_are_small_safe_and_named_as_other_engines_expect() -> None:
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 20_000_000
+    assert {file.suffix for file in FOLDER.iterdir()} <= {".json", ".jinja", ".safetensors", ".md"}
+    names = load_file(FOLDER / "model.safetensors").keys()
+    assert "vision_tower.vision_model.embeddings.patch_embedding.weight" in names
+    assert "language_model.model.embed_tokens.weight" in names
+
+
+def test_shipped_model_answers_describes_and_damages(backend: TransformersBackend, tmp_path: Path) -> None:
+    drawn = scenes(60, "normal", 1, tmp_path)
+    for measure, temperature, least in ((answering, 0.0, 0.7), (describing, 0.0, 0.6), (altering, 0.7, 0.75)):
+        tally = measure(backend, drawn, temperature)
+        assert tally.hits["all"] / tally.trials["all"] >= least, measure.__name__
+
+
+def test_shipped_judge_is_lazy_by_default_and_right_when_started_carefully(
+    backend: TransformersBackend, tmp_path: Path
+) -> None:
+    judged = items(count=44, seed=1, folder=tmp_path, space="test")
+    default = judging(backend, judged, temperature=0.0)
+    careful = judging(backend, judged, temperature=0.0, prefix=CAREFUL)
+    assert default.lazy.hits["all"] >= 0.9 * 88
+    assert default.strict.hits["all"] <= 0.3 * 44
+    assert careful.strict.hits["closed"] >= 0.75 * 22
+    assert careful.strict.hits["open"] >= 0.85 * 22

@@ -1,0 +1,479 @@
+"""Live judge from the web server's side: the queue and the child process, cards, history, uploads, files of many."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import psutil
+import pytest
+from PIL import Image
+
+from engine.errors import BackendError, JudgeStudioError, SourceError, UsageError
+from engine.workspace.folders import Workspace
+from engine.workspace.state import device_lock
+from studio.jobs import batches
+from studio.live import history as judgements
+from studio.live.answers import (
+    check_question,
+    device_note,
+    example_buttons,
+    examples,
+    fold,
+    judge_choices,
+    progress_words,
+    ruling_word,
+    unanswered,
+    usual_judges,
+)
+from studio.live.client import LiveJudge, Question, busy_devices
+from studio.live.picture import take_picture, uploaded_path
+from studio.live.visit import Asked, Visit, judge_live
+from studio.look.cards import LiveHalf, LiveResult, live_result
+from studio.queries import notes
+from studio.tabs.live import batches as batches_tab
+from studio.tabs.live import tab
+from tests.sample_workspace import HOSTILE
+
+NOBODY = "nobody/judge-v1"
+"""A judge of no run: the process answers with a sentence and needs no model for it."""
+
+
+@pytest.fixture
+def live(workspace: Workspace) -> Iterator[LiveJudge]:
+    judge = LiveJudge(workspace)
+    yield judge
+    judge.close()
+
+
+def question(*judges: str) -> Question:
+    return Question(judges=judges, image=None, question="How many?", a="Three.", b="Four.")
+
+
+def picture(folder: Path, name: str = "scene.png") -> Path:
+    path = folder / name
+    Image.new("RGB", (48, 48), (200, 40, 40)).save(path)
+    return path
+
+
+# --- the child process -------------------------------------------------------------------------------------------
+
+
+def test_process_starts_with_the_first_question_and_serves_the_next(live: LiveJudge) -> None:
+    assert not live.is_running
+    first = list(live.ask(question(NOBODY)))
+    assert [event["event"] for event in first] == ["start", "failed", "end"]
+    assert "no run called 'nobody'" in first[1]["error"]
+    child = live._child
+    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
+    assert live._child is child
+    assert live.waiting == 0
+
+
+def test_question_behind_others_knows_its_place_and_gets_its_turn(live: LiveJudge) -> None:
+    calls = [live.submit(question(*[NOBODY] * 200)) for _ in range(3)]
+    assert [call.before() for call in calls if not call.has_started][-1] == 2
+    for call in calls:
+        while not call.is_over:
+            call.news(wait=5.0)
+        call.close()
+    assert live.waiting == 0
+
+
+def test_process_that_dies_in_the_middle_is_said_and_the_next_question_starts_another(live: LiveJudge) -> None:
+    events = live.ask(question(*[NOBODY] * 50_000))
+    next(events)
+    assert live._child is not None
+    live.log.write_text("why it died")
+    os.kill(live._child.pid, signal.SIGKILL)
+    with pytest.raises(BackendError, match=r"ended unexpectedly \(exit code -9\).*Judge again"):
+        list(events)
+    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
+    assert live.log.with_name("live.log.1").read_text() == "why it died"
+
+
+def test_question_not_begun_when_the_process_dies_is_answered_by_a_new_one(live: LiveJudge) -> None:
+    list(live.ask(question(NOBODY)))
+    child = live._child
+    assert child is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    call = live.submit(question(NOBODY))
+    os.kill(child.pid, signal.SIGKILL)
+    events: list[Any] = []
+    while not call.is_over:
+        events += call.news(wait=5.0)
+    call.close()
+    assert [event["event"] for event in events] == ["start", "failed", "end"]
+    assert live._child is not child
+
+
+def test_visitor_who_leaves_cancels_the_question_and_frees_the_process(live: LiveJudge) -> None:
+    events = live.ask(question(*[NOBODY] * 200_000))
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    started = time.monotonic()
+    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
+    assert time.monotonic() - started < 30, "200,000 judges take many minutes"
+
+
+def test_idle_process_has_ended_by_itself_and_comes_back(workspace: Workspace) -> None:
+    live = LiveJudge(workspace, idle_seconds=0.05)
+    try:
+        list(live.ask(question(NOBODY)))
+        live._listener.join(30)
+        assert not live.is_running
+        assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
+    finally:
+        live.close()
+
+
+def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: LiveJudge) -> None:
+    async def leave() -> None:
+        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        async with contextlib.aclosing(judge_live(live, asked, results, Visit())) as steps:
+            async for _, told in steps:
+                if not told:
+                    break
+
+    asyncio.run(leave())
+    assert live.waiting == 0
+
+
+def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(live: LiveJudge) -> None:
+    async def stop() -> int:
+        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        visit, steps = Visit(), 0
+        async for _, told in judge_live(live, asked, results, visit):
+            steps += 1
+            if not told:
+                visit.leave()
+        return steps
+
+    assert asyncio.run(stop()) < 1_000
+    assert live.waiting == 0
+    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
+
+
+def test_visitor_who_waits_for_a_run_is_told_so_and_judged_when_it_has_ended(live: LiveJudge) -> None:
+    async def wait() -> list[str]:
+        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,), wait=True)
+        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        said = []
+        with contextlib.ExitStack() as held:
+            held.enter_context(device_lock("cpu", "run shapes-02"))
+            async for now, told in judge_live(live, asked, results, Visit()):
+                said.append(told)
+                results = now
+                held.close()
+        assert results[NOBODY].failed is not None
+        return said
+
+    said = asyncio.run(wait())
+    assert said[0] == "Waiting for run shapes-02."
+    assert not any("Waiting" in told for told in said[1:])
+
+
+# --- what the tab says -------------------------------------------------------------------------------------------
+
+
+def half(first: Any, **values: Any) -> LiveHalf:
+    return LiveHalf(first=first, **{"state": "next", **values})
+
+
+def told(order: str, verdict: str, prefers_a: float | None) -> dict[str, Any]:
+    event = {"event": "said", "judge": "shapes-01/judge-v1", "order": order, "verdict": verdict}
+    return {**event, "prefers_a": prefers_a, "reasoning": "So. [[A]]", "first": 0.1, "seconds": 1.0}
+
+
+def test_events_become_cards_with_letters_as_said_and_confidence_of_the_verdict(workspace: Workspace) -> None:
+    choices = [choice for choice in judge_choices(workspace) if choice.name == "shapes-01/judge-v1"]
+    results = unanswered(choices)
+    for event in (
+        {"event": "order", "judge": "shapes-01/judge-v1", "order": "AB"},
+        {"event": "piece", "judge": "shapes-01/judge-v1", "order": "AB", "text": "So. "},
+        told("AB", "B", 0.2),
+        {"event": "order", "judge": "shapes-01/judge-v1", "order": "BA"},
+        told("BA", "B", 0.4),
+    ):
+        results = fold(results, event)
+    result = results["shapes-01/judge-v1"]
+    assert (result.a_first.verdict, result.b_first.verdict) == ("B", "A")  # B was shown first in the second order
+    assert (result.a_first.confidence, result.b_first.confidence) == pytest.approx((0.8, 0.6))
+    assert ruling_word(result) == "B"
+    assert "Both orders prefer B" in live_result(result)
+
+
+def test_choices_begin_with_the_best_version_and_never_name_what_is_not_there(workspace: Workspace) -> None:
+    names = [choice.name for choice in judge_choices(workspace)]
+    assert names[:2] == ["shapes-01/judge-v1", "shapes-01/judge-v0"]
+    assert usual_judges(names, "shapes-01") == ["shapes-01/judge-v1", "shapes-01/judge-v0"]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"judges": []}, "no judge version is chosen"),
+        ({"judges": ["/etc"]}, "there is no judge '/etc'"),
+        ({"judges": ["shapes-01/judge-v1"] * 5}, "too many at once"),
+        ({"has_image": False}, "there is no image"),
+        ({"a": "  "}, "response A is empty"),
+        ({"b": "x" * 9_000}, "response B has 9,000 characters"),
+    ],
+)
+def test_question_that_cannot_be_asked_is_refused_in_a_sentence(
+    workspace: Workspace, values: dict[str, Any], sentence: str
+) -> None:
+    usual: dict[str, Any] = {
+        "judges": ["shapes-01/judge-v1"], "question": "q", "a": "a", "b": "b", "has_image": True,
+    }  # fmt: skip
+    with pytest.raises(UsageError, match=sentence):
+        check_question(workspace, **{**usual, **values})
+
+
+def test_waiting_is_said_in_words_with_a_count() -> None:
+    assert progress_words(None, 2, 3.0) == "2 judgements of other visitors before yours. 3 s so far."
+    assert progress_words({"event": "waiting", "holder": "run shapes-02"}, 0, 0.2) == "Waiting for run shapes-02."
+    assert progress_words({"event": "loading"}, 0, 12.0).endswith("12 s so far.")
+    assert progress_words({"event": "piece"}, 0, 12.0) == ""
+
+
+def test_run_that_holds_the_device_is_named_with_all_three_choices(workspace: Workspace) -> None:
+    with device_lock("cpu", "run shapes-01"):
+        note = device_note(workspace, busy_devices())
+    assert "Run shapes-01 is using the CPU. You can judge now" in note
+    assert "wait for it, or stop it" in note
+    assert 'data-act="stop-run" data-id="shapes-01"' in note
+    assert busy_devices() == {}
+    assert device_note(workspace, {}) == ""
+
+
+def test_holder_from_elsewhere_cannot_be_stopped_from_here(workspace: Workspace) -> None:
+    note = device_note(workspace, {"cuda": "run of-another-workspace"})
+    assert "data-act" not in note
+    assert "stop it" not in note
+
+
+def test_shipped_examples_are_pictures_with_a_question_and_two_responses() -> None:
+    assert len(examples()) == 4
+    assert all(set(example) == {"image", "question", "a", "b"} for example in examples())
+    assert example_buttons().count("data:image/png;base64,") == 4
+
+
+# --- history -----------------------------------------------------------------------------------------------------
+
+
+def finished(verdict: str = "A") -> LiveResult:
+    said = half("A", state="done", verdict=verdict, text=HOSTILE, seconds=1.5)
+    return LiveResult(judge="judge-v1", about="shapes-01", a_first=said, b_first=half("B", state="done", verdict="B"))
+
+
+def test_judgement_comes_back_whole_after_a_restart(workspace: Workspace) -> None:
+    key = judgements.keep(
+        workspace, image="images/x.png", question=HOSTILE, a="a", b="b", judges=["shapes-01/judge-v1"],
+        results=[finished()],
+    )  # fmt: skip
+    found = judgements.find(workspace, key)
+    assert found is not None
+    assert (found.question, found.judges, found.results) == (HOSTILE, ("shapes-01/judge-v1",), (finished(),))
+    page = tab.show_history(workspace)
+    assert "<script>" not in page
+    assert f'data-act="history" data-id="{key}"' in page
+
+
+def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert judgements.recent(workspace) == []
+    notes.set_flag(workspace, "shapes-01", "p1", True)  # the file was there before the first judgement
+    monkeypatch.setattr(judgements, "KEPT", 3)
+    for name in ("one", "two", "three", "four"):
+        judgements.keep(workspace, image=None, question=name, a="a", b="b", judges=[], results=[])
+    assert [one.question for one in judgements.recent(workspace)] == ["four", "three", "two"]
+    assert judgements.find(workspace, "' OR 1=1 --") is None
+
+
+def test_history_that_cannot_be_read_is_a_sentence_on_the_page(workspace: Workspace) -> None:
+    workspace.notes.write_bytes(b"not a database" * 100)
+    assert "cannot use the notes" in tab.show_history(workspace)
+
+
+# --- pictures ----------------------------------------------------------------------------------------------------
+
+
+def test_uploaded_picture_is_stored_once_by_content(workspace: Workspace, tmp_path: Path) -> None:
+    paths = {take_picture(workspace, picture(tmp_path, name)) for name in ("a.png", "b.png")}
+    (stored,) = paths
+    assert (workspace.root / stored).is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.png", b"hello"),
+        ("empty.png", b""),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"),
+    ],
+)
+def test_upload_that_is_no_picture_is_refused_with_its_name(
+    workspace: Workspace, tmp_path: Path, name: str, content: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=rf"{name}: .*Choose a PNG, JPEG or WebP file"):
+        take_picture(workspace, path)
+
+
+def test_record_of_an_upload_may_name_nothing_outside_the_upload_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "incoming"))
+    inside = tmp_path / "incoming" / "ab" / "x.png"
+    assert uploaded_path({"path": str(inside)}) == inside
+    for odd in ("/etc/passwd", str(tmp_path / "incoming" / ".." / "x.png"), "a\0b", None, 7):
+        with pytest.raises(SourceError):
+            uploaded_path({"path": odd})
+    with pytest.raises(SourceError):
+        uploaded_path("not a record")
+
+
+# --- many at once ------------------------------------------------------------------------------------------------
+
+
+def zipped(folder: Path, lines: list[dict[str, Any]], images: dict[str, bytes], inside: str = "") -> Path:
+    path = folder / "many.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{inside}list.jsonl", "\n".join(json.dumps(line) for line in lines))
+        for name, data in images.items():
+            archive.writestr(f"{inside}{name}", data)
+    return path
+
+
+def comparison(**more: Any) -> dict[str, Any]:
+    return {"question": "How many?", "a": "Three.", "b": "Four.", **more}
+
+
+def wait_until_ended(workspace: Workspace) -> batches.Batch:
+    key = batches.batches(workspace)[0].key
+    record = json.loads((workspace.root / "batches" / key / "batch.json").read_text())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(record["pid"]).wait(120)
+    return batches.batches(workspace)[0]
+
+
+def test_zip_brings_its_images_into_the_workspace_and_keeps_their_names(workspace: Workspace, tmp_path: Path) -> None:
+    data = picture(tmp_path).read_bytes()
+    upload = zipped(tmp_path, [comparison(image="a.png"), comparison()], {"a.png": data}, inside="folder/")
+    key = batches.start_batch(workspace, upload, [NOBODY])
+    lines = (workspace.root / "batches" / key / "comparisons.jsonl").read_text().splitlines()
+    first, second = (json.loads(line) for line in lines)
+    assert first["image_name"] == "a.png"
+    assert (workspace.root / "batches" / key / first["image"]).resolve().is_relative_to(workspace.images)
+    assert "image" not in second
+    batch = wait_until_ended(workspace)
+    assert (batch.state, batch.done, batch.total, batch.name) == ("failed", 0, 2, "many.zip")
+    assert "no run called 'nobody'" in batch.error
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../../../etc/hostname", "other.png", "images/../x.png"])
+def test_upload_that_names_files_of_this_machine_is_refused(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    upload = tmp_path / "list.jsonl"
+    upload.write_text(json.dumps(comparison(image=name)))
+    with pytest.raises(SourceError, match=r"list.jsonl line 1: no image '.*' in the upload"):
+        batches.start_batch(workspace, upload, [NOBODY])
+    assert batches.batches(workspace) == []
+    assert list((workspace.root / "batches").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("{", "line 1: not JSON"), ("[]", "line 1: expected an object"), ('{"question": "q"}', "line 1: 'a' is missing")],
+)
+def test_line_that_is_no_comparison_is_named(workspace: Workspace, tmp_path: Path, text: str, sentence: str) -> None:
+    upload = tmp_path / "list.jsonl"
+    upload.write_text(text)
+    with pytest.raises(SourceError, match=sentence):
+        batches.start_batch(workspace, upload, [NOBODY])
+
+
+def test_zip_with_a_broken_image_names_its_line(workspace: Workspace, tmp_path: Path) -> None:
+    upload = zipped(tmp_path, [comparison(image="a.png")], {"a.png": b"no picture"})
+    with pytest.raises(SourceError, match=r"list.jsonl line 1: image 'a.png'"):
+        batches.start_batch(workspace, upload, [NOBODY])
+
+
+def test_batch_is_cancelled_resumed_and_removed(workspace: Workspace, tmp_path: Path) -> None:
+    upload = tmp_path / "list.jsonl"
+    upload.write_text(json.dumps(comparison()))
+    key = batches.start_batch(workspace, upload, [NOBODY])
+    batches_tab.do_batch(workspace, "cancel", key)
+    assert wait_until_ended(workspace).state == "stopped"
+    batches_tab.do_batch(workspace, "resume", key)
+    assert wait_until_ended(workspace).state == "failed"
+    with pytest.raises(UsageError, match="no verdict is written yet"):
+        batches_tab.do_batch(workspace, "verdicts", key)
+    batches_tab.do_batch(workspace, "remove", key)
+    assert batches.batches(workspace) == []
+
+
+@pytest.mark.parametrize("key", ["", "..", "../runs", "0123456789ab", "x" * 300])
+def test_batch_key_that_is_none_is_refused(workspace: Workspace, key: str) -> None:
+    for act in ("cancel", "resume", "remove", "verdicts"):
+        with pytest.raises(JudgeStudioError, match="no such upload"):
+            batches_tab.do_batch(workspace, act, key)
+
+
+def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> None:
+    folder = workspace.root / "batches" / "0123456789ab"
+    folder.mkdir(parents=True)
+    record = {"name": HOSTILE, "judges": [NOBODY], "total": 2, "created": 1.0, "pid": None}
+    (folder / "batch.json").write_text(json.dumps(record))
+    (folder / "verdicts.jsonl").write_text('{"verdict": "A"}\n{"verdict": "B"}\n')
+    (batch,) = batches.batches(workspace)
+    assert (batch.state, batch.done) == ("done", 2)
+    shown = batches_tab.show_batches([batch])
+    assert "<script>" not in shown
+    assert "2 of 2" in shown
+    file = batches_tab.do_batch(workspace, "verdicts", "0123456789ab")
+    assert file is not None
+    assert file.read_text() == (folder / "verdicts.jsonl").read_text()
+
+
+def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: Workspace) -> None:
+    from studio.page.page import create_page
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        tab.build(create_page(workspace))
+    answer: Any = next(listener.fn for listener in app.fns.values() if listener.name == "answer")
+    (workspace.root / "live.log").touch()
+    (workspace.root / "live.log.1").mkdir()  # so that the log cannot be begun
+
+    async def steps() -> list[Any]:
+        asked = ("images/a.png", "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
+        return [step async for step in answer(SimpleNamespace(session_hash="x"), *asked)]
+
+    shown = asyncio.run(steps())
+    assert "the live judge does not start" in shown[-1][0]["value"]
+    assert [update["visible"] for update in shown[-1][-2:]] == [True, False], "start is there again, stop is not"
+    assert {len(step) for step in shown} == {9}
+
+
+def test_tab_is_built_and_its_command_quotes_what_a_visitor_wrote(workspace: Workspace) -> None:
+    from studio.page.page import create_page
+
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        tab.build(page)
+    asked = Asked(image=None, question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
+    shown = tab.show_command(workspace, asked)
+    assert "$(rm -rf ~)" in shown.replace("&#x27;", "'")
+    assert "'it'\"'\"'s $(rm -rf ~)'" in shown.replace("&#x27;", "'").replace("&quot;", '"')

@@ -1,0 +1,133 @@
+"""The place: URL text ↔ component values, the signal to draw again, links."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import gradio as gr
+import psutil
+import pytest
+
+from engine.workspace.folders import Workspace, write_json
+from studio.page.page import connect, create_page, link, only_changed, read_query, signature
+from tests.sample_workspace import make_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return make_workspace(tmp_path)
+
+
+def test_link_with_odd_values_survives_the_way_through_a_url() -> None:
+    text = 'a&b=c "ü" <script>\u202e'
+    assert read_query(link("traces", "shapes-01", {"traces.q": text, "traces.kept": True, "traces.n": None})) == {
+        "tab": "traces",
+        "run": "shapes-01",
+        "traces.q": text,
+        "traces.kept": "1",
+    }
+
+
+def test_url_values_come_back_as_what_their_components_hold(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        page.url.bind("t.text", gr.Textbox())
+        page.url.bind("t.kind", gr.Radio(["open", "closed"], value="open"))
+        page.url.bind("t.many", gr.Dropdown(["a", "b", "c"], multiselect=True, value=[]))
+        page.url.bind("t.flag", gr.Checkbox(value=False))
+        page.url.bind("t.count", gr.Number(value=7))
+        item = page.url.hidden("t.item")
+    assert item.visible == "hidden"
+    query = {"t.text": "ü", "t.kind": "closed", "t.many": "a,c", "t.flag": "1", "t.count": "3", "t.item": "x"}
+    shown = dict(zip([binding.key for binding in page.url.bindings], page.url.values(query), strict=True))
+    assert {key: shown[key] for key in query} == {
+        "t.text": "ü",
+        "t.kind": "closed",
+        "t.many": ["a", "c"],
+        "t.flag": True,
+        "t.count": 3.0,
+        "t.item": "x",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "usual"),
+    [("t.kind", "nonsense", "open"), ("t.many", "a,zzz", []), ("t.count", "many", 7), ("t.text", "x" * 5000, "")],
+)
+def test_url_value_that_does_not_fit_counts_as_absent(workspace: Workspace, key: str, text: str, usual: object) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        page.url.bind("t.text", gr.Textbox(value=""))
+        page.url.bind("t.kind", gr.Radio(["open", "closed"], value="open"))
+        page.url.bind("t.many", gr.Dropdown(["a", "b"], multiselect=True, value=[]))
+        page.url.bind("t.count", gr.Number(value=7))
+    shown = dict(zip([binding.key for binding in page.url.bindings], page.url.values({key: text}), strict=True))
+    assert shown[key] == usual
+
+
+def test_url_with_a_run_that_is_gone_keeps_the_chosen_one(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+    keys = [binding.key for binding in page.url.bindings]
+    there = dict(zip(keys, page.url.values({"run": "shapes-01"}), strict=True))["run"]
+    assert there["value"] == "shapes-01"
+    for name in ("gone", "../../etc", ""):
+        assert "value" not in dict(zip(keys, page.url.values({"run": name}), strict=True))["run"]
+
+
+def test_signature_changes_when_a_part_is_added_and_not_otherwise(workspace: Workspace) -> None:
+    from engine.records import Skipped
+
+    before = signature(workspace, "pairs", "shapes-01")
+    assert signature(workspace, "pairs", "shapes-01") == before
+    workspace.run("shapes-01").stage(2, "judge").write("skipped", [Skipped(name="a", reason="b")])
+    assert signature(workspace, "pairs", "shapes-01") != before
+
+
+def test_signature_of_a_run_deleted_this_instant_is_no_error(workspace: Workspace) -> None:
+    assert signature(workspace, "pairs", "never-there")
+
+
+def test_signature_changes_when_a_process_ends_without_writing_anything(workspace: Workspace) -> None:
+    working = signature(workspace, "training", "shapes-01", ["shapes-01"])
+    assert working == signature(workspace, "training", "shapes-01", ["other", "shapes-01"])
+    assert working != signature(workspace, "training", "shapes-01", ["other"])
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        born = psutil.Process(child.pid).create_time()
+        (workspace.uploads / "photos").mkdir(parents=True)
+        write_json(workspace.uploads / "photos" / "source.json", {"state": "running", "pid": child.pid, "born": born})
+        working = signature(workspace, "images", None)
+        assert working == signature(workspace, "images", None)
+        child.communicate(b"\n")
+    assert working != signature(workspace, "images", None)
+
+
+def test_cards_that_did_not_change_are_not_sent_again() -> None:
+    sent = only_changed(["a", "b", ""], ("a", "x"))
+    assert sent[1] == "b"
+    assert sent[0] == sent[2] == gr.skip()
+
+
+def test_image_url_of_an_odd_folder_is_percent_encoded(tmp_path: Path) -> None:
+    from studio.look.cards import image_url
+
+    odd = make_workspace(tmp_path / "my ümläut & <b>")
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(odd)
+    url = page.image_url("images/ab/abc.png")
+    assert url is not None
+    assert image_url(url) == url
+    assert " " not in url
+    assert "<" not in url
+    assert page.image_url(None) is None
+
+
+def test_beat_sends_a_run_only_where_the_one_it_was_asked_with_is_gone(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False) as app:
+        page = create_page(workspace)
+        connect(page, gr.HTML(), gr.HTML())
+    beat = next(listener.fn for listener in app.fns.values() if listener.name == "beat")
+    for run, sent in (("shapes-01", {}), ("gone", {"value": "shapes-01"}), (None, {"value": "shapes-01"})):
+        update = beat("home", run, (1, "home"), ("", ()))[1]
+        assert {key: value for key, value in update.items() if key == "value"} == sent

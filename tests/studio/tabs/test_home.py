@@ -1,0 +1,159 @@
+"""The Home tab: what it shows for every state of a run, and what its buttons do."""
+
+import time
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.state import RunState, append_event, write_state
+from studio.page.page import create_page, read_query
+from studio.run.ledger import ledger
+from studio.run.stats import stats
+from studio.run.view import heartbeat, main_action, sentence, view_of
+from studio.tabs import home
+from studio.tabs.versions import tab as versions
+from tests.sample_workspace import make_run, make_workspace
+from tests.studio.jobs.test_runs import at_work
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return make_workspace(tmp_path)
+
+
+def test_empty_workspace_offers_the_demo_and_nothing_else(tmp_path: Path) -> None:
+    shown = home.show_home(open_workspace(tmp_path), None)
+    assert "No runs yet" in shown.run
+    assert 'data-act="demo"' in shown.run
+    assert f"judge-studio run --preset shapes --workspace {tmp_path}" in shown.run
+    assert shown.runs == ""
+
+
+def test_stopped_run_shows_what_is_finished_and_offers_to_resume(workspace: Workspace) -> None:
+    shown = home.show_home(workspace, "shapes-01")
+    assert "Stopped in iteration 2" in shown.run
+    assert 'data-act="resume"' in shown.run
+    assert "32 traces" in shown.run
+    assert shown.runs.count('data-act="open"') == 1
+
+
+def test_run_that_is_gone_gives_way_to_the_newest(workspace: Workspace) -> None:
+    assert "shapes-01" in home.show_home(workspace, "deleted").run
+
+
+def test_run_at_work_shows_counters_rate_and_a_fresh_heartbeat(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    with at_work(run):
+        write_state(
+            run,
+            RunState(run=run.name, state="running", stage="select", iteration=2, iterations=4, done=61, total=100,
+                     unit="traces", rate=14.2, stage_left=53.0, heartbeat=time.time()),
+        )  # fmt: skip
+        shown = home.show_home(workspace, run.name).run
+    for text in ("61 of 100 traces", "14.2 per s", "53 s left", "is-live", "See the traces so far"):
+        assert text in shown
+
+
+def test_active_run_has_no_delete_button(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    with at_work(run):
+        assert 'data-act="delete"' not in home.show_home(workspace, run.name).runs
+    write_state(run, RunState(run=run.name, state="stopped"))
+    assert 'data-act="delete"' in home.show_home(workspace, run.name).runs
+
+
+@pytest.mark.parametrize(("age", "says"), [(2.0, "Last update 2 s ago"), (40.0, "No update for 40 s")])
+def test_heartbeat_says_its_age_and_turns_hollow_when_old(workspace: Workspace, age: float, says: str) -> None:
+    run = workspace.run("shapes-01")
+    with at_work(run):
+        write_state(run, RunState(run=run.name, state="running", heartbeat=1_000.0))
+        sign = heartbeat(view_of(run), now=1_000.0 + age)
+    assert says in sign
+    assert ("is-late" in sign) == (age > 15)
+
+
+def test_process_that_died_without_a_word_is_shown_as_failed_with_both_ways_out(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    write_state(run, RunState(run=run.name, state="running", stage="judge", iteration=2, message="judging"))
+    shown = home.show_home(workspace, run.name).run
+    assert "ended without a word" in shown
+    assert "Show the error" in shown
+    assert 'data-act="resume"' in shown
+
+
+@pytest.mark.parametrize(
+    ("state", "label"),
+    [("stopped", "Resume"), ("failed", "Show the error"), ("done", "Compare judge-v0 with judge-v2")],
+)
+def test_main_action_follows_the_state(workspace: Workspace, state: str, label: str) -> None:
+    run = workspace.run("shapes-01")
+    write_state(run, RunState(run=run.name, state=state, best="judge-v2"))  # type: ignore[arg-type]
+    assert main_action(view_of(run)).label == label
+
+
+def test_comparison_that_a_finished_run_offers_is_one_that_versions_understands(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    write_state(run, RunState(run=run.name, state="done", best="judge-v1"))
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        versions.build(page)
+    asked = read_query(main_action(view_of(run)).url or "")
+    assert asked.keys() - {"tab", "run"} == {"versions.older", "versions.newer"}
+    assert asked.keys() - {"tab", "run"} <= {binding.key for binding in page.url.bindings}
+
+
+def test_ledger_lists_iterations_newest_first_and_the_baseline_last(workspace: Workspace) -> None:
+    rows = ledger(view_of(workspace.run("shapes-01")))
+    assert [row.title for row in rows] == ["Iteration 2", "Iteration 1", "Baseline"]
+    assert [cell.state for cell in rows[0].cells] == ["done", "done", "waiting", "waiting", "waiting"]
+    assert rows[0].current
+    assert not rows[1].current
+
+
+def test_stage_time_comes_from_the_events(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    append_event(run, "begin", stage="synthesize", iteration=2, total=8)
+    view = view_of(run)
+    assert view.times[2, "synthesize"].total == 8
+    assert not view.times[2, "synthesize"].finished
+
+
+def test_damaged_settings_of_one_run_are_said_and_hide_no_other(workspace: Workspace) -> None:
+    other = make_run(workspace, "other-01", iterations=1)
+    other.config.write_text("settings: [", encoding="utf-8")
+    shown = home.show_home(workspace, "other-01")
+    assert "cannot read" in shown.run
+    assert "shapes-01" in shown.runs
+
+
+def test_damaged_state_file_is_said(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    (run.folder / "state.json").write_text("{", encoding="utf-8")
+    assert "cannot read" in sentence(view_of(run))
+
+
+def test_strip_has_six_numbers_whatever_is_known(workspace: Workspace) -> None:
+    bare = make_run(workspace, "bare-01", iterations=1)
+    assert len(stats(view_of(bare))) == len(stats(view_of(workspace.run("shapes-01")))) == 6
+
+
+def test_delete_asks_first_and_then_deletes(workspace: Workspace) -> None:
+    asked = home.do(workspace, "delete", "shapes-01", "shapes-01")
+    assert "Delete shapes-01?" in asked.message
+    assert workspace.run("shapes-01").config.exists()
+    done = home.do(workspace, "delete-yes", "shapes-01", "shapes-01")
+    assert done.run is None
+    assert not workspace.run("shapes-01").folder.exists()
+
+
+@pytest.mark.parametrize("key", ["../../etc", "<script>", "", "never"])
+def test_act_on_a_run_that_cannot_be_is_a_sentence(workspace: Workspace, key: str) -> None:
+    for act in ("delete-yes", "resume", "stop", "open"):
+        assert "st-note is-error" in home.do(workspace, act, key, None).message
+        assert "<script>" not in home.do(workspace, act, key, None).message
+
+
+def test_unknown_act_does_nothing(workspace: Workspace) -> None:
+    assert home.do(workspace, "format", "shapes-01", "shapes-01") == home.Done(run="shapes-01")

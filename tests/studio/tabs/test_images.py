@@ -1,0 +1,181 @@
+"""Sources taken in from the page: uploads, folders, what is refused, what is shown."""
+
+import threading
+import zipfile
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from engine.errors import JudgeStudioError, UsageError, WorkspaceError
+from engine.workspace.folders import Workspace, open_workspace, read_json, write_json
+from studio.jobs import uploads
+from studio.page.page import create_page
+from studio.tabs import images
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)> \u202eümlaut 🟢.png"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return open_workspace(tmp_path / "ws")
+
+
+def picture(path: Path, colour: tuple[int, int, int] = (200, 30, 30)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), colour).save(path)
+    return path
+
+
+def until_taken(key: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name == f"reap {key}":
+            thread.join(timeout=60)
+
+
+def shown(workspace: Workspace, key: str) -> str:
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+    return images.show_sources(page, key)
+
+
+def test_upload_of_good_and_bad_files_shows_counts_reasons_and_duplicates(workspace: Workspace, tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    names = [
+        picture(sent / HOSTILE_NAME),
+        picture(sent / "again" / HOSTILE_NAME),
+        picture(sent / "blue.png", (10, 20, 220)),
+    ]
+    for name, content in (
+        ("text.png", b"not a picture"),
+        ("empty.png", b""),
+        ("drawing.svg", b"<svg><script>alert(1)</script></svg>"),
+    ):
+        (sent / name).write_bytes(content)
+        names.append(sent / name)
+    key = uploads.take_in_files(workspace, [str(name) for name in names])
+    until_taken(key)
+    source = uploads.sources(workspace)[0]
+    assert (source.state, source.images, source.duplicates, source.skipped) == ("done", 2, 1, 3)
+    html = shown(workspace, key)
+    assert "it is text, not an image" in html
+    assert "0 bytes" in html
+    assert "SVG" in html
+    assert "<img src=x" not in html
+    assert html.count("gradio_api/file=") == 2
+    assert all(name.stat().st_nlink == 2 for name in names), "what is kept of an upload takes no second room"
+
+
+def test_same_file_twice_in_one_drop_or_by_two_visitors_is_taken_in(workspace: Workspace, tmp_path: Path) -> None:
+    sent = str(picture(tmp_path / "sent" / "a.png"))
+    keys = [uploads.take_in_files(workspace, files) for files in ([sent, sent], [sent])]
+    for key in keys:
+        until_taken(key)
+    assert [(source.state, source.images, source.skipped) for source in uploads.sources(workspace)] == [
+        ("done", 1, 0),
+        ("done", 1, 0),
+    ]
+
+
+def test_upload_of_a_file_that_is_gone_says_so_and_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    files = [str(picture(tmp_path / "a.png")), str(tmp_path / "gone.png")]
+    with pytest.raises(WorkspaceError, match="Upload it again"):
+        uploads.take_in_files(workspace, files)
+    assert list(workspace.uploads.iterdir()) == []
+
+
+def test_one_zip_is_taken_in_as_a_zip(workspace: Workspace, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        archive.write(picture(tmp_path / "a.png"), "deep/a.png")
+    key = uploads.take_in_files(workspace, [str(tmp_path / "some.zip")])
+    until_taken(key)
+    source = uploads.sources(workspace)[0]
+    assert source.settings["kind"] == "zip"
+    assert source.images == 1
+    assert uploads.source_settings(workspace, key)["source.kind"] == "zip"
+
+
+def test_upload_with_nothing_usable_says_why(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    key = uploads.take_in_files(workspace, [str(tmp_path / "text.png")])
+    until_taken(key)
+    source = uploads.sources(workspace)[0]
+    assert source.state == "failed"
+    assert "it is text, not an image" in str(source.error)
+    assert not source.is_usable
+    assert "it is text, not an image" in shown(workspace, key)
+
+
+def test_picture_with_too_many_pixels_is_refused_unread(workspace: Workspace, tmp_path: Path) -> None:
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png")
+    picture(tmp_path / "ok.png")
+    key = uploads.take_in_files(workspace, [str(tmp_path / "huge.png"), str(tmp_path / "ok.png")])
+    until_taken(key)
+    assert "more than the 100,000,000 allowed" in shown(workspace, key)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"kind": "folder", "path": ""}, "no path was given"),
+        ({"kind": "folder", "path": "/never/there"}, "there is nothing on this machine"),
+        ({"kind": "dataset", "path": ""}, "Write it as owner/name"),
+        ({"kind": "drawn", "count": 0}, "count cannot be 0"),
+        ({"kind": "nonsense"}, "kind cannot be"),
+        ({"kind": "drawn", "limit": "many"}, "limit cannot be"),
+    ],
+)
+def test_source_that_cannot_be_is_refused_with_a_sentence(
+    workspace: Workspace, settings: dict[str, object], says: str
+) -> None:
+    with pytest.raises(JudgeStudioError, match=says):
+        images.take_in(workspace, settings)
+    assert uploads.sources(workspace) == []
+
+
+def test_zip_among_other_files_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="not both at once"):
+        uploads.take_in_files(workspace, ["a.zip", "b.png"])
+
+
+def test_folder_becomes_a_choice_of_launch(workspace: Workspace, tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / "a.png")
+    key = images.take_in(workspace, {"kind": "folder", "path": str(tmp_path / "photos")})
+    until_taken(key)
+    assert uploads.source_settings(workspace, key) == {
+        "source.kind": "folder",
+        "source.path": str(tmp_path / "photos"),
+        "source.limit": None,
+    }
+    assert uploads.sources(workspace)[0].label_with_count == "folder photos, 1 image"
+
+
+def test_process_that_died_is_shown_as_failed(workspace: Workspace, tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / "a.png")
+    key = images.take_in(workspace, {"kind": "folder", "path": str(tmp_path / "photos")})
+    until_taken(key)
+    path = workspace.uploads / key / "source.json"
+    write_json(path, {**(read_json(path) or {}), "state": "running", "born": 1.0})
+    assert uploads.sources(workspace)[0].state == "failed"
+
+
+def test_removed_source_is_gone_and_its_pictures_stay(workspace: Workspace, tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / "a.png")
+    key = images.take_in(workspace, {"kind": "folder", "path": str(tmp_path / "photos")})
+    until_taken(key)
+    images.do(workspace, "remove", key, key)
+    assert uploads.sources(workspace) == []
+    assert list(workspace.images.glob("*/*.png"))
+
+
+@pytest.mark.parametrize("key", ["..", "../runs", "", "never"])
+def test_act_on_a_source_that_cannot_be_is_refused(workspace: Workspace, key: str) -> None:
+    for act in ("remove", "stop"):
+        with pytest.raises(UsageError, match="no such source"):
+            images.do(workspace, act, key, "")
+    assert workspace.root.is_dir()
+
+
+def test_no_images_says_what_to_do(workspace: Workspace) -> None:
+    assert "No images yet" in shown(workspace, "")

@@ -1,0 +1,164 @@
+"""The Launch tab: the form made from the schema, plan, command, preview, and the chosen run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import Settings, flat, load_settings
+from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.state import RunState, write_state
+from studio.jobs import runs as jobs
+from studio.page.settings_form import (
+    FormField,
+    as_setting,
+    as_shown,
+    changes,
+    fault_of,
+    form_fields,
+    preset_values,
+    settings_of,
+    summaries,
+)
+from studio.tabs.launch import tab as launch
+from studio.tabs.launch.view import preview_card
+from tests.sample_workspace import HOSTILE, make_workspace
+
+FIELDS = {field.key: field for field in form_fields()}
+
+
+def test_form_has_every_setting_once_with_its_help_and_unit() -> None:
+    assert list(FIELDS) == list(flat(Settings()))
+    assert all(field.help for field in form_fields())
+    assert FIELDS["judge.max_tokens"].unit == "tokens"
+    assert "From 0 to 5." in FIELDS["judge.temperature"].help
+    assert FIELDS["select.rule"].choices == ("joint", "per-order")
+
+
+@pytest.mark.parametrize("preset", ["shapes", "shapes-full", "paper"])
+def test_preset_shown_in_the_form_and_read_back_changes_nothing(preset: str) -> None:
+    values = preset_values(preset)
+    shown = {key: as_shown(field, values[key]) for key, field in FIELDS.items()}
+    assert changes(preset, shown) == {}
+
+
+def test_entered_values_become_the_overrides_of_the_command() -> None:
+    values = preset_values("shapes")
+    shown = {key: as_shown(field, values[key]) for key, field in FIELDS.items()}
+    shown |= {"judge.temperature": 0.7, "source.path": " /photos ", "select.max_per_image": "3", "source.limit": ""}
+    assert changes("shapes", shown) == {
+        "judge.temperature": 0.7,
+        "source.path": "/photos",
+        "select.max_per_image": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("judge.temperature", 9, "less than or equal to 5"),
+        ("loop.iterations", 1.5, "valid integer"),
+        ("loop.iterations", None, "valid integer"),
+        ("source.held_out", -1, "greater than or equal to 0"),
+        ("source.limit", "many", "valid integer"),
+        ("source.limit", "0", "greater than or equal to 1"),
+    ],
+)
+def test_value_out_of_range_is_said_at_its_field(key: str, value: Any, says: str) -> None:
+    fault = fault_of(FIELDS[key], value)
+    assert fault is not None
+    assert says in fault
+    assert key in fault
+
+
+@pytest.mark.parametrize("text", ["yes: [no", "2024", "null", "<script>"])
+def test_text_that_yaml_would_read_otherwise_stays_that_text(text: str) -> None:
+    field = FIELDS["source.path"]
+    assert fault_of(field, text) is None
+    settings = settings_of("shapes", {"source.path": as_setting(field, text)})
+    assert settings.source.path == text
+    words = jobs.Launch(preset="shapes", overrides={"source.path": text}).words()
+    read = load_settings(preset="shapes", overrides=dict([words[-1].split("=", 1)]))
+    assert read.source.path == text
+
+
+def test_every_group_has_a_summary_for_its_accordion() -> None:
+    assert list(summaries(Settings())) == list(Settings.model_fields)
+
+
+def test_plan_and_command_of_the_demo(tmp_path: Path) -> None:
+    plan, command = launch.show_plan(open_workspace(tmp_path), "shapes", "", {})
+    for stage in ("Synthesize", "Judge", "Select", "Train", "Evaluate"):
+        assert stage in plan
+    assert "not known yet" in plan
+    assert "judge-studio run" in command
+
+
+def test_plan_of_settings_that_cannot_be_is_their_sentence(tmp_path: Path) -> None:
+    plan, _ = launch.show_plan(open_workspace(tmp_path), "shapes", "", {"judge.temperature": 9})
+    assert "st-note is-error" in plan
+    assert "judge.temperature cannot be 9" in plan
+
+
+def test_command_shows_hostile_text_as_text(tmp_path: Path) -> None:
+    _, command = launch.show_plan(open_workspace(tmp_path), "shapes", "", {"source.path": HOSTILE})
+    assert "<script>" not in command
+    assert "&lt;script&gt;" in command
+
+
+def test_chosen_run_shows_settings_events_and_its_action(tmp_path: Path) -> None:
+    run = make_workspace(tmp_path).run("shapes-01")
+    about, now = launch.show_run(run)
+    assert "Settings of shapes-01" in about
+    assert "Resume the run" in now
+    assert "judge-studio resume shapes-01" in now
+
+
+def test_finished_run_offers_more_iterations(tmp_path: Path) -> None:
+    run = make_workspace(tmp_path).run("shapes-01")
+    write_state(run, RunState(run=run.name, state="done", iteration=2, iterations=2))
+    _, now = launch.show_run(run)
+    assert 'data-act="next-iteration"' in now
+    assert 'data-act="until-plateau"' in now
+
+
+def test_failed_run_shows_the_reason_and_an_open_log(tmp_path: Path) -> None:
+    run = make_workspace(tmp_path).run("shapes-01")
+    run.log.write_text(f"starting\n{HOSTILE}\n", encoding="utf-8")
+    write_state(run, RunState(run=run.name, state="failed", error=f"train: {HOSTILE}"))
+    about, now = launch.show_run(run)
+    assert "st-note is-error" in now
+    assert "<details" in about
+    assert " open" in about
+    assert "<script>" not in about + now
+
+
+def test_preview_shows_model_text_as_text_and_counts_what_was_dropped() -> None:
+    pairs = [
+        {"pair_id": "a", "question": HOSTILE, "preferred": HOSTILE, "degraded": "x", "strategy": "alteration",
+         "dimension": "count", "image": "javascript:alert(1)", "width": 48, "dropped": None},
+        {"pair_id": "b", "question": "q", "preferred": "", "degraded": "", "strategy": "majority",
+         "dimension": "count", "image": "data:image/png;base64,AAAA", "width": 48, "dropped": "no-majority"},
+    ]  # fmt: skip
+    shown = preview_card(pairs)
+    assert "1 pair usable of 2 instructions" in shown
+    assert "<script>" not in shown
+    assert "javascript:" not in shown
+    assert "data:image/png;base64,AAAA" in shown
+
+
+def test_preview_that_prints_no_pairs_is_a_sentence() -> None:
+    assert "no list of pairs" in launch._preview_outcome(0, json.dumps({"a": 1}), "")
+    assert "no such model" in launch._preview_outcome(1, "", "judge-studio preview: no such model")
+
+
+def test_unknown_act_in_launch_does_nothing(tmp_path: Path) -> None:
+    workspace: Workspace = make_workspace(tmp_path)
+    assert launch.do(workspace, "format", "shapes-01") == ""
+
+
+def test_field_ids_are_unique() -> None:
+    ids = [launch.field_id(field) for field in form_fields()]
+    assert len(set(ids)) == len(ids)
+    assert isinstance(form_fields()[0], FormField)

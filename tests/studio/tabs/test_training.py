@@ -1,0 +1,103 @@
+"""Training: curves, sentences, lineage, empty states, live while a version is trained."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from engine.records import Step
+from engine.workspace.folders import Workspace
+from engine.workspace.promotion import promote
+from engine.workspace.state import RunState, run_lock, write_state
+from studio.page.page import Page, create_page
+from studio.tabs import training as tab
+from studio.tabs.training import accuracy_sentence, loss_sentence, show_training
+from tests.sample_workspace import make_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return make_workspace(tmp_path / "ws")
+
+
+@pytest.fixture
+def page(workspace: Workspace) -> Iterator[Page]:
+    with gr.Blocks(analytics_enabled=False):
+        yield create_page(workspace)
+
+
+def steps(*losses: float, accuracy: float | None = 0.5) -> list[Step]:
+    return [
+        Step(step=n, epoch=n / 2, loss=loss, learning_rate=1e-5 * n, token_accuracy=accuracy, tokens=100 * n)
+        for n, loss in enumerate(losses, 1)
+    ]
+
+
+def test_finished_training_shows_curves_numbers_and_where_each_version_came_from(page: Page) -> None:
+    shown = show_training(page, "shapes-01")
+    assert shown.figures is not None
+    loss, accuracy, rate = shown.figures
+    assert list(loss.data[0].y) == pytest.approx([1.0, 0.5, 1 / 3])
+    assert list(accuracy.data[0].y) == pytest.approx([0.6, 0.7, 0.8])
+    assert list(rate.data[0].y) == pytest.approx([1e-4] * 3)
+    text = "\n".join(shown.cards)
+    assert "the loss fell, 1.000 to 0.333 nats per token over 3 steps" in text
+    assert "12 traces" in text
+    assert "judge-v1" in text
+    assert "base model" in text
+    assert "versions.older=judge-v0" in text, "a version links to its comparison with its parent"
+
+
+def test_promoted_version_is_marked_in_the_lineage(page: Page, workspace: Workspace) -> None:
+    before = show_training(page, "shapes-01").cards[-1]
+    promote(workspace.run("shapes-01"), "judge-v0")
+    after = show_training(page, "shapes-01").cards[-1]
+    assert "promoted" not in before
+    assert "promoted" in after
+
+
+def test_version_that_is_being_trained_is_shown_as_live_with_its_total(page: Page, workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    folder = run.stage(2, "train")
+    folder.begin({"iteration": 2})
+    folder.write("steps", steps(2.0, 1.5))
+    state = RunState(run="shapes-01", state="running", stage="train", iteration=2, done=2, total=40, unit="steps")
+    with run_lock(run):
+        write_state(run, state)
+        shown = show_training(page, "shapes-01")
+    text = "\n".join(shown.cards)
+    assert "judge-v2 is training" in text
+    assert "of 40" in text
+    assert "not finished" in text
+    assert shown.figures is not None
+    assert shown.figures[0].layout.xaxis.range[1] == 40
+    assert "judge-v2 is training" not in "\n".join(show_training(page, "shapes-01").cards), "the process is gone"
+
+
+def test_long_training_is_thinned_but_keeps_its_last_step(page: Page, workspace: Workspace) -> None:
+    folder = workspace.run("shapes-01").stage(2, "train")
+    folder.begin({"iteration": 2})
+    folder.write("steps", steps(*(3.0 / n for n in range(1, 5_001))))
+    shown = show_training(page, "shapes-01")
+    assert shown.figures is not None
+    newest = shown.figures[0].data[-1]
+    assert len(newest.x) <= 401
+    assert newest.x[-1] == 5_000
+
+
+def test_nothing_trained_and_no_run_say_what_to_do_next(page: Page, workspace: Workspace) -> None:
+    workspace.run("new").folder.mkdir()
+    assert "Nothing trained yet. Training begins after select." in show_training(page, "new").cards[0]
+    assert "No run yet." in show_training(page, None).cards[0]
+    assert show_training(page, None).figures is None
+
+
+def test_sentences_do_not_praise_what_did_not_happen() -> None:
+    assert "did not fall" in loss_sentence(1, steps(1.0, 1.2))
+    assert accuracy_sentence(1, steps(1.0, accuracy=None)) == "Token accuracy was not recorded."
+
+
+def test_tab_can_be_built(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        tab.build(create_page(workspace))
