@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine import __version__
 from engine.errors import JudgeStudioError, StopRequested
+from engine.workspace.folders import workspace_path
 
 _EPILOG = "Results lie in the workspace folder: --workspace, or JUDGE_STUDIO_WORKSPACE, or ./workspace."
 
@@ -146,11 +147,6 @@ def _add_result_commands(commands: "argparse._SubParsersAction[argparse.Argument
     sql.add_argument("query", nargs="?")
     sql.add_argument("--limit", type=int, default=1000, metavar="ROWS")
     _command(commands, "doctor", "results:doctor", "versions, device, memory, disk, and what is missing")
-
-
-def workspace_path(given: Path | None) -> Path:
-    """The workspace folder that is meant."""
-    return given or Path(os.environ.get("JUDGE_STUDIO_WORKSPACE") or "workspace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,9 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from engine.commands.terminal import watcher
-from engine.runs.experiments import Outcome, experiments, outcome, outcome_lines, variants
-from engine.workspace.folders import open_workspace, write_json
+from engine.runs.experiments import RunScore, experiments, outcome, outcome_lines, variants
+from engine.workspace.files import write_json
+from engine.workspace.folders import open_workspace
 from engine.workspace.state import read_state
 
 
@@ -19,7 +20,7 @@ def experiment(options: Namespace) -> int:
     from engine.workspace.run_record import create_run
 
     workspace = open_workspace(options.workspace)
-    outcomes: list[Outcome] = []
+    outcomes: list[RunScore] = []
     for variant in variants(options.name, seeds=options.seeds):
         run = workspace.run(variant.run_name)
         create_run(run, variant.settings)

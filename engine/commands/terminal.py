@@ -7,21 +7,10 @@ from contextlib import contextmanager
 
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import RunState
+from engine.workspace.timing import duration
 
 _PLAIN_EVERY = 10.0
 """Seconds between plain lines of one stage."""
-
-
-def duration(seconds: float | None) -> str:
-    """ "53 s", "2 min 18 s", "5 h 12 min", or "not known yet"."""
-    if seconds is None:
-        return "not known yet"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def progress_line(state: RunState) -> str:

@@ -22,7 +22,8 @@ from engine.export.sheet import SHEET
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
 from engine.records import ScoreRow, Step, VerdictRow
-from engine.workspace.folders import RunFolder, write_text
+from engine.workspace.files import write_text
+from engine.workspace.folders import RunFolder
 from engine.workspace.run_record import run_settings
 from engine.workspace.state import read_state
 

@@ -13,7 +13,8 @@ from engine.errors import TrainingError
 from engine.judging.asking import log_odds_of, ruling_request
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, content_id
-from engine.workspace.folders import StageFolder, write_json
+from engine.workspace.files import write_json
+from engine.workspace.folders import StageFolder
 
 CHOICES = ("[[A]]", "[[B]]")
 _PROBES = 16

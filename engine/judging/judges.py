@@ -11,8 +11,8 @@ from engine.backends.model_files import is_path
 from engine.config import ModelSettings, Settings
 from engine.errors import ModelError, UsageError, WorkspaceError
 from engine.paths import EMBEDDED, expanded
+from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder, Workspace
-from engine.workspace.promotion import best_judge
 from engine.workspace.provenance import model_folder
 from engine.workspace.run_record import run_record, run_settings
 

@@ -14,7 +14,8 @@ from engine.judging.asking import log_odds_of, ruling_request
 from engine.judging.ruling import ask_chance
 from engine.prompts import PromptPack
 from engine.records import Pair, Trace, content_id
-from engine.workspace.folders import StageFolder, read_json, write_json
+from engine.workspace.files import read_json, write_json
+from engine.workspace.folders import StageFolder
 
 OPINIONS = "opinions.json"
 PROBES = 16

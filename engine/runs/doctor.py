@@ -19,9 +19,10 @@ import psutil
 
 from engine import __version__
 from engine.paths import expanded
-from engine.workspace.folders import Workspace, bytes_under, free_bytes
+from engine.workspace.files import bytes_under, free_bytes
+from engine.workspace.folders import Workspace
+from engine.workspace.locks import device_holder
 from engine.workspace.provenance import LIBRARIES, model_folder
-from engine.workspace.state import device_holder
 
 State = Literal["ok", "note", "bad"]
 _PROBE_SECONDS = 60.0

@@ -34,7 +34,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunScore:
     """What one run measured, strict protocol, first benchmark."""
 
     run: str
@@ -88,7 +88,7 @@ def variants(name: str, *, seeds: int, overrides: dict[str, Any] | None = None) 
     ]
 
 
-def outcome(workspace: Workspace, variant: Variant, *, best: str | None, seconds: float) -> Outcome:
+def outcome(workspace: Workspace, variant: Variant, *, best: str | None, seconds: float) -> RunScore:
     """Read back what a finished run measured."""
     rows = strict_scores(workspace.run(variant.run_name))
     benchmark = rows[0].benchmark
@@ -96,7 +96,7 @@ def outcome(workspace: Workspace, variant: Variant, *, best: str | None, seconds
     judges = [row.judge for row in rows if row.benchmark == benchmark and row.dimension == "all"]
     versions = [judge for judge in judges if judge.startswith("judge-")]
     chosen = at[best or "judge-v0", "all"]
-    return Outcome(
+    return RunScore(
         run=variant.run_name,
         variant=variant.variant,
         seed=variant.seed,
@@ -125,7 +125,7 @@ def _kept(run: RunFolder, judges: list[str]) -> tuple[float | None, ...]:
     return tuple(kept_share(run, judge) for judge in judges)
 
 
-def outcome_lines(outcomes: list[Outcome]) -> list[str]:
+def outcome_lines(outcomes: list[RunScore]) -> list[str]:
     """The outcomes as a Markdown table, one line per run and one mean per variant."""
     lines = [
         "| variant | seed | n | judge-v0 | best (95 % interval) | gain | open | closed | kept per iteration | time |",

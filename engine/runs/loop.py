@@ -18,11 +18,13 @@ from engine.prompts import PromptPack, load_pack
 from engine.records import BenchmarkItem, ImageRow, Instruction, Pair, Trace
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
-from engine.workspace.folders import RunFolder, StageFolder, read_json
+from engine.workspace.files import read_json
+from engine.workspace.folders import RunFolder, StageFolder
+from engine.workspace.locks import device_lock, run_lock
 from engine.workspace.progress import Progress
 from engine.workspace.provenance import model_fingerprint
 from engine.workspace.run_record import run_record, run_settings
-from engine.workspace.state import RunState, append_event, clear_stop, device_lock, read_state, run_lock
+from engine.workspace.state import RunState, append_event, clear_stop, read_state
 
 Watch = Callable[[RunState], None]
 Opener = Callable[[Settings, Path], Backend]
@@ -304,7 +306,7 @@ class _Loop:
             )
 
     def _flagged(self) -> set[str]:
-        from engine.workspace.flags import flagged_pairs
+        from engine.workspace.decisions import flagged_pairs
 
         return flagged_pairs(self.run) if self.settings.select.exclude_flagged else set()
 

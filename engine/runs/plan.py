@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from engine.commands.terminal import duration
 from engine.config import Settings
 from engine.errors import JudgeStudioError
 from engine.paths import expanded
-from engine.workspace.folders import STAGES, RunFolder, Workspace, bytes_under, free_bytes
+from engine.workspace.files import bytes_under, free_bytes
+from engine.workspace.folders import STAGES, RunFolder, Workspace
 from engine.workspace.provenance import model_folder
 from engine.workspace.run_record import run_settings
-from engine.workspace.timing import StageTime, stage_times
+from engine.workspace.timing import StageTime, duration, stage_times
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 _MOST_COUNTED = 200_000
@@ -46,7 +46,7 @@ class PlanStage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RunPlan:
     """The whole run."""
 
     iterations: int
@@ -71,7 +71,7 @@ class Plan:
         return _total([], [stage.seconds for stage in self.stages], 1)
 
 
-def run_plan(settings: Settings, workspace: Workspace) -> Plan:
+def run_plan(settings: Settings, workspace: Workspace) -> RunPlan:
     """The plan of a run with these settings in this workspace. Nothing is started, downloaded or written."""
     sizes = _sizes(settings)
     before = _earlier_run(settings, workspace)
@@ -79,7 +79,7 @@ def run_plan(settings: Settings, workspace: Workspace) -> Plan:
     baseline = tuple(_timed(stage, rates) for stage in _baseline(settings, sizes))
     stages = tuple(_timed(stage, rates) for stage in _stages(settings, sizes))
     count = settings.loop.iterations
-    return Plan(
+    return RunPlan(
         iterations=count,
         baseline=baseline,
         stages=stages,
@@ -93,7 +93,7 @@ def run_plan(settings: Settings, workspace: Workspace) -> Plan:
     )
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: RunPlan) -> str:
     """The plan as lines for a terminal."""
     lines = [f"{plan.iterations} iterations at most; the run stops earlier when it no longer pays."]
     for title, stages in (("Before the first iteration", plan.baseline), ("Each iteration", plan.stages)):

@@ -16,8 +16,9 @@ from engine.runs.loop import Opener, open_model
 from engine.stages.intake import intake
 from engine.stages.synthesize.stage import synthesize
 from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.locks import device_holder
 from engine.workspace.progress import Progress
-from engine.workspace.state import RunState, device_holder
+from engine.workspace.state import RunState
 
 _THUMBNAIL = 160
 """Pixels of the longer side of the picture that goes with a pair."""

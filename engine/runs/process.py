@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.errors import JudgeStudioError, StopRequested, WorkspaceError
-from engine.workspace.folders import RunFolder, free_bytes
+from engine.workspace.files import free_bytes
+from engine.workspace.folders import RunFolder
 from engine.workspace.progress import Progress
 from engine.workspace.state import RunState, append_event
 

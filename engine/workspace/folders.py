@@ -1,4 +1,4 @@
-"""The workspace on disk: where everything lies, and how a file becomes visible only when it is whole.
+"""The workspace on disk: where everything lies.
 
     <workspace>/workspace.json  images/<2 hex>/<sha256>.<ext>  uploads/  studio.sqlite
     runs/<run>/config.yaml state.json events.jsonl
@@ -14,15 +14,15 @@ It knows no stage's contents; `engine.workspace.state` holds what a run says of 
 import json
 import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import DamagedError, IdentityError, UsageError, WorkspaceError
+from engine.errors import IdentityError, UsageError, WorkspaceError
 from engine.paths import expanded
+from engine.workspace.files import read_json, write_json
 
 LAYOUT = 1
 """Raised whenever older code could not read a newer workspace."""
@@ -43,46 +43,6 @@ def run_stem(text: str) -> str:
 def is_run_name(name: str) -> bool:
     """Whether a folder of that name is a run's; others, e.g. a copy made by hand, are left alone."""
     return _RUN_NAME.fullmatch(name) is not None
-
-
-def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
-    """Replace `path` by the JSON of `value`, whole or not at all. `durable=False` skips the fsync (heartbeats)."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n", durable=durable)
-
-
-def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Replace `path` by `text`, whole or not at all. Raises `WorkspaceError` if the disk refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WorkspaceError(
-            f"{path}: cannot write: {error.strerror or error}. Free some space or permissions, then resume."
-        ) from error
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The mapping in `path`, or None if there is no such file.
-
-    Raises `WorkspaceError` if it cannot be opened, `DamagedError` if it holds no JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise WorkspaceError(f"{path}: cannot read: {error}. Check its permissions.") from error
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(f"{path}: cannot read: {error}. Restore the file or delete it.") from error
-    if not isinstance(value, dict):
-        raise DamagedError(f"{path}: expected a JSON object. Restore the file or delete it.")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +189,7 @@ class StageFolder:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Declare the stage complete. Written last: its presence is the proof."""
-        from engine.workspace.tables import sync_folder
+        from engine.workspace.files import sync_folder
 
         write_json(self.folder / "done.json", summary)
         sync_folder(self.folder)
@@ -269,11 +229,6 @@ def open_workspace(path: Path, *, create: bool = True) -> Workspace:
     return workspace
 
 
-def bytes_under(folder: Path) -> int:
-    """Size on disk of everything below `folder`, in bytes."""
-    return sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
-
-
-def free_bytes(folder: Path) -> int:
-    """Room left on the disk that holds `folder`, in bytes."""
-    return shutil.disk_usage(folder).free
+def workspace_path(given: Path | None) -> Path:
+    """The workspace folder that is meant."""
+    return given or Path(os.environ.get("JUDGE_STUDIO_WORKSPACE") or "workspace")

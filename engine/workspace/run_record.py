@@ -7,9 +7,11 @@ import yaml
 from engine.config import Settings, flat, parse_settings, settings_as_dict
 from engine.errors import IdentityError, LockedError, WorkspaceError
 from engine.paths import with_absolute_paths
-from engine.workspace.folders import RunFolder, write_text
+from engine.workspace.files import write_text
+from engine.workspace.folders import RunFolder
+from engine.workspace.locks import is_locked
 from engine.workspace.provenance import library_versions, model_fingerprint
-from engine.workspace.state import is_locked, read_state
+from engine.workspace.state import read_state
 
 _CHANGEABLE = ("loop.iterations", "loop.patience", "loop.budget_minutes")
 """How long a run goes on may be decided again; everything else changes results."""

@@ -1,23 +1,19 @@
-"""What a run says of itself while it works: state.json, events.jsonl, and the locks that prove it is alive.
+"""What a run says of itself while it works: state.json and events.jsonl.
 
 State is a courtesy to readers. The truth of what is finished is in the stage folders.
 """
 
-import fcntl
 import json
 import math
 import os
-import re
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import IO, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from engine.errors import DamagedError, LockedError
-from engine.workspace.folders import RunFolder, read_json, write_json
+from engine.errors import DamagedError
+from engine.workspace.files import read_json, write_json
+from engine.workspace.folders import RunFolder
+from engine.workspace.locks import is_locked
 
 State = Literal["queued", "running", "stopping", "stopped", "failed", "done"]
 ALIVE: tuple[State, ...] = ("queued", "running", "stopping")
@@ -132,78 +128,3 @@ def stop_requested(run: RunFolder) -> bool:
 
 def clear_stop(run: RunFolder) -> None:
     (run.folder / "stop-requested").unlink(missing_ok=True)
-
-
-def is_locked(run: RunFolder) -> bool:
-    """Whether a live process writes to this run."""
-    try:
-        with (run.folder / "lock").open("rb") as file:
-            return not _try_lock(file, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def run_lock(run: RunFolder) -> Iterator[None]:
-    """Be the one writer of this run. Raises `LockedError` if another process is."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / "lock").open("a+b") as file:
-        for _ in range(20):  # a reader's probe holds the lock for an instant
-            if _try_lock(file, fcntl.LOCK_EX):
-                break
-            time.sleep(0.05)
-        else:
-            raise LockedError(
-                f"run '{run.name}': another process is working on it. Stop it with 'judge-studio stop {run.name}'."
-            )
-        yield
-
-
-def device_lock_path(device: str) -> Path:
-    """One lock per machine, user and device, because memory is shared by all workspaces."""
-    folder = Path(os.environ.get("JUDGE_STUDIO_LOCKS") or Path(tempfile.gettempdir()) / f"judge-studio-{os.getuid()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / f"{re.sub(r'[^a-z0-9]+', '-', device.lower())}.lock"
-
-
-def device_holder(device: str) -> str | None:
-    """Who works on the device right now, in words; None if it is free."""
-    path = device_lock_path(device)
-    try:
-        with path.open("rb") as file:
-            if _try_lock(file, fcntl.LOCK_SH):
-                return None
-            return file.read(400).decode(errors="replace").strip() or "another process"
-    except FileNotFoundError:
-        return None
-
-
-@contextmanager
-def device_lock(device: str, holder: str, *, waiting: Any = None) -> Iterator[None]:
-    """Have the device alone. `waiting(holder in words)` is called about every second until it is free;
-    it may raise to give up."""
-    with device_lock_path(device).open("a+b") as file:
-        while not _try_lock(file, fcntl.LOCK_EX):
-            if waiting is not None:
-                file.seek(0)
-                waiting(file.read(400).decode(errors="replace").strip() or "another process")
-            time.sleep(1.0)
-        _write_holder(file, holder)
-        try:
-            yield
-        finally:
-            _write_holder(file, "")
-
-
-def _write_holder(file: IO[bytes], holder: str) -> None:
-    file.truncate(0)
-    file.write(holder.encode())
-    file.flush()
-
-
-def _try_lock(file: IO[bytes], kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import WorkspaceError
 from engine.records import TABLES
+from engine.workspace.files import sync_folder
 
 Record = TypeVar("Record")
 
@@ -63,15 +64,6 @@ def write_part(path: Path, table: str, rows: Sequence[Any]) -> None:
         raise WorkspaceError(
             f"{path}: cannot write: {error.strerror or error}. Free some space or permissions, then resume."
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power loss."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_parts(paths: Sequence[Path], record: type[Record]) -> list[Record]:

@@ -1,4 +1,4 @@
-"""How long the stages of a run took, from what it wrote to events.jsonl. It estimates nothing."""
+"""How long the stages of a run took, by what it wrote to events.jsonl, and how a time is said. No estimates."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,3 +66,15 @@ def _longer(time: StageTime, seconds: float, *, finished: bool) -> StageTime:
         total=time.total,
         finished=finished,
     )
+
+
+def duration(seconds: float | None) -> str:
+    """ "53 s", "2 min 18 s", "5 h 12 min", or "not known yet"."""
+    if seconds is None:
+        return "not known yet"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -27,7 +27,8 @@ import psutil
 from engine.errors import JudgeStudioError, SourceError, UsageError, WorkspaceError
 from engine.judging.files import comparison_row, read_comparisons
 from engine.sources.pictures.store import store_image
-from engine.workspace.folders import Workspace, read_json, write_json
+from engine.workspace.files import read_json, write_json
+from engine.workspace.folders import Workspace
 from studio.jobs.runs import environment, plain_sentence
 
 MOST_LINES = 100_000
@@ -41,7 +42,7 @@ ReadImage = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class JudgedFile:
     """One uploaded file and how far it is."""
 
     key: str
@@ -78,7 +79,7 @@ def start_batch(workspace: Workspace, upload: Path, judges: Sequence[str]) -> st
     return key
 
 
-def batches(workspace: Workspace) -> list[Batch]:
+def batches(workspace: Workspace) -> list[JudgedFile]:
     """All uploaded files, newest first."""
     folders = [path.parent for path in (workspace.root / "batches").glob("*/batch.json")]
     found = [batch for folder in folders if (batch := _read(folder)) is not None]
@@ -168,7 +169,7 @@ def _process(record: dict[str, Any]) -> Any:
         return None
 
 
-def _read(folder: Path) -> Batch | None:
+def _read(folder: Path) -> JudgedFile | None:
     try:
         record = read_json(folder / "batch.json")
         if record is None:
@@ -177,7 +178,7 @@ def _read(folder: Path) -> Batch | None:
         state: State = "done" if done >= total else "running" if _process(record) is not None else "failed"
         if state == "failed" and record.get("stopped"):
             state = "stopped"
-        return Batch(
+        return JudgedFile(
             key=folder.name,
             name=str(record["name"]),
             judges=tuple(str(judge) for judge in record["judges"]),

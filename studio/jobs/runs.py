@@ -19,8 +19,10 @@ import psutil
 
 from engine.config import load_settings
 from engine.errors import JudgeStudioError, LockedError, WorkspaceError
-from engine.workspace.folders import RunFolder, Workspace, read_json, write_json
-from engine.workspace.state import ALIVE, is_locked, read_state, request_stop, run_lock
+from engine.workspace.files import read_json, write_json
+from engine.workspace.folders import RunFolder, Workspace
+from engine.workspace.locks import is_locked, run_lock
+from engine.workspace.state import ALIVE, read_state, request_stop
 from studio.queries import notes
 
 _START_SECONDS = 30.0

@@ -25,7 +25,8 @@ from engine.config import SourceSettings
 from engine.errors import JudgeStudioError, UsageError, WorkspaceError
 from engine.paths import expanded
 from engine.sources.take_in import Count, Intake, take_in
-from engine.workspace.folders import Workspace, read_json, write_json
+from engine.workspace.files import read_json, write_json
+from engine.workspace.folders import Workspace
 from engine.workspace.run_record import run_settings
 from studio.jobs.runs import environment
 from studio.look import words

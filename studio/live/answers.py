@@ -14,8 +14,8 @@ from typing import Any
 from engine.assets import assets_folder
 from engine.errors import JudgeStudioError, UsageError
 from engine.judging.judges import versions_of
+from engine.workspace.decisions import best_judge
 from engine.workspace.folders import Workspace
-from engine.workspace.promotion import best_judge
 from engine.workspace.provenance import model_folder
 from engine.workspace.state import ALIVE, read_state
 from studio.live.history import Judgement

@@ -19,7 +19,7 @@ from typing import Any
 
 from engine.errors import BackendError
 from engine.workspace.folders import Workspace
-from engine.workspace.state import device_holder
+from engine.workspace.locks import device_holder
 from studio.jobs.runs import environment
 from studio.live.worker import HOLDER, IDLE_SECONDS
 
@@ -37,7 +37,7 @@ _DIED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class LiveQuestion:
     """One comparison for one or more judge versions."""
 
     judges: tuple[str, ...]
@@ -114,7 +114,7 @@ class LiveJudge:
         """Questions on their way, the one being answered included."""
         return len(self._calls)
 
-    def submit(self, question: Question) -> Call:
+    def submit(self, question: LiveQuestion) -> Call:
         """Put a question at the end of the queue. Raises `BackendError` if the process cannot be started."""
         key = str(next(self._numbers))
         line = json.dumps(
@@ -139,7 +139,7 @@ class LiveJudge:
                 raise
         return call
 
-    def ask(self, question: Question) -> Iterator[Event]:
+    def ask(self, question: LiveQuestion) -> Iterator[Event]:
         """All events of one question as they come, for callers that can wait. Closing the iterator cancels it.
 
         Raises `BackendError` if the process cannot be started, or ends in the middle.

@@ -10,7 +10,7 @@ from typing import Any
 from engine.workspace.folders import Workspace
 from studio.live import answers as live_view
 from studio.live.answers import fold
-from studio.live.client import Call, LiveJudge, Question, busy_devices
+from studio.live.client import Call, LiveJudge, LiveQuestion, busy_devices
 from studio.look.cards import LiveResult
 
 _PULSE = 0.1
@@ -18,7 +18,7 @@ _PULSE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class LiveForm:
     """The form's values, all from the visitor."""
 
     image: str | None
@@ -45,7 +45,7 @@ class Visit:
 
 
 async def judge_live(
-    live: LiveJudge, asked: Asked, results: Mapping[str, LiveResult], visit: Visit
+    live: LiveJudge, asked: LiveForm, results: Mapping[str, LiveResult], visit: Visit
 ) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
     """Cards and what is being waited for, again and again until the judgement is over. Closing it cancels."""
     now, started = dict(results), time.monotonic()
@@ -89,6 +89,8 @@ def _failed(result: LiveResult, sentence: str) -> LiveResult:
     return fold({"": result}, {"judge": "", "event": "failed", "error": sentence})[""]
 
 
-def _question(workspace: Workspace, asked: Asked) -> Question:
+def _question(workspace: Workspace, asked: LiveForm) -> LiveQuestion:
     image = workspace.root / asked.image if asked.image else None
-    return Question(judges=asked.judges, image=image, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait)
+    return LiveQuestion(
+        judges=asked.judges, image=image, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait
+    )

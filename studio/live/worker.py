@@ -33,7 +33,8 @@ from engine.records import ORDERS, Order
 from engine.runs.loop import device_of
 from engine.verdicts import read_verdict
 from engine.workspace.folders import Workspace, open_workspace
-from engine.workspace.state import device_holder, device_lock, read_state
+from engine.workspace.locks import device_holder, device_lock
+from engine.workspace.state import read_state
 
 IDLE_SECONDS = 600.0
 """Without a request for so long, the process ends and gives its memory back."""

@@ -1,7 +1,7 @@
 """The little that the studio itself remembers: notes and flags on pairs. Past live judgements are in `judgements`.
 
 One SQLite file, `studio.sqlite`, in WAL mode, so that several browsers and a run can use it at once. The engine reads
-the table `flags` (`engine.workspace.flags`); pairs flagged there can be left out of training. No Gradio.
+the table `flags` (`engine.workspace.decisions`); pairs flagged there can be left out of training. No Gradio.
 """
 
 import sqlite3

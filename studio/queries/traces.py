@@ -52,7 +52,7 @@ class TraceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class BothOrders:
     """One sample of one judge on one pair, in both orders."""
 
     iteration: int
@@ -74,7 +74,7 @@ class Ruling:
 class RulingPage:
     """Some rulings that hold at least one matching trace."""
 
-    rulings: tuple[Ruling, ...]
+    rulings: tuple[BothOrders, ...]
     total: int
     """Matching traces, not rulings."""
     first: int
@@ -262,7 +262,7 @@ def _count_before(shelf: Shelf, wanted: TraceFilter, unit: Unit) -> int:
     return shelf.remember("traces", wanted.run, wanted.iteration, (wanted, unit), ask)
 
 
-def _rulings(catalog: Catalog, run: str, units: Sequence[Unit]) -> list[Ruling]:
+def _rulings(catalog: Catalog, run: str, units: Sequence[Unit]) -> list[BothOrders]:
     """The rulings with their texts and pairs, in order."""
     shelf = shelf_of(catalog)
     rulings = []
@@ -277,9 +277,9 @@ def _rulings(catalog: Catalog, run: str, units: Sequence[Unit]) -> list[Ruling]:
     return [ruling for ruling in rulings if ruling.ab or ruling.ba]
 
 
-def _ruling(unit: Unit, pair: PairRow | None, traces: Sequence[TraceRow]) -> Ruling:
+def _ruling(unit: Unit, pair: PairRow | None, traces: Sequence[TraceRow]) -> BothOrders:
     halves = {trace.order: trace for trace in traces if trace.sample == unit[2]}
-    return Ruling(
+    return BothOrders(
         iteration=unit[0],
         pair_id=f"{unit[1]:016x}",
         sample=unit[2],

@@ -9,9 +9,11 @@ from typing import Any
 
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
-from engine.workspace.folders import STAGES, RunFolder, read_json
+from engine.workspace.files import read_json
+from engine.workspace.folders import STAGES, RunFolder
+from engine.workspace.locks import device_holder
 from engine.workspace.run_record import run_settings
-from engine.workspace.state import ALIVE, RunState, device_holder, read_events, read_state, stop_requested
+from engine.workspace.state import ALIVE, RunState, read_events, read_state, stop_requested
 from engine.workspace.timing import StageTime, times_of
 from studio.jobs.runs import is_starting
 from studio.look import cards, words

@@ -15,11 +15,11 @@ import gradio as gr
 from engine.errors import JudgeStudioError
 from engine.judging.ruling import place_to_response
 from engine.records import ORDERS
+from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder
-from engine.workspace.promotion import best_judge
 from engine.workspace.state import read_state
 from studio.live.answers import check_question, fold, judge_choices, ruling_word, unanswered, usual_judges
-from studio.live.client import Question, live_judge
+from studio.live.client import LiveQuestion, live_judge
 from studio.live.picture import take_picture, uploaded_path
 from studio.page.page import Page
 from studio.queries.pairs import PairFilter, pairs_page
@@ -46,7 +46,7 @@ def declare(page: Page) -> None:
         choices = check_question(workspace, names, question, a, b, has_image=image is not None)
         stored = workspace.root / take_picture(workspace, uploaded_path(image))
         results = unanswered(choices)
-        asked = Question(judges=tuple(results), image=stored, question=question, a=a, b=b)
+        asked = LiveQuestion(judges=tuple(results), image=stored, question=question, a=a, b=b)
         for event in live.ask(asked):
             results = fold(results, event)
         return [_ruling(name, result) for name, result in results.items()]

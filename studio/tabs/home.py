@@ -8,7 +8,8 @@ import gradio as gr
 
 from engine.config import load_settings
 from engine.errors import JudgeStudioError
-from engine.workspace.folders import RunFolder, Workspace, bytes_under
+from engine.workspace.files import bytes_under
+from engine.workspace.folders import RunFolder, Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards, words
 from studio.look.cards import Action, Html

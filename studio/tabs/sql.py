@@ -64,7 +64,7 @@ EXAMPLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SqlAnswer:
     """What came of a question."""
 
     html: str
@@ -118,15 +118,15 @@ def build(page: Page) -> None:
     browser.click(chosen, [page.run, text], text, show_progress="hidden")
 
 
-def show_answer(workspace: Workspace, question: str, limit: int = ROW_LIMIT) -> Answer:
+def show_answer(workspace: Workspace, question: str, limit: int = ROW_LIMIT) -> SqlAnswer:
     """The answer as a table and a CSV, or the sentence that says why there is none."""
     if not question.strip():
-        return Answer(html=cards.sheet(cards.note("Type a question, or choose an example.")), csv=None)
+        return SqlAnswer(html=cards.sheet(cards.note("Type a question, or choose an example.")), csv=None)
     try:
         result = ask(workspace, question, limit=min(max(1, limit), MOST_ROWS))
     except JudgeStudioError as error:
-        return Answer(html=cards.sheet(cards.note(str(error), tone="error")), csv=None)
-    return Answer(html=cards.sheet(_answer(result)), csv=write_csv(result) if result.rows else None)
+        return SqlAnswer(html=cards.sheet(cards.note(str(error), tone="error")), csv=None)
+    return SqlAnswer(html=cards.sheet(_answer(result)), csv=write_csv(result) if result.rows else None)
 
 
 def with_name(question: str, name: str) -> str:
@@ -166,7 +166,7 @@ def _answer(result: Result) -> cards.Html:
     said = f"Took {words.duration(result.seconds)}"
     if len(shown) < len(result.rows):
         said = f"{words.number(len(shown))} of {words.plural(len(result.rows), 'row')} shown, the CSV has all. {said}"
-    return cards.panel(table, title="Answer", aside=cards.element("span", cards.esc(said), class_="st-sub"))
+    return cards.panel(table, title="SqlAnswer", aside=cards.element("span", cards.esc(said), class_="st-sub"))
 
 
 def _title() -> cards.Html:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from engine.errors import JudgeStudioError
 from engine.measure.metrics import ALL, STRICT
 from engine.records import ScoreRow, Step, VersionRow
-from engine.workspace.promotion import best_judge, promoted_version
+from engine.workspace.decisions import best_judge, promoted_version
 from engine.workspace.state import RunState, read_state
 from studio.look import cards, charts, words
 from studio.look.cards import Action, Column, Html, LineageRow, Score, Stat

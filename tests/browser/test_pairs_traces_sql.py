@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.workspace.flags import flagged_pairs
+from engine.workspace.decisions import flagged_pairs
 from tests.browser.conftest import PHONE, Opener, playwright
 from tests.sample_workspace import make_workspace, pair_id
 from tests.studio_server import Server, studio_server

@@ -27,7 +27,7 @@ from engine.verdicts import read_verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
+class Ask:
     """One thing to ask."""
 
     image: Path
@@ -36,7 +36,7 @@ class Prompt:
     """What the reply is made to start with; part of the returned text."""
 
 
-def replies(backend: Backend, prompts: Sequence[Prompt], *, temperature: float, max_tokens: int = 340) -> list[str]:
+def replies(backend: Backend, prompts: Sequence[Ask], *, temperature: float, max_tokens: int = 340) -> list[str]:
     """One reply per prompt, in their order; temperature 0 is greedy."""
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
     requests = [
@@ -100,7 +100,7 @@ def answering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature
         ask(scene, rng, CLOSED_DIMENSIONS[i % len(CLOSED_DIMENSIONS)]) for i, (_, scene) in enumerate(drawn)
     ]
     prompts = [
-        Prompt(image=image, messages=answer_messages(pack, "closed", question.text))
+        Ask(image=image, messages=answer_messages(pack, "closed", question.text))
         for (image, _), question in zip(drawn, asked, strict=True)
     ]
     for question, text in zip(asked, replies(backend, prompts, temperature=temperature, max_tokens=24), strict=True):
@@ -114,7 +114,7 @@ def describing(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperatur
     """Descriptions without any fault: total, every object, an absent colour that is absent."""
     pack, tally = load_pack("shapes"), Tally.empty()
     prompts = [
-        Prompt(image=image, messages=answer_messages(pack, "open", pack.questions.open[i % 4]))
+        Ask(image=image, messages=answer_messages(pack, "open", pack.questions.open[i % 4]))
         for i, (image, _) in enumerate(drawn)
     ]
     for (_, scene), text in zip(drawn, replies(backend, prompts, temperature=temperature, max_tokens=96), strict=True):
@@ -127,12 +127,12 @@ def altering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature:
     """Edit proposals that damage exactly one detail, of the dimension asked for."""
     pack, rng, tally = load_pack("shapes"), random.Random(0), Tally.empty()
     work: list[tuple[Scene, str, list[Claim]]] = []
-    prompts: list[Prompt] = []
+    prompts: list[Ask] = []
     for i, (image, scene) in enumerate(drawn):
         dimension, claims = DIMENSIONS[i % len(DIMENSIONS)], describe(scene, rng)
         work.append((scene, dimension, claims))
         messages = alteration_messages(pack, dimension, "Describe the picture.", text_of(claims))
-        prompts.append(Prompt(image=image, messages=messages))
+        prompts.append(Ask(image=image, messages=messages))
     for (scene, dimension, claims), text in zip(
         work, replies(backend, prompts, temperature=temperature, max_tokens=40), strict=True
     ):
@@ -198,11 +198,11 @@ class Judged:
 def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: float, prefix: str = "") -> Judged:
     """Every item in both orders. Labels are "kind dimension" and, for `right`, also the order."""
     pack = load_pack("shapes")
-    prompts: list[Prompt] = []
+    prompts: list[Ask] = []
     for item in judged:
         for a, b in ((item.preferred, item.degraded), (item.degraded, item.preferred)):
             prompts.append(
-                Prompt(image=Path(item.image), messages=judge_messages(pack, item.question, a, b), prefix=prefix)
+                Ask(image=Path(item.image), messages=judge_messages(pack, item.question, a, b), prefix=prefix)
             )
     texts = replies(backend, prompts, temperature=temperature)
     result = Judged(right=Tally.empty(), strict=Tally.empty(), lazy=Tally.empty(), says_a=Tally.empty(), texts=texts)

@@ -21,7 +21,7 @@ from engine.errors import WorkspaceError
 from engine.records import ImageRow
 from engine.sources.entry import readable_name
 from engine.sources.pictures.upright import ImageRefused, Limits, as_upright, read_upright, too_many_bytes
-from engine.workspace.tables import sync_folder
+from engine.workspace.files import sync_folder
 
 RECIPE = 1
 """Raised whenever the same source bytes would be stored as other bytes than before."""

@@ -28,7 +28,8 @@ from engine.config import SelectSettings, Settings
 from engine.errors import SettingsError
 from engine.records import ORDERS, Order, Pair, PairFate, Trace, content_id, seed_for
 from engine.stages.identity import identity
-from engine.workspace.folders import StageFolder, read_json
+from engine.workspace.files import read_json
+from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
 

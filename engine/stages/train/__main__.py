@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from engine.cli import workspace_path
 from engine.config import Settings
 from engine.errors import JudgeStudioError, StopRequested
 from engine.prompts import load_pack
 from engine.records import ImageRow, Pair, Trace, seed_for
 from engine.stages.train.fit import fit
 from engine.stages.train.stage import train, training_rows, unfinished_adapter
-from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.folders import RunFolder, open_workspace, workspace_path
+from engine.workspace.locks import run_lock
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
 from engine.workspace.run_record import run_settings
-from engine.workspace.state import clear_stop, read_state, run_lock
+from engine.workspace.state import clear_stop, read_state
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,11 +25,11 @@ from engine.stages.train.trainer import (
     training_arguments,
 )
 from engine.verdicts import stated
+from engine.workspace.files import sync_folder
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
 from engine.workspace.provenance import model_folder
-from engine.workspace.tables import sync_folder
 
 
 def fit(

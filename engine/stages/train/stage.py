@@ -20,10 +20,10 @@ from engine.prompts import PromptPack, judge_messages
 from engine.records import Pair, Step, Trace, VersionRow, content_id, seed_for
 from engine.stages.identity import identity
 from engine.verdicts import read_verdict
+from engine.workspace.files import sync_folder
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
-from engine.workspace.tables import sync_folder
 
 _STEP_ROWS = 500
 """Steps per part; the loss curve on the page is at most `Parts`' 20 s old."""

@@ -21,7 +21,8 @@ from engine.config import TrainSettings
 from engine.errors import StopRequested, TrainingError, WorkspaceError
 from engine.records import Step
 from engine.stages.train.order import LengthOrder
-from engine.workspace.folders import StageFolder, write_text
+from engine.workspace.files import write_text
+from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
 

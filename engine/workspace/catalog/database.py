@@ -18,7 +18,7 @@ import duckdb
 from engine.errors import JudgeStudioError, UsageError
 from engine.workspace.catalog import views
 from engine.workspace.catalog.part_scan import Fault, Part, PartScan
-from engine.workspace.catalog.views import Column
+from engine.workspace.catalog.views import ViewColumn
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.state import read_state
 
@@ -106,7 +106,7 @@ class Catalog:
         """All rows of a statement of ours over the views; parameters by position (?) or by name ($name)."""
         return self._retrying(lambda: self._open().cursor().execute(text, parameters).fetchall())
 
-    def schema(self) -> dict[str, tuple[Column, ...]]:
+    def schema(self) -> dict[str, tuple[ViewColumn, ...]]:
         """Every view with its columns, in reading order."""
         return views.schema()
 

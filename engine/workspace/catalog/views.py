@@ -47,7 +47,7 @@ _SCALARS = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class ViewColumn:
     """One column of a view."""
 
     name: str
@@ -56,7 +56,7 @@ class Column:
     """What it means, "" where the name says it."""
 
 
-def schema() -> dict[str, tuple[Column, ...]]:
+def schema() -> dict[str, tuple[ViewColumn, ...]]:
     """Every view with its columns, in reading order."""
     return {"runs": _columns(RUNS, _RUN_NOTES), **{view: _view_columns(view) for view in RECORDS}}
 
@@ -187,12 +187,12 @@ def _all_columns(view: str) -> dict[str, str]:
     return {"run": "VARCHAR", "iteration": "INTEGER", **record_columns(view), **extra}
 
 
-def _view_columns(view: str) -> tuple[Column, ...]:
+def _view_columns(view: str) -> tuple[ViewColumn, ...]:
     return _columns(_all_columns(view), {**_field_notes().get(RECORDS[view].__name__, {}), **_FATE_NOTES})
 
 
-def _columns(types_: dict[str, str], notes: dict[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name=name, type=type_, note=notes.get(name, "")) for name, type_ in types_.items())
+def _columns(types_: dict[str, str], notes: dict[str, str]) -> tuple[ViewColumn, ...]:
+    return tuple(ViewColumn(name=name, type=type_, note=notes.get(name, "")) for name, type_ in types_.items())
 
 
 @cache

@@ -52,7 +52,7 @@ from studio.look.cards.notes import (
 from studio.look.cards.pair import (
     PairCard,
     PairDetail,
-    Ruling,
+    RulingRow,
     pair_card,
     pair_drawer,
     pair_grid,
@@ -108,7 +108,7 @@ __all__ = [
     "PairCard",
     "PairDetail",
     "PlanRow",
-    "Ruling",
+    "RulingRow",
     "RunRow",
     "SchemaTable",
     "Score",

@@ -48,7 +48,7 @@ class PairCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vote:
+class VoteBar:
     """One row of a histogram."""
 
     answer: str
@@ -58,7 +58,7 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class RulingRow:
     """One verdict on the pair, for the drawer."""
 
     order: str
@@ -74,7 +74,7 @@ class PairDetail:
     """The designed fault in one sentence."""
     judge: str | None = None
     """Judge version whose rulings follow."""
-    rulings: Sequence[Ruling] = ()
+    rulings: Sequence[RulingRow] = ()
     provenance: Sequence[tuple[str, str]] = ()
     """Run, strategy, writer, image, seed: names and values."""
     traces_url: str | None = None
@@ -82,7 +82,7 @@ class PairDetail:
     has_next: bool = True
 
 
-def read_votes(votes: str | None, degraded: str, *, preferred: str | None = None) -> list[Vote]:
+def read_votes(votes: str | None, degraded: str, *, preferred: str | None = None) -> list[VoteBar]:
     """Rows of the histogram from the table's JSON, most frequent first, rare answers summed up as "other".
 
     Unreadable JSON gives no rows. The preferred row is the first, or with `preferred` (where the votes did not
@@ -104,10 +104,10 @@ def read_votes(votes: str | None, degraded: str, *, preferred: str | None = None
         right = next((one for one in answers if _states(preferred, one) and not _states(degraded, one)), None)
     wrong = next((one for one in answers if one != right and _states(degraded, one)), None)
     parts = {wrong: "d", right: "p"}
-    return _with_other([Vote(answer=answer, count=count, part=parts.get(answer, "")) for answer, count in pairs])
+    return _with_other([VoteBar(answer=answer, count=count, part=parts.get(answer, "")) for answer, count in pairs])
 
 
-def _votes(card: PairCard) -> list[Vote]:
+def _votes(card: PairCard) -> list[VoteBar]:
     """Of an oracle pair the source's answer is preferred, however few samples gave it."""
     return read_votes(card.votes, card.degraded, preferred=card.preferred if card.strategy == "oracle" else None)
 
@@ -117,15 +117,15 @@ def _states(text: str, answer: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(answer.casefold())}(?!\w)", text.casefold()) is not None
 
 
-def _with_other(rows: list[Vote]) -> list[Vote]:
+def _with_other(rows: list[VoteBar]) -> list[VoteBar]:
     if len(rows) <= VOTE_ROWS:
         return rows
     shown = [row for place, row in enumerate(rows) if place < VOTE_ROWS - 1 or row.part]
     rest = sum(row.count for row in rows) - sum(row.count for row in shown)
-    return [*shown, Vote(answer="other", count=rest, part="")] if rest else shown
+    return [*shown, VoteBar(answer="other", count=rest, part="")] if rest else shown
 
 
-def vote_histogram(rows: Sequence[Vote]) -> Html:
+def vote_histogram(rows: Sequence[VoteBar]) -> Html:
     """One cell per sampled answer: preferred green, degraded red, the rest grey, counts at the right."""
     if not rows:
         return EMPTY

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.config import Settings
 from engine.records import Step
-from engine.runs.plan import Plan, PlanStage
+from engine.runs.plan import PlanStage, RunPlan
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards, words
@@ -31,7 +31,7 @@ _LOG_LINES = 30
 # --- a new run ---------------------------------------------------------------------------------------------------
 
 
-def plan_card(plan: Plan) -> Html:
+def plan_card(plan: RunPlan) -> Html:
     """Stages with their counts and times, and upper bounds of time, memory and disk."""
     time, unit = words.rough_duration(plan.seconds)
     memory, memory_unit = _sized(plan.memory_bytes)
@@ -59,10 +59,10 @@ def plan_card(plan: Plan) -> Html:
         *(cards.sub(note, dim=True) for note in plan.notes),
     )
     chip = cards.chip(f"{words.plural(plan.iterations, 'iteration')} at most")
-    return cards.panel(strip, body, title="Plan", aside=chip)
+    return cards.panel(strip, body, title="RunPlan", aside=chip)
 
 
-def _why_unknown(plan: Plan) -> str:
+def _why_unknown(plan: RunPlan) -> str:
     """Why there is no time for the whole run."""
     if plan.estimated_from is None:
         return "no earlier run"

@@ -10,7 +10,7 @@ import gradio as gr
 from engine.errors import JudgeStudioError, UsageError
 from engine.workspace.folders import Workspace
 from studio.jobs import batches
-from studio.jobs.batches import Batch
+from studio.jobs.batches import JudgedFile
 from studio.live.answers import judge_choices
 from studio.look import cards, words
 from studio.look.cards import Action, Column, Html
@@ -108,7 +108,7 @@ _BATCH_COLUMNS = (
 )
 
 
-def show_batches(found: Sequence[Batch]) -> str:
+def show_batches(found: Sequence[JudgedFile]) -> str:
     """Every uploaded file with its progress and what can be done with it; nothing while there is none."""
     if not found:
         return ""
@@ -128,14 +128,14 @@ def show_batches(found: Sequence[Batch]) -> str:
     return cards.sheet(cards.table(_BATCH_COLUMNS, rows, caption="Files of comparisons"))
 
 
-def _batch_state(batch: Batch) -> Html:
+def _batch_state(batch: JudgedFile) -> Html:
     chip = cards.state_chip(batch.state)
     if not batch.error:
         return chip
     return cards.element("span", chip, cards.element("small", cards.esc(batch.error, limit=300)), class_="st-stack")
 
 
-def _batch_buttons(batch: Batch) -> Html:
+def _batch_buttons(batch: JudgedFile) -> Html:
     acts: list[Action] = []
     if batch.done:
         acts.append(Action(label="Verdicts", act="verdicts", key=batch.key, small=True))

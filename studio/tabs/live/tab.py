@@ -23,7 +23,7 @@ from studio.live.answers import LONGEST_TEXT, MOST_JUDGES, check_question, judge
 from studio.live.client import busy_devices, live_judge
 from studio.live.history import Judgement
 from studio.live.picture import take_picture, uploaded_path
-from studio.live.visit import Asked, Visit, judge_live
+from studio.live.visit import LiveForm, Visit, judge_live
 from studio.look import cards, words
 from studio.look.cards import LiveResult
 from studio.look.cards.images import SMALL_SOURCE
@@ -199,7 +199,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
     root.unload(leave)
 
 
-def _keep(workspace: Workspace, asked: Asked, results: Sequence[LiveResult]) -> str:
+def _keep(workspace: Workspace, asked: LiveForm, results: Sequence[LiveResult]) -> str:
     """Into the history, unless no judge got to the end. A history that cannot be written does not hide the answer."""
     if all(result.failed for result in results):
         return ""
@@ -220,8 +220,8 @@ def _keep(workspace: Workspace, asked: Asked, results: Sequence[LiveResult]) -> 
 def _asked(
     image: str | None, question: str | None, a: str | None, b: str | None, judges: Sequence[str] | None,
     busy: str | None,
-) -> Asked:  # fmt: skip
-    return Asked(
+) -> LiveForm:  # fmt: skip
+    return LiveForm(
         image=image, question=question or "", a=a or "", b=b or "", judges=tuple(judges or ()), wait=busy == "wait"
     )
 
@@ -387,7 +387,7 @@ def show_history(workspace: Workspace) -> str:
     return cards.sheet(cards.panel(cards.history_list(rows), title="Recent judgements"))
 
 
-def show_command(workspace: Workspace, asked: Asked) -> str:
+def show_command(workspace: Workspace, asked: LiveForm) -> str:
     """The same for a terminal."""
     image = "scene.png"
     if asked.image:

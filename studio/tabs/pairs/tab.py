@@ -14,12 +14,12 @@ from studio.page.page import Page, only_changed
 from studio.queries import notes
 from studio.queries.notes import Note
 from studio.queries.shelf import shelf_of
-from studio.tabs.pairs.view import KINDS, Place, Shown, opened, show_pairs, step, turn
+from studio.tabs.pairs.view import KINDS, PairsPlace, PairsShown, opened, show_pairs, step, turn
 
 _LONGEST = 300
 """Characters of one filter value; longer ones come from nobody's page."""
 
-_PLACE = tuple(field.name for field in fields(Place))
+_PLACE = tuple(field.name for field in fields(PairsPlace))
 
 
 def build(page: Page) -> None:
@@ -78,7 +78,7 @@ def build(page: Page) -> None:
     clicks = Clicks(outputs)
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*outputs, *clicks.counts]
 
-    def show(run: str | None, wanted: Place, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
+    def show(run: str | None, wanted: PairsPlace, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
         now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted)
         if run is not None and now.place.iteration:
             shelf_of(page.catalog()).warm(run)
@@ -111,7 +111,7 @@ def build(page: Page) -> None:
         elif name == "close":
             wanted = replace(wanted, item="")
         elif name == "clear":
-            wanted = Place(iteration=wanted.iteration, view=wanted.view)
+            wanted = PairsPlace(iteration=wanted.iteration, view=wanted.view)
         return show(run, wanted, values[-1])
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
@@ -153,11 +153,11 @@ def build(page: Page) -> None:
     copy.click(None, None, None, js=_COPY)
 
 
-def _place(*values: Any) -> Place:
+def _place(*values: Any) -> PairsPlace:
     """The values of the tab's components, all of them untrusted."""
     given = dict(zip(_PLACE, values, strict=True))
     texts = {name: str(value or "")[:_LONGEST] for name, value in given.items() if name != "flagged"}
-    return Place(**texts, flagged=bool(given["flagged"]))
+    return PairsPlace(**texts, flagged=bool(given["flagged"]))
 
 
 def _read_choice(text: str) -> Any:
@@ -172,7 +172,7 @@ def _key(run: str | None, item: str) -> str:
     return f"{run or ''}/{item}"
 
 
-def _updates(now: Shown, run: str | None, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
+def _updates(now: PairsShown, run: str | None, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
     """What changed of the tab. A note that somebody is writing stays as long as its pair is chosen."""
     texts = (now.head, now.list, now.drawer)
     key = _key(run, now.place.item)

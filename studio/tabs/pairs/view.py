@@ -8,7 +8,7 @@ from engine.workspace.catalog.database import Catalog
 from engine.workspace.folders import Workspace
 from studio.look import cards, words
 from studio.look.cards import Action, Html, PairCard, PairDetail
-from studio.look.cards.pair import Ruling
+from studio.look.cards.pair import RulingRow
 from studio.look.cards.tables import Column, row, table
 from studio.page.page import link
 from studio.queries.notes import Note, flagged_in, read_note
@@ -47,7 +47,7 @@ WHY_DROPPED = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PairsPlace:
     """What the URL says of the tab. All of it is a visitor's text."""
 
     kind: str = ""
@@ -67,10 +67,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class PairsShown:
     """The tab."""
 
-    place: Place
+    place: PairsPlace
     """With the iteration that "" stands for."""
     head: str
     list: str
@@ -85,7 +85,9 @@ class Shown:
     fates: Choices
 
 
-def show_pairs(catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run: str | None, place: Place) -> Shown:
+def show_pairs(
+    catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run: str | None, place: PairsPlace
+) -> PairsShown:
     """One page of pairs, the filter bar's choices, and the chosen pair in full."""
     if run is None:
         return _nothing(place)
@@ -98,7 +100,7 @@ def show_pairs(catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run:
         page = pairs_page(catalog, wanted)
     offered = facets(catalog, wanted)
     chosen = chosen_pair(catalog, run, place.item)
-    return Shown(
+    return PairsShown(
         place=place,
         head=cards.sheet(list_head(page)),
         list=cards.sheet(pair_list(page, place, image_url, flagged, chosen, is_empty=not offered.iterations)),
@@ -108,7 +110,7 @@ def show_pairs(catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run:
     )
 
 
-def settle(catalog: Catalog, run: str, place: Place) -> Place:
+def settle(catalog: Catalog, run: str, place: PairsPlace) -> PairsPlace:
     """The place with its iteration: the newest that has pairs where none is named, or a missing one is."""
     there = [str(number) for number in shelf_of(catalog).iterations("pairs", run)]
     if place.iteration == ALL_ITERATIONS or place.iteration in there:
@@ -116,7 +118,7 @@ def settle(catalog: Catalog, run: str, place: Place) -> Place:
     return replace(place, iteration=there[-1] if there else "")
 
 
-def pair_filter(run: str, place: Place, flagged: frozenset[str]) -> PairFilter:
+def pair_filter(run: str, place: PairsPlace, flagged: frozenset[str]) -> PairFilter:
     """The query a place stands for."""
     return PairFilter(
         run=run,
@@ -142,7 +144,7 @@ def item_of(pair: PairRow) -> str:
     return f"{pair.iteration}-{pair.pair_id}"
 
 
-def opened(catalog: Catalog, run: str, place: Place, flagged: frozenset[str], pair_id: str) -> Place:
+def opened(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], pair_id: str) -> PairsPlace:
     """The place with this pair of its page chosen; unchanged if the page does not hold it."""
     place = settle(catalog, run, place)
     page = pairs_page(catalog, pair_filter(run, place, flagged), at=place.at)
@@ -150,7 +152,7 @@ def opened(catalog: Catalog, run: str, place: Place, flagged: frozenset[str], pa
     return replace(place, item=item_of(found)) if found else place
 
 
-def step(catalog: Catalog, run: str, place: Place, flagged: frozenset[str], *, forward: bool) -> Place:
+def step(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], *, forward: bool) -> PairsPlace:
     """The place with the next or previous pair chosen, on the page that shows it."""
     place = settle(catalog, run, place)
     wanted = pair_filter(run, place, flagged)
@@ -168,7 +170,7 @@ def step(catalog: Catalog, run: str, place: Place, flagged: frozenset[str], *, f
     return replace(place, item=item_of(other), at=at)
 
 
-def turn(catalog: Catalog, run: str, place: Place, flagged: frozenset[str], *, forward: bool) -> Place:
+def turn(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], *, forward: bool) -> PairsPlace:
     """The place one page on or back."""
     place = settle(catalog, run, place)
     page = pairs_page(catalog, pair_filter(run, place, flagged), at=place.at)
@@ -199,7 +201,7 @@ def list_head(page: PairPage) -> Html:
 
 def pair_list(
     page: PairPage,
-    place: Place,
+    place: PairsPlace,
     image_url: ImageUrl,
     flagged: frozenset[str],
     chosen: PairRow | None,
@@ -302,7 +304,7 @@ def drawer(
             card=card_of(pair, image_url, flagged),
             fault=fault(pair),
             judge=traces[0].judge if traces else None,
-            rulings=[Ruling(order=trace.order, verdict=trace.verdict) for trace in traces],
+            rulings=[RulingRow(order=trace.order, verdict=trace.verdict) for trace in traces],
             provenance=_provenance(wanted.run, pair),
             traces_url=link("traces", wanted.run, values) if traces else None,
             has_previous=before,
@@ -354,7 +356,7 @@ def _provenance(run: str, pair: PairRow) -> list[tuple[str, str]]:
 # --- the filter bar ----------------------------------------------------------------------------------------------
 
 
-def _choices(offered: Facets, place: Place) -> dict[str, Choices]:
+def _choices(offered: Facets, place: PairsPlace) -> dict[str, Choices]:
     kinds = dict(offered.kinds)
     total = sum(kinds.values())
     return {
@@ -398,8 +400,8 @@ def _fates(counts: dict[str, int], chosen: str) -> Choices:
     return tuple(entries)
 
 
-def _nothing(place: Place) -> Shown:
-    return Shown(
+def _nothing(place: PairsPlace) -> PairsShown:
+    return PairsShown(
         place=place, head="", list=cards.sheet(cards.empty_place("pairs")), drawer="", note=None,
         kinds=tuple((label, kind) for kind, label in KINDS.items()),
         strategies=_any((), place.strategy), dimensions=_any((), place.dimension), iterations=(),

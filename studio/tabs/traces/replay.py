@@ -9,7 +9,7 @@ from engine.errors import UsageError
 from engine.records import Pair, Trace
 from engine.stages.select.stage import selection
 from engine.workspace.catalog.database import Catalog
-from engine.workspace.flags import flagged_pairs
+from engine.workspace.decisions import flagged_pairs
 from engine.workspace.folders import Workspace
 from engine.workspace.run_record import run_settings
 

@@ -13,11 +13,11 @@ from studio.page.clicks import Clicks
 from studio.page.page import Page, only_changed
 from studio.page.settings_form import FormField, form_fields
 from studio.tabs.traces.replay import replay, stored_settings
-from studio.tabs.traces.view import FATES, Place, Shown, replay_card, settle, show_traces, turn
+from studio.tabs.traces.view import FATES, TracesPlace, TracesShown, replay_card, settle, show_traces, turn
 
 _LONGEST = 200
 """Characters of one filter value; longer ones come from nobody's page."""
-_PLACE = tuple(field.name for field in fields(Place))
+_PLACE = tuple(field.name for field in fields(TracesPlace))
 
 
 def build(page: Page) -> None:
@@ -55,7 +55,7 @@ def build(page: Page) -> None:
     clicks = Clicks(outputs)
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*outputs, *clicks.counts]
 
-    def show(run: str | None, wanted: Place, before: tuple[str, ...]) -> list[Any]:
+    def show(run: str | None, wanted: TracesPlace, before: tuple[str, ...]) -> list[Any]:
         return _updates(show_traces(page.catalog(), page.workspace, page.image_url, run, wanted), before)
 
     def redraw(run: str | None, *values: Any) -> list[Any]:
@@ -74,7 +74,7 @@ def build(page: Page) -> None:
         elif name == "all-pairs":
             wanted = replace(wanted, pair="", at="")
         elif name == "clear":
-            wanted = Place(iteration=wanted.iteration, compare=wanted.compare)
+            wanted = TracesPlace(iteration=wanted.iteration, compare=wanted.compare)
         return show(run, wanted, values[-1])
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
@@ -84,7 +84,7 @@ def build(page: Page) -> None:
     foot.click(clicks.counted(act), inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
 
 
-def _of_step(place: Place, key: str) -> Place:
+def _of_step(place: TracesPlace, key: str) -> TracesPlace:
     """The filter that a step of the funnel stands for; pressed again it is lifted."""
     if key == "kept":
         return replace(place, fate="" if place.fate == "kept" else "kept", reason="", at="")
@@ -92,10 +92,10 @@ def _of_step(place: Place, key: str) -> Place:
     return replace(place, fate="", reason=reason, at="")
 
 
-def _place(*values: Any) -> Place:
+def _place(*values: Any) -> TracesPlace:
     """The values of the tab's components, all of them untrusted."""
     texts = [str(value or "")[:_LONGEST] for value in values]
-    return Place(**dict(zip(_PLACE, texts, strict=True)))
+    return TracesPlace(**dict(zip(_PLACE, texts, strict=True)))
 
 
 def _read_choice(text: str) -> Any:
@@ -105,7 +105,7 @@ def _read_choice(text: str) -> Any:
     return gr.update(choices=[(text, text)], value=text)
 
 
-def _updates(now: Shown, before: tuple[str, ...]) -> list[Any]:
+def _updates(now: TracesShown, before: tuple[str, ...]) -> list[Any]:
     place = now.place
     boxes = {
         "fate": gr.update(choices=list(now.fates), value=place.fate if place.fate in FATES else ""),
@@ -195,7 +195,7 @@ def show_replay(page: Page, run: str | None, iteration: str | None, values: tupl
     try:
         if run is None:
             return cards.sheet(cards.empty_place("traces"))
-        place = settle(page.catalog(), run, Place(iteration=str(iteration or "")))
+        place = settle(page.catalog(), run, TracesPlace(iteration=str(iteration or "")))
         if not place.iteration.isdecimal():
             return cards.sheet(cards.note("Choose one iteration to replay its selection."))
         kept = stored_settings(page.workspace, run).model_dump()

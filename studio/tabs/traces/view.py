@@ -16,7 +16,7 @@ from studio.queries.shelf import shelf_of
 from studio.queries.shelf_tables import WAITING
 from studio.queries.traces import (
     KEPT,
-    Ruling,
+    BothOrders,
     RulingPage,
     TraceFacets,
     TraceFilter,
@@ -51,7 +51,7 @@ _WORST_FIRST = ("invalid", "tie", "flagged", "order-flip", "wrong", "surplus", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class TracesPlace:
     """What the URL says of the tab. All of it is a visitor's text."""
 
     fate: str = ""
@@ -71,10 +71,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class TracesShown:
     """The tab."""
 
-    place: Place
+    place: TracesPlace
     funnel: str
     head: str
     list: str
@@ -89,7 +89,9 @@ class Shown:
     compares: Choices
 
 
-def show_traces(catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run: str | None, place: Place) -> Shown:
+def show_traces(
+    catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run: str | None, place: TracesPlace
+) -> TracesShown:
     """The funnel of an iteration, the filter bar's choices and one page of rulings."""
     if run is None:
         return _nothing(place)
@@ -102,7 +104,7 @@ def show_traces(catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run
     offered = trace_facets(catalog, wanted)
     if not offered.iterations:
         return _nothing(place)
-    return Shown(
+    return TracesShown(
         place=place,
         funnel=cards.sheet(funnel_panel(catalog, workspace, run, place, offered)),
         head=cards.sheet(_head(page, place)),
@@ -112,7 +114,7 @@ def show_traces(catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run
     )
 
 
-def settle(catalog: Catalog, run: str, place: Place) -> Place:
+def settle(catalog: Catalog, run: str, place: TracesPlace) -> TracesPlace:
     """The place with its iteration: the newest that has traces where none is named, or a missing one is."""
     there = [str(number) for number in shelf_of(catalog).iterations("traces", run)]
     if place.iteration == ALL_ITERATIONS or place.iteration in there:
@@ -120,7 +122,7 @@ def settle(catalog: Catalog, run: str, place: Place) -> Place:
     return replace(place, iteration=there[-1] if there else "")
 
 
-def trace_filter(run: str, place: Place) -> TraceFilter:
+def trace_filter(run: str, place: TracesPlace) -> TraceFilter:
     """The query a place stands for."""
     return TraceFilter(
         run=run,
@@ -135,7 +137,7 @@ def trace_filter(run: str, place: Place) -> TraceFilter:
     )
 
 
-def turn(catalog: Catalog, run: str, place: Place, *, forward: bool) -> Place:
+def turn(catalog: Catalog, run: str, place: TracesPlace, *, forward: bool) -> TracesPlace:
     """The place one page on or back."""
     place = settle(catalog, run, place)
     page = rulings_page(catalog, trace_filter(run, place), at=place.at)
@@ -148,7 +150,7 @@ def turn(catalog: Catalog, run: str, place: Place, *, forward: bool) -> Place:
 # --- the funnel --------------------------------------------------------------------------------------------------
 
 
-def funnel_panel(catalog: Catalog, workspace: Workspace, run: str, place: Place, offered: TraceFacets) -> Html:
+def funnel_panel(catalog: Catalog, workspace: Workspace, run: str, place: TracesPlace, offered: TraceFacets) -> Html:
     """From synthesized to trained: what each rule of select removed. One iteration at a time."""
     iteration = int(place.iteration) if place.iteration.isdecimal() else offered.iterations[-1]
     counts = reasons(catalog, run, iteration)
@@ -224,7 +226,7 @@ def _rule(workspace: Workspace, run: str) -> str:
 # --- the list ----------------------------------------------------------------------------------------------------
 
 
-def _head(page: RulingPage, place: Place) -> Html:
+def _head(page: RulingPage, place: TracesPlace) -> Html:
     """How many traces match; which pair they are limited to."""
     shown = f", showing {words.number(page.first)} to {words.number(page.last)}" if page.rulings else ""
     count = cards.element(
@@ -252,7 +254,7 @@ def _list(page: RulingPage, image_url: ImageUrl, run: str, reason: str) -> Html:
     return cards.trace_list([card_of(ruling, image_url, run, reason) for ruling in page.rulings])
 
 
-def card_of(ruling: Ruling, image_url: ImageUrl, run: str, reason: str = "") -> TraceCard:
+def card_of(ruling: BothOrders, image_url: ImageUrl, run: str, reason: str = "") -> TraceCard:
     """A ruling as its card; `reason` is the code it was asked for by."""
     pair = ruling.pair
     code, why = fate_of(ruling, reason)
@@ -274,7 +276,7 @@ def card_of(ruling: Ruling, image_url: ImageUrl, run: str, reason: str = "") -> 
     )
 
 
-def _item(ruling: Ruling) -> str:
+def _item(ruling: BothOrders) -> str:
     return f"{ruling.iteration}-{ruling.pair_id}"
 
 
@@ -290,7 +292,7 @@ def _half(trace: TraceRow | None, samples: int, own_reason: bool) -> TraceHalf |
     )  # fmt: skip
 
 
-def fate_of(ruling: Ruling, asked: str = "") -> tuple[str | None, str | None]:
+def fate_of(ruling: BothOrders, asked: str = "") -> tuple[str | None, str | None]:
     """Code of both traces together, and why in words where the card cannot tell from the verdicts.
 
     Select decides trace by trace; where the two ended differently, the card names the one that was asked for, else
@@ -367,7 +369,7 @@ def _compared(name: str, stored: int | None, replayed: int) -> Html:
 # --- the filter bar ----------------------------------------------------------------------------------------------
 
 
-def _choices(offered: TraceFacets, place: Place) -> dict[str, Choices]:
+def _choices(offered: TraceFacets, place: TracesPlace) -> dict[str, Choices]:
     total = offered.kept + offered.rejected + offered.waiting
     counts = {"": total, "kept": offered.kept, "rejected": offered.rejected}
     numbers = [str(number) for number in reversed(offered.iterations)]
@@ -394,8 +396,8 @@ def _any(counts: Sequence[tuple[str, int]], chosen: str, labels: Mapping[str, st
     return (("Any", ""), *entries)
 
 
-def _nothing(place: Place) -> Shown:
-    return Shown(
+def _nothing(place: TracesPlace) -> TracesShown:
+    return TracesShown(
         place=place, funnel="", head="", list=cards.sheet(cards.empty_place("traces")), foot="",
         fates=tuple((label, fate) for fate, label in FATES.items()),
         reasons=_any((), place.reason), orders=_any((), place.order), verdicts=_any((), place.verdict),

@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 
 from engine.errors import JudgeStudioError
 from engine.measure.metrics import STRICT
+from engine.workspace.decisions import best_judge, demote, promote, promoted_version
 from engine.workspace.folders import Workspace
-from engine.workspace.promotion import best_judge, demote, promote, promoted_version
 from studio.jobs import runs as jobs
 from studio.look import cards, charts, words
 from studio.look.sheet import card_html
@@ -36,7 +36,7 @@ _EXPORT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class VersionsPlace:
     """What the visitor looks at, as it stands in the URL."""
 
     older: str | None = None
@@ -49,7 +49,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class VersionsShown:
     """The tab as HTML and figures."""
 
     choices: Choices
@@ -132,7 +132,10 @@ def build(page: Page) -> None:
         *asked, texts, memory = values
         wanted, kept = _place(*asked), [gr.skip(), gr.skip()]
         if memory[0] not in (None, run) and (wanted.older, wanted.newer) == tuple(memory[1:]):
-            wanted, kept = Place(change=wanted.change), ["", ""]  # another run: its own usual comparison, first page
+            wanted, kept = (
+                VersionsPlace(change=wanted.change),
+                ["", ""],
+            )  # another run: its own usual comparison, first page
         now = show_versions(page, run, wanted)
         return [*kept, *_updates(now, run, wanted, texts)]
 
@@ -145,7 +148,7 @@ def build(page: Page) -> None:
             chosen = str(getattr(event, "id", ""))[:200]
         elif act == "close":
             chosen = ""
-        wanted = Place(
+        wanted = VersionsPlace(
             older=wanted.older, newer=wanted.newer, benchmark=wanted.benchmark, protocol=wanted.protocol,
             change=wanted.change, page=number, item=chosen,
         )  # fmt: skip
@@ -200,9 +203,9 @@ _SHOW_ITEM = """(item) => {
 def _place(
     older: str | None, newer: str | None, benchmark: str | None, protocol: str | None, change: str | None,
     number: str, item: str,
-) -> Place:  # fmt: skip
+) -> VersionsPlace:  # fmt: skip
     """The URL's values, all of them untrusted."""
-    return Place(
+    return VersionsPlace(
         older=older,
         newer=newer,
         benchmark=benchmark,
@@ -225,7 +228,7 @@ def _read_name(text: str) -> Any:
     return gr.update(choices=[text], value=text)
 
 
-def _updates(now: Shown, run: str | None, wanted: Place, before: tuple[str, ...]) -> list[Any]:
+def _updates(now: VersionsShown, run: str | None, wanted: VersionsPlace, before: tuple[str, ...]) -> list[Any]:
     chosen, choices = now.chosen, now.choices
     drawn = tuple(figure.to_json() for figure in now.figures) if now.figures else ("", "")
     texts = (*now.cards, *drawn)
@@ -314,7 +317,7 @@ def _zipped(folder: Path, target: Path) -> Path:
 # --- what it shows -----------------------------------------------------------------------------------------------
 
 
-def show_versions(page: Page, run: str | None, place: Place) -> Shown:
+def show_versions(page: Page, run: str | None, place: VersionsPlace) -> VersionsShown:
     """The tab for a run and a place in it."""
     scores = run_scores(page.catalog(), run) if run else []
     folder = page.workspace.run(run) if run else None
@@ -332,7 +335,7 @@ def show_versions(page: Page, run: str | None, place: Place) -> Shown:
     part = changes[first : first + PAGE_SIZE]
     known = item_rows(catalog, run, chosen.benchmark, [change.item_id for change in part])
     lonely = cards.empty_place("versions") if len(choices.judges) < 2 else cards.EMPTY
-    return Shown(
+    return VersionsShown(
         choices=choices,
         chosen=chosen,
         counts={kind: len(result.of(kind)) for kind in CHANGES},
@@ -363,9 +366,9 @@ def show_versions(page: Page, run: str | None, place: Place) -> Shown:
     )
 
 
-def _nothing(choices: Choices, chosen: Chosen) -> Shown:
+def _nothing(choices: Choices, chosen: Chosen) -> VersionsShown:
     empty = cards.sheet(cards.panel(cards.empty_place("versions")))
-    return Shown(
+    return VersionsShown(
         choices=choices, chosen=chosen, counts={}, is_empty=True, buttons=("Promote", "Export"),
         cards=(empty, *[""] * 11), figures=None,
     )  # fmt: skip

@@ -9,7 +9,8 @@ from engine.errors import TrainingError
 from engine.judging.adapter_check import CHOICES, check_adapter, probes
 from engine.prompts import load_pack
 from engine.records import BenchmarkItem
-from engine.workspace.folders import open_workspace, read_json
+from engine.workspace.files import read_json
+from engine.workspace.folders import open_workspace
 from tests.fake_backend import FakeBackend, uniform
 from tests.tiny_models import save_scenes, save_tiny_adapter, save_tiny_llava
 

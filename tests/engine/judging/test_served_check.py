@@ -12,7 +12,8 @@ from engine.prompts import load_pack
 from engine.records import BenchmarkItem
 from engine.runs.loop import run_loop
 from engine.stages.train.stage import train
-from engine.workspace.folders import open_workspace, read_json
+from engine.workspace.files import read_json
+from engine.workspace.folders import open_workspace
 from engine.workspace.progress import Progress
 from engine.workspace.state import RunState
 from tests.engine.runs.test_loop import reply, start

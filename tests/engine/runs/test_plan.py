@@ -6,13 +6,13 @@ import pytest
 
 from engine.cli import main
 from engine.config import load_settings
-from engine.runs.plan import Plan, images_of, plan_text, run_plan
+from engine.runs.plan import RunPlan, images_of, plan_text, run_plan
 from engine.workspace.folders import Workspace
 from engine.workspace.state import append_event
 from tests.sample_workspace import make_workspace
 
 
-def plan(workspace: Workspace, **overrides: object) -> Plan:
+def plan(workspace: Workspace, **overrides: object) -> RunPlan:
     return run_plan(load_settings(preset="shapes", overrides=overrides), workspace)
 
 

@@ -9,7 +9,7 @@ import pytest
 from engine.config import load_settings
 from engine.errors import BackendError
 from engine.runs.preview import preview_pairs
-from engine.workspace.state import device_lock
+from engine.workspace.locks import device_lock
 from tests.engine.runs.test_loop import reply
 from tests.fake_backend import FakeBackend
 

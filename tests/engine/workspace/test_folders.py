@@ -4,7 +4,8 @@ import pytest
 
 from engine.errors import IdentityError, UsageError, WorkspaceError
 from engine.records import ImageRow, Instruction
-from engine.workspace.folders import StageFolder, open_workspace, write_json
+from engine.workspace.files import write_json
+from engine.workspace.folders import StageFolder, open_workspace
 
 
 def image(number: int) -> ImageRow:

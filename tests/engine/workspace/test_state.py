@@ -8,19 +8,9 @@ import pytest
 
 from engine.errors import LockedError, StopRequested
 from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.locks import device_holder, device_lock, is_locked, run_lock
 from engine.workspace.progress import Progress
-from engine.workspace.state import (
-    RunState,
-    append_event,
-    device_holder,
-    device_lock,
-    is_locked,
-    read_events,
-    read_state,
-    request_stop,
-    run_lock,
-    write_state,
-)
+from engine.workspace.state import RunState, append_event, read_events, read_state, request_stop, write_state
 
 HOLD = """
 import sys, time

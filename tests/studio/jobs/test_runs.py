@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from engine.errors import JudgeStudioError, LockedError, SettingsError, WorkspaceError
-from engine.workspace.folders import RunFolder, Workspace, open_workspace, write_json
+from engine.workspace.files import write_json
+from engine.workspace.folders import RunFolder, Workspace, open_workspace
 from engine.workspace.state import RunState, read_state, stop_requested, write_state
 from studio.jobs import runs as jobs
 from studio.queries import notes

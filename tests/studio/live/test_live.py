@@ -19,7 +19,7 @@ from PIL import Image
 
 from engine.errors import BackendError, JudgeStudioError, SourceError, UsageError
 from engine.workspace.folders import Workspace
-from engine.workspace.state import device_lock
+from engine.workspace.locks import device_lock
 from studio.jobs import batches
 from studio.live import history as judgements
 from studio.live.answers import (
@@ -34,9 +34,9 @@ from studio.live.answers import (
     unanswered,
     usual_judges,
 )
-from studio.live.client import LiveJudge, Question, busy_devices
+from studio.live.client import LiveJudge, LiveQuestion, busy_devices
 from studio.live.picture import take_picture, uploaded_path
-from studio.live.visit import Asked, Visit, judge_live
+from studio.live.visit import LiveForm, Visit, judge_live
 from studio.look.cards import LiveHalf, LiveResult, live_result
 from studio.queries import notes
 from studio.tabs.live import batches as batches_tab
@@ -54,8 +54,8 @@ def live(workspace: Workspace) -> Iterator[LiveJudge]:
     judge.close()
 
 
-def question(*judges: str) -> Question:
-    return Question(judges=judges, image=None, question="How many?", a="Three.", b="Four.")
+def question(*judges: str) -> LiveQuestion:
+    return LiveQuestion(judges=judges, image=None, question="How many?", a="Three.", b="Four.")
 
 
 def picture(folder: Path, name: str = "scene.png") -> Path:
@@ -137,7 +137,7 @@ def test_idle_process_has_ended_by_itself_and_comes_back(workspace: Workspace) -
 
 def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: LiveJudge) -> None:
     async def leave() -> None:
-        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
         results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
         async with contextlib.aclosing(judge_live(live, asked, results, Visit())) as steps:
             async for _, told in steps:
@@ -150,7 +150,7 @@ def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: L
 
 def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(live: LiveJudge) -> None:
     async def stop() -> int:
-        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
         results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
         visit, steps = Visit(), 0
         async for _, told in judge_live(live, asked, results, visit):
@@ -166,7 +166,7 @@ def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(liv
 
 def test_visitor_who_waits_for_a_run_is_told_so_and_judged_when_it_has_ended(live: LiveJudge) -> None:
     async def wait() -> list[str]:
-        asked = Asked(image=None, question="q", a="a", b="b", judges=(NOBODY,), wait=True)
+        asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,), wait=True)
         results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
         said = []
         with contextlib.ExitStack() as held:
@@ -362,7 +362,7 @@ def comparison(**more: Any) -> dict[str, Any]:
     return {"question": "How many?", "a": "Three.", "b": "Four.", **more}
 
 
-def wait_until_ended(workspace: Workspace) -> batches.Batch:
+def wait_until_ended(workspace: Workspace) -> batches.JudgedFile:
     key = batches.batches(workspace)[0].key
     record = json.loads((workspace.root / "batches" / key / "batch.json").read_text())
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -473,7 +473,7 @@ def test_tab_is_built_and_its_command_quotes_what_a_visitor_wrote(workspace: Wor
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
         tab.build(page)
-    asked = Asked(image=None, question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
+    asked = LiveForm(image=None, question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
     shown = tab.show_command(workspace, asked)
     assert "$(rm -rf ~)" in shown.replace("&#x27;", "'")
     assert "'it'\"'\"'s $(rm -rf ~)'" in shown.replace("&#x27;", "'").replace("&quot;", '"')

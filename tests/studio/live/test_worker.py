@@ -11,8 +11,9 @@ from engine.backends.base import Backend, Request
 from engine.config import ModelSettings, Settings, parse_settings
 from engine.errors import ModelError
 from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.locks import device_holder, device_lock, run_lock
 from engine.workspace.run_record import create_run
-from engine.workspace.state import RunState, device_holder, device_lock, run_lock, write_state
+from engine.workspace.state import RunState, write_state
 from studio.live.worker import HOLDER, Models, Worker, waiting_run
 from tests.fake_backend import FakeBackend, Reply
 

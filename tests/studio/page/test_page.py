@@ -8,7 +8,8 @@ import gradio as gr
 import psutil
 import pytest
 
-from engine.workspace.folders import Workspace, write_json
+from engine.workspace.files import write_json
+from engine.workspace.folders import Workspace
 from studio.page.page import connect, create_page, link, only_changed, read_query, signature
 from tests.sample_workspace import make_workspace
 

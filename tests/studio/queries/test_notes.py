@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError, WorkspaceError
-from engine.workspace.flags import flagged_pairs
+from engine.workspace.decisions import flagged_pairs
 from engine.workspace.folders import Workspace, open_workspace
 from studio.queries import notes
 

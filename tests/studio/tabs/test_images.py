@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from engine.errors import JudgeStudioError, UsageError, WorkspaceError
-from engine.workspace.folders import Workspace, open_workspace, read_json, write_json
+from engine.workspace.files import read_json, write_json
+from engine.workspace.folders import Workspace, open_workspace
 from studio.jobs import uploads
 from studio.page.page import create_page
 from studio.tabs import images

@@ -12,7 +12,7 @@ from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
-from studio.tabs.pairs.view import Place, Shown, chosen_pair, fault, opened, show_pairs, step, turn
+from studio.tabs.pairs.view import PairsPlace, PairsShown, chosen_pair, fault, opened, show_pairs, step, turn
 from tests.sample_workspace import make_pair, make_workspace, pair_id
 
 RUN = "shapes-01"
@@ -33,7 +33,7 @@ def catalog(workspace: Workspace) -> Catalog:
     return open_catalog(workspace)
 
 
-def show(catalog: Catalog, place: Place) -> Shown:
+def show(catalog: Catalog, place: PairsPlace) -> PairsShown:
     return show_pairs(catalog, catalog.workspace, url, RUN, place)
 
 
@@ -43,27 +43,27 @@ def item(iteration: int, number: int) -> str:
 
 def test_workspace_without_runs_says_what_to_do_next(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path)
-    now = show_pairs(open_catalog(workspace), workspace, url, None, Place())
+    now = show_pairs(open_catalog(workspace), workspace, url, None, PairsPlace())
     assert "No pairs yet. They appear while synthesize runs." in now.list
     assert 'href="?tab=launch"' in now.list
 
 
 def test_place_without_an_iteration_shows_the_newest(catalog: Catalog) -> None:
-    now = show(catalog, Place())
+    now = show(catalog, PairsPlace())
     assert now.place.iteration == "2"
     assert "<b>8 pairs</b>, showing 1 to 8" in now.head
-    assert show(catalog, Place(iteration="7")).place.iteration == "2"
-    assert "<b>16 pairs</b>" in show(catalog, Place(iteration="all")).head
+    assert show(catalog, PairsPlace(iteration="7")).place.iteration == "2"
+    assert "<b>16 pairs</b>" in show(catalog, PairsPlace(iteration="all")).head
 
 
 def test_filter_that_nothing_matches_offers_to_clear_it(catalog: Catalog) -> None:
-    now = show(catalog, Place(text="zebra"))
+    now = show(catalog, PairsPlace(text="zebra"))
     assert "No pair matches." in now.list
     assert 'data-act="clear"' in now.list
 
 
 def test_card_shows_fate_votes_and_difference(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1"))
+    now = show(catalog, PairsPlace(iteration="1"))
     assert "kept 4 of 4" in now.list
     assert "<ins>blue</ins>" in now.list
     assert "<del>green</del>" in now.list
@@ -72,7 +72,7 @@ def test_card_shows_fate_votes_and_difference(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("view", ["cards", "table"])
 def test_hostile_text_is_shown_and_never_becomes_markup(catalog: Catalog, view: str) -> None:
-    now = show(catalog, Place(iteration="1", view=view, item=item(1, 3)))
+    now = show(catalog, PairsPlace(iteration="1", view=view, item=item(1, 3)))
     for html in (now.list, now.drawer):
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
         assert "<script" not in html
@@ -81,16 +81,16 @@ def test_hostile_text_is_shown_and_never_becomes_markup(catalog: Catalog, view: 
 @pytest.mark.parametrize("value", ["<script>alert(1)</script>", "' or 1=1 --", "1e9", "-1", "9" * 30, "\x00"])
 @pytest.mark.parametrize("name", ["kind", "strategy", "dimension", "iteration", "fate", "text", "view", "at", "item"])
 def test_any_value_of_the_url_gives_a_page_without_its_markup(catalog: Catalog, name: str, value: str) -> None:
-    now = show(catalog, replace(Place(), **{name: value}))
+    now = show(catalog, replace(PairsPlace(), **{name: value}))
     assert "<script" not in now.list + now.head + now.drawer
 
 
 def test_choices_count_and_keep_a_value_the_run_has_none_of(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1", dimension="texture"))
+    now = show(catalog, PairsPlace(iteration="1", dimension="texture"))
     assert now.kinds == (("All 0", ""), ("Open 0", "open"), ("Closed 0", "closed"))
     assert ("texture 0", "texture") in now.dimensions
     assert ("count 2", "count") in now.dimensions
-    usual = show(catalog, Place(iteration="1"))
+    usual = show(catalog, PairsPlace(iteration="1"))
     assert usual.kinds == (("All 8", ""), ("Open 4", "open"), ("Closed 4", "closed"))
     assert [value for _, value in usual.fates][:3] == ["", "kept", "rejected"]
     assert ("dropped 2", "dropped") in usual.fates
@@ -98,7 +98,7 @@ def test_choices_count_and_keep_a_value_the_run_has_none_of(catalog: Catalog) ->
 
 
 def test_drawer_tells_the_fault_the_rulings_and_where_it_came_from(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1", item=item(1, 1)))
+    now = show(catalog, PairsPlace(iteration="1", item=item(1, 1)))
     assert "count: blue to green, in the degraded response. Same length, 9 words." in now.drawer
     assert "Rulings of judge-v0" in now.drawer
     assert now.drawer.count(">right<") == 4
@@ -109,7 +109,7 @@ def test_drawer_tells_the_fault_the_rulings_and_where_it_came_from(catalog: Cata
 
 
 def test_dropped_pair_is_browsable_and_says_why(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1", fate="dropped", item=item(1, 8)))
+    now = show(catalog, PairsPlace(iteration="1", fate="dropped", item=item(1, 8)))
     assert "dropped: no-majority" in now.list
     assert "no answer had enough votes" in now.drawer
     assert "<b>2 pairs</b>" in now.head
@@ -127,7 +127,7 @@ def test_fault_of_a_closed_pair_counts_the_votes(catalog: Catalog) -> None:
 
 def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
-    place = step(catalog, RUN, Place(iteration="1"), NOBODY, forward=True)
+    place = step(catalog, RUN, PairsPlace(iteration="1"), NOBODY, forward=True)
     seen = [place.item]
     for _ in range(9):
         place = step(catalog, RUN, place, NOBODY, forward=True)
@@ -149,7 +149,7 @@ def test_turning_pages_forward_and_back_ends_at_the_first_page(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
-    place = Place(iteration="1")
+    place = PairsPlace(iteration="1")
     for heading in ("4 to 6", "7 to 8", "7 to 8"):
         place = turn(catalog, RUN, place, NOBODY, forward=True)
         assert heading in show(catalog, place).head
@@ -160,8 +160,8 @@ def test_turning_pages_forward_and_back_ends_at_the_first_page(
 
 
 def test_click_opens_only_a_pair_of_the_page(catalog: Catalog) -> None:
-    assert opened(catalog, RUN, Place(iteration="1"), NOBODY, pair_id(1, 4)).item == item(1, 4)
-    assert opened(catalog, RUN, Place(iteration="1"), NOBODY, "<script>").item == ""
+    assert opened(catalog, RUN, PairsPlace(iteration="1"), NOBODY, pair_id(1, 4)).item == item(1, 4)
+    assert opened(catalog, RUN, PairsPlace(iteration="1"), NOBODY, "<script>").item == ""
     assert chosen_pair(catalog, RUN, "1-" + pair_id(1, 4)) is not None
     assert chosen_pair(catalog, RUN, "2-" + pair_id(1, 4)) is None
 
@@ -169,7 +169,7 @@ def test_click_opens_only_a_pair_of_the_page(catalog: Catalog) -> None:
 def test_flagged_only_shows_flagged_pairs_with_their_mark_and_note(catalog: Catalog) -> None:
     notes.set_flag(catalog.workspace, RUN, pair_id(2, 3), True)
     notes.save_note(catalog.workspace, RUN, pair_id(2, 3), "why")
-    now = show(catalog, Place(flagged=True, item=item(2, 3)))
+    now = show(catalog, PairsPlace(flagged=True, item=item(2, 3)))
     assert "<b>1 pair</b>" in now.head
     assert ">flagged<" in now.list
     assert now.note == notes.Note(text="why", flagged=True)
@@ -179,13 +179,13 @@ def test_unread_pair_says_that_no_ruling_was_made(catalog: Catalog) -> None:
     folder = catalog.workspace.run(RUN).stage(3, "synthesize")
     folder.begin({})
     folder.write("pairs", [make_pair(3, 1)])
-    now = show(catalog, Place(item=item(3, 1)))
+    now = show(catalog, PairsPlace(item=item(3, 1)))
     assert "not ruled on yet" in now.list
     assert "No rulings yet. Judge starts after synthesize." in now.drawer
 
 
 def test_note_box_of_a_copied_run_holds_that_runs_note(catalog: Catalog) -> None:
-    place = Place(iteration="1", item=item(1, 3))
+    place = PairsPlace(iteration="1", item=item(1, 3))
     notes.save_note(catalog.workspace, RUN, pair_id(1, 3), "of the first run")
     now = show(catalog, place)
     ours = tab._updates(now, RUN, ((), "", ""))

@@ -10,10 +10,10 @@ from engine.errors import UsageError
 from engine.workspace.catalog.database import Catalog, open_catalog
 from engine.workspace.folders import Workspace, open_workspace
 from studio.queries import notes
-from studio.queries.traces import Ruling, TraceFilter, TraceRow, rulings_page
+from studio.queries.traces import BothOrders, TraceFilter, TraceRow, rulings_page
 from studio.tabs.traces import replay as replays
 from studio.tabs.traces.replay import replay, stored_settings
-from studio.tabs.traces.view import Place, Shown, fate_of, funnel_steps, replay_card, show_traces, turn
+from studio.tabs.traces.view import TracesPlace, TracesShown, fate_of, funnel_steps, replay_card, show_traces, turn
 from tests.sample_workspace import make_workspace, pair_id
 
 RUN = "shapes-01"
@@ -34,7 +34,7 @@ def catalog(workspace: Workspace) -> Catalog:
     return open_catalog(workspace)
 
 
-def show(catalog: Catalog, place: Place) -> Shown:
+def show(catalog: Catalog, place: TracesPlace) -> TracesShown:
     return show_traces(catalog, catalog.workspace, url, RUN, place)
 
 
@@ -45,13 +45,13 @@ def half(order: str, verdict: str, reason: str | None) -> TraceRow:
     )  # fmt: skip
 
 
-def ruling(ab: TraceRow | None, ba: TraceRow | None) -> Ruling:
-    return Ruling(iteration=1, pair_id="p", sample=0, samples=1, pair=None, ab=ab, ba=ba)
+def ruling(ab: TraceRow | None, ba: TraceRow | None) -> BothOrders:
+    return BothOrders(iteration=1, pair_id="p", sample=0, samples=1, pair=None, ab=ab, ba=ba)
 
 
 def test_workspace_without_traces_says_when_they_come(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path)
-    now = show_traces(open_catalog(workspace), workspace, url, None, Place())
+    now = show_traces(open_catalog(workspace), workspace, url, None, TracesPlace())
     assert "No rulings yet. Judge starts after synthesize." in now.list
 
 
@@ -68,25 +68,25 @@ def test_funnel_before_select_counts_verdicts_only() -> None:
 
 
 def test_page_shows_the_funnel_with_judge_and_rule(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1"))
+    now = show(catalog, TracesPlace(iteration="1"))
     assert "Iteration 1, ruled on by judge-v0, rule: joint" in now.funnel
     assert "Ruled: 32 left" in now.funnel
     assert "Trained: 12 left" in now.funnel
     assert "<b>32 traces</b>, showing 1 to 24" in now.head
-    newest = show(catalog, Place())
+    newest = show(catalog, TracesPlace())
     assert newest.place.iteration == "2"
     assert "32 traces not selected yet" in newest.funnel
 
 
 def test_funnel_beside_another_iteration_shows_both_shares(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1", compare="2"))
+    now = show(catalog, TracesPlace(iteration="1", compare="2"))
     assert "iteration 2: 32" in now.funnel
     assert "88 %, iteration 2: 94 %" in now.funnel
     assert now.compares == (("–", ""), ("2", "2"))
 
 
 def test_reason_filter_shows_its_traces_and_marks_its_step(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1", reason="order-flip"))
+    now = show(catalog, TracesPlace(iteration="1", reason="order-flip"))
     assert "<b>4 traces</b>" in now.head
     assert now.list.count("Rejected: order-flip") >= 2
     assert "The first response won in both orders." in now.list
@@ -121,7 +121,7 @@ def test_halves_that_ended_differently_say_so_in_words() -> None:
 
 
 def test_ruling_links_to_its_pair(catalog: Catalog) -> None:
-    now = show(catalog, Place(iteration="1", pair=pair_id(1, 2)))
+    now = show(catalog, TracesPlace(iteration="1", pair=pair_id(1, 2)))
     assert f"pairs.item=1-{pair_id(1, 2)}" in now.list
     assert "Only pair" in now.head
     assert "<b>4 traces</b>" in now.head
@@ -132,13 +132,13 @@ def test_ruling_links_to_its_pair(catalog: Catalog) -> None:
     "name", ["fate", "reason", "order", "verdict", "judge", "dimension", "iteration", "compare", "pair", "at"]
 )
 def test_any_value_of_the_url_gives_a_page_without_its_markup(catalog: Catalog, name: str, value: str) -> None:
-    now = show(catalog, replace(Place(), **{name: value}))
+    now = show(catalog, replace(TracesPlace(), **{name: value}))
     assert "<script" not in now.list + now.head + now.funnel
-    assert "&lt;script&gt;" in show(catalog, Place(iteration="1", pair=pair_id(1, 3))).list
+    assert "&lt;script&gt;" in show(catalog, TracesPlace(iteration="1", pair=pair_id(1, 3))).list
 
 
 def test_turning_pages_shows_every_trace(catalog: Catalog) -> None:
-    place = Place(iteration="1")
+    place = TracesPlace(iteration="1")
     place = turn(catalog, RUN, place, forward=True)
     assert "showing 25 to 32" in show(catalog, place).head
     assert turn(catalog, RUN, place, forward=True) == place

@@ -7,9 +7,10 @@ import gradio as gr
 import pytest
 
 from engine.records import Step
+from engine.workspace.decisions import promote
 from engine.workspace.folders import Workspace
-from engine.workspace.promotion import promote
-from engine.workspace.state import RunState, run_lock, write_state
+from engine.workspace.locks import run_lock
+from engine.workspace.state import RunState, write_state
 from studio.page.page import Page, create_page
 from studio.tabs import training as tab
 from studio.tabs.training import accuracy_sentence, loss_sentence, show_training

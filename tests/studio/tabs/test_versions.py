@@ -14,12 +14,12 @@ from engine.judging.judges import resolve_judge
 from engine.measure.intervals import Gain
 from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT
 from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow
+from engine.workspace.decisions import best_judge, promote, promoted_version
 from engine.workspace.folders import Workspace
-from engine.workspace.promotion import best_judge, promote, promoted_version
 from studio.page.page import Page, create_page, signature
 from studio.tabs.versions import tab, view
 from studio.tabs.versions.comparison import Chosen, Compared, choose, compare_verdicts, fate
-from studio.tabs.versions.tab import Place, promote_or_demote, show_versions
+from studio.tabs.versions.tab import VersionsPlace, promote_or_demote, show_versions
 from studio.tabs.versions.view import Table
 from tests.made_run import made_run
 from tests.sample_workspace import image_id
@@ -162,45 +162,45 @@ def test_control_within_the_interval_is_said_below_the_chart() -> None:
 # --- the tab over files ------------------------------------------------------------------------------------------
 
 
-def text_of(shown: tab.Shown) -> str:
+def text_of(shown: tab.VersionsShown) -> str:
     return "\n".join(shown.cards)
 
 
 def test_tab_compares_two_versions_of_a_run_from_its_files(page: Page) -> None:
-    shown = show_versions(page, "shapes-01", Place())
+    shown = show_versions(page, "shapes-01", VersionsPlace())
     assert (shown.chosen.older, shown.chosen.newer) == ("judge-v0", "judge-v1")
     assert shown.counts == {"worse": 1, "better": 1, "other": 0}
     assert "Held-out question 2?" in text_of(shown)
     assert f"{image_id(2)}.png" in text_of(shown)
     assert "Held-out question 1?" not in text_of(shown)
-    better = show_versions(page, "shapes-01", Place(change="better"))
+    better = show_versions(page, "shapes-01", VersionsPlace(change="better"))
     assert "Held-out question 1?" in text_of(better)
     assert "judge-studio compare shapes-01/judge-v0 shapes-01/judge-v1" in text_of(shown).replace(" \\\n ", "")
 
 
 def test_item_shows_both_versions_in_both_orders(page: Page) -> None:
-    shown = show_versions(page, "shapes-01", Place(item="item-2"))
+    shown = show_versions(page, "shapes-01", VersionsPlace(item="item-2"))
     card = shown.cards[9]
     assert card.count("Preferred shown first") == card.count("Degraded shown first") == 2
     assert card.count('class="st-fate is-c-kept"') == card.count('class="st-fate is-c-rejected"') == 1
-    assert show_versions(page, "shapes-01", Place(item="no such item")).cards[9] == ""
+    assert show_versions(page, "shapes-01", VersionsPlace(item="no such item")).cards[9] == ""
 
 
 def test_page_beyond_the_last_shows_the_last(page: Page) -> None:
-    assert "Held-out question 2?" in text_of(show_versions(page, "shapes-01", Place(page=99_999)))
+    assert "Held-out question 2?" in text_of(show_versions(page, "shapes-01", VersionsPlace(page=99_999)))
 
 
 def test_run_without_scores_and_no_run_say_what_comes_first(page: Page, workspace: Workspace) -> None:
     empty = "Only judge-v0 so far: the first comparison comes after iteration 1."
-    assert empty in text_of(show_versions(page, None, Place()))
+    assert empty in text_of(show_versions(page, None, VersionsPlace()))
     (workspace.run("new").folder).mkdir()
-    assert empty in text_of(show_versions(page, "new", Place()))
+    assert empty in text_of(show_versions(page, "new", VersionsPlace()))
 
 
 def test_every_update_has_its_component(page: Page) -> None:
-    shown = show_versions(page, "shapes-01", Place())
-    updates = tab._updates(shown, "shapes-01", Place(), ())
-    again = tab._updates(shown, "shapes-01", Place(), updates[-2])
+    shown = show_versions(page, "shapes-01", VersionsPlace())
+    updates = tab._updates(shown, "shapes-01", VersionsPlace(), ())
+    again = tab._updates(shown, "shapes-01", VersionsPlace(), updates[-2])
     assert len(updates) == len(again) == 7 + 1 + 2 + len(shown.cards) + 2
     skipped = [update for update in again if update == gr.skip()]
     assert len(skipped) >= len(shown.cards) + 2, "what did not change is not sent again"

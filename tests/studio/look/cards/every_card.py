@@ -87,7 +87,7 @@ def _drawer(text: str) -> Html:
             card=pair(text),
             fault=text,
             judge=text,
-            rulings=[c.Ruling(order="AB", verdict=text), c.Ruling(order="BA", verdict="B")],
+            rulings=[c.RulingRow(order="AB", verdict=text), c.RulingRow(order="BA", verdict="B")],
             provenance=[(text, text)],
             traces_url=text,
         )

@@ -1,6 +1,6 @@
 import json
 
-from studio.look.cards import PairDetail, Ruling, pair_card, pair_drawer, pair_grid, read_votes, vote_histogram
+from studio.look.cards import PairDetail, RulingRow, pair_card, pair_drawer, pair_grid, read_votes, vote_histogram
 from tests.studio.look.cards.every_card import pair
 
 
@@ -89,7 +89,11 @@ def test_grid_marks_only_the_chosen_pair() -> None:
 
 
 def test_drawer_shows_a_verdict_per_ruling_and_what_it_means_in_its_order() -> None:
-    rulings = [Ruling(order="AB", verdict="A"), Ruling(order="BA", verdict="A"), Ruling(order="BA", verdict="tie")]
+    rulings = [
+        RulingRow(order="AB", verdict="A"),
+        RulingRow(order="BA", verdict="A"),
+        RulingRow(order="BA", verdict="tie"),
+    ]
     shown = pair_drawer(PairDetail(card=pair("x"), fault="f", judge="judge-v1", rulings=rulings))
 
     assert [shown.count(f"<em>{word}</em>") for word in ("right", "wrong", "tie")] == [1, 1, 1]
