@@ -132,10 +132,7 @@ def build(page: Page) -> None:
         *asked, texts, memory = values
         wanted, kept = _place(*asked), [gr.skip(), gr.skip()]
         if memory[0] not in (None, run) and (wanted.older, wanted.newer) == tuple(memory[1:]):
-            wanted, kept = (
-                VersionsPlace(change=wanted.change),
-                ["", ""],
-            )  # another run: its own usual comparison, first page
+            wanted, kept = VersionsPlace(change=wanted.change), ["", ""]  # of another run: its usual comparison
         now = show_versions(page, run, wanted)
         return [*kept, *_updates(now, run, wanted, texts)]
 
