@@ -26,7 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from engine.workspace.progress import Progress
 from engine.errors import StopRequested
-from engine.workspace.state import RunState, clear_stop, run_lock
+from engine.workspace.locks import run_lock
+from engine.workspace.state import RunState, clear_stop
 from engine.workspace.folders import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 with run_lock(run):

@@ -15,7 +15,8 @@ from engine.workspace.state import RunState, append_event, read_events, read_sta
 HOLD = """
 import sys, time
 from pathlib import Path
-from engine.workspace.state import RunState, run_lock, write_state
+from engine.workspace.locks import run_lock
+from engine.workspace.state import RunState, write_state
 from engine.workspace.folders import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 with run_lock(run):

@@ -24,7 +24,7 @@ from tests.sample_workspace import make_workspace
 _HOLD = """
 import sys
 from pathlib import Path
-from engine.workspace.state import run_lock
+from engine.workspace.locks import run_lock
 from engine.workspace.folders import RunFolder
 with run_lock(RunFolder(Path(sys.argv[1]))):
     print("held", flush=True)
