@@ -38,11 +38,16 @@ class ModelSettings(_Group):
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where the model runs.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting("auto", "Number format of the weights.")
     revision: str | None = _setting(None, "Git revision of a Hugging Face model, for exact repeats.")
-    url: str | None = _setting(None, "Address of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1.")
+    url: str | None = _setting(
+        None, "Address of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1; several are separated by commas."
+    )
     served_name: str | None = _setting(None, "Name of the base model on that server; the base name if empty.")
     vllm_python: str | None = _setting(None, "Python of another environment that has vLLM; this one if empty.")
     vllm_options: tuple[str, ...] = _setting(
         (), "More options for a vLLM that is started, e.g. --max-model-len=8192, --tensor-parallel-size=2."
+    )
+    adapters_folder: str | None = _setting(
+        None, "Folder from which all servers at model.url resolve adapters; without one they are posted to each."
     )
 
 

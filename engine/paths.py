@@ -38,6 +38,7 @@ def with_absolute_paths(settings: "Settings") -> "Settings":
             "base": model.base if model.base == EMBEDDED else _whole_if_there(model.base),
             "prompts": _whole(model.prompts) if model.prompts.endswith((".yaml", ".yml")) else model.prompts,
             "vllm_python": python if python is None else _whole_if_there(python),
+            "adapters_folder": None if model.adapters_folder is None else _whole(model.adapters_folder),
         }
     )
     path = source.path

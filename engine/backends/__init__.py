@@ -1,5 +1,6 @@
 """The one door to a model: `base.Backend`, the implementations behind it, and which of them the settings mean."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.backends.base import Backend
@@ -12,11 +13,21 @@ _TINY_THREADS = 2
 cores mostly wait for each other. OMP_NUM_THREADS=1 lowers it, e.g. beside other work."""
 
 
-def open_backend(settings: ModelSettings, *, workspace: Path, rank: int = 64) -> Backend:
+def open_backend(
+    settings: ModelSettings,
+    *,
+    workspace: Path,
+    rank: int = 64,
+    tokens: int | None = None,
+    log: Path | None = None,
+    report: Callable[[str], None] = lambda _: None,
+    tick: Callable[[], None] = lambda: None,
+) -> Backend:
     """The backend that the settings name, its model loaded or its server up.
 
     `workspace` is the folder a server must be allowed to read images from, `rank` the largest LoRA rank of the judge
-    versions that will be loaded. Raises `SettingsError`, `ModelError` or `BackendError`.
+    versions that will be loaded; for the others see `open_server`. Raises `SettingsError`, `ModelError` or
+    `BackendError`.
     """
     base = str(model_folder(settings.base) or settings.base)
     if settings.backend == "transformers":
@@ -30,7 +41,9 @@ def open_backend(settings: ModelSettings, *, workspace: Path, rank: int = 64) ->
         )
     from engine.backends.served.servers import open_server
 
-    return open_server(settings, base=base, workspace=workspace, rank=rank)
+    return open_server(
+        settings, base=base, workspace=workspace, rank=rank, tokens=tokens, log=log, report=report, tick=tick
+    )
 
 
 def _is_tiny(base: str) -> bool:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,51 @@ from engine.workspace.files import read_json
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.locks import device_lock, run_lock
 from engine.workspace.progress import Progress
-from engine.workspace.provenance import model_fingerprint
+from engine.workspace.provenance import model_fingerprint, model_folder
 from engine.workspace.run_record import run_record, run_settings
 from engine.workspace.state import RunState, append_event, clear_stop, read_state
 
 Watch = Callable[[RunState], None]
 Opener = Callable[[Settings, Path], Backend]
 
+_SQUARE = 28
+"""Pixels of a side that become one token in Qwen's families; others use fewer tokens a picture."""
+_PACK_TOKENS = 1024
+"""The text of a judge prompt and of its question."""
+_BENCHMARK_RESPONSE = 1024
+"""Responses of published benchmarks are longer than a run's own may be."""
 
-def open_model(settings: Settings, workspace: Path) -> Backend:
-    """The backend that the settings name."""
+
+def open_model(settings: Settings, workspace: Path, progress: Progress | None = None) -> Backend:
+    """The backend that the settings name. `progress` hears how a server starts, and can stop it."""
     from engine.backends import open_backend
 
-    return open_backend(settings.model, workspace=workspace, rank=settings.train.rank)
+    def report(message: str) -> None:
+        if progress is not None:
+            progress.update(message=message)
+            progress.check_stop()
+
+    return open_backend(
+        settings.model,
+        workspace=workspace,
+        rank=settings.train.rank,
+        tokens=longest_request(settings),
+        log=None if progress is None else progress.run.folder / "vllm.log",
+        report=report,
+        tick=(lambda: None) if progress is None else progress.check_stop,
+    )
+
+
+def longest_request(settings: Settings) -> int:
+    """Tokens of the longest prompt with its reply, an upper bound for families that see a picture in 28 px squares."""
+    picture = ceil(settings.source.max_side / _SQUARE) ** 2
+    responses = 2 * max(settings.synthesize.max_tokens, _BENCHMARK_RESPONSE)
+    reply = max(settings.judge.max_tokens, settings.evaluate.max_tokens, settings.synthesize.max_tokens)
+    return picture + _PACK_TOKENS + responses + reply
 
 
 def run_loop(
-    run: RunFolder, *, watch: Watch | None = None, opener: Opener = open_model, go_on: bool = False
+    run: RunFolder, *, watch: Watch | None = None, opener: Opener | None = None, go_on: bool = False
 ) -> RunState:
     """Work on a run until it is done, stopped, or failed; the final state is also on disk.
 
@@ -57,7 +86,8 @@ def run_loop(
             with device_lock(device, f"run {run.name}", waiting=lambda holder: _wait(progress, device, holder)):
                 progress.update(state="running", device=device, message="Starting")
                 append_event(run, "start", iterations=settings.loop.iterations)
-                _Loop(run, settings, progress, opener, go_on).work()
+                door = opener or (lambda settings, workspace: open_model(settings, workspace, progress))
+                _Loop(run, settings, progress, door, go_on).work()
         return progress.state
 
 
@@ -117,6 +147,7 @@ class _Loop:
         from engine.stages.select.stage import check_rule
         from engine.stages.synthesize.stage import check_settings
 
+        self._check_server()
         check_settings(self.settings, self.pack)
         check_rule(self.settings.select)
         before = run_record(self.run).get("model_fingerprint")
@@ -126,6 +157,13 @@ class _Loop:
                 f"run '{self.run.name}': the files of base model {self.settings.model.base} changed since the run "
                 "began. Start a new run, or restore them."
             )
+
+    def _check_server(self) -> None:
+        model = self.settings.model
+        if model.backend == "vllm" and model.url is None:
+            from engine.backends.served.preflight import preflight
+
+            preflight(model, str(model_folder(model.base) or model.base)).check()
 
     # --- the model -------------------------------------------------------------------------------------------
 

@@ -63,7 +63,8 @@ class HttpDoor:
             timeout=httpx.Timeout(timeout, connect=10.0),
             limits=limits,
             transport=httpx.HTTPTransport(uds=str(socket), limits=limits) if socket else None,
-            trust_env=host not in ("127.0.0.1", "localhost", "::1"),  # no proxy between us and this machine
+            # No proxy between us and this machine.
+            trust_env=socket is None and host not in ("127.0.0.1", "localhost", "::1"),
         )
 
     def get(self, path: str) -> Any:

@@ -1,11 +1,12 @@
 """A vLLM server that lives as long as a run needs it: started, waited for, spoken to, ended.
 
-It may belong to another environment, since vLLM pins other versions. Everything said to it goes through `openai.py`.
+It may belong to another environment, since vLLM pins other versions. Everything said to it goes through `openai.py`,
+by a socket in a folder that only this user may enter: vLLM's key guards /v1 alone, and its other pages answer anybody.
 """
 
 import contextlib
 import os
-import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,16 +18,20 @@ from pathlib import Path
 import httpx
 
 from engine.backends.served.openai import OpenAIBackend
+from engine.backends.served.vllm_log import first_error, phase, plain
 from engine.errors import BackendError
 
 _GRACE = 20.0
 """Seconds between SIGTERM and SIGKILL: vLLM's workers give their memory back in less."""
 
 _LOG_TAIL = 15
-"""Lines of the server's log that an error shows."""
+"""Lines of the server's log that an error shows where none of them names a cause."""
 
 _POLL = 0.25
 """Seconds between two looks at whether the server is up."""
+
+_REPORT = 1.0
+"""Seconds between two reports of how the start goes; a stop that was asked for is obeyed as fast."""
 
 _GUARD = Path(__file__).with_name("process_guard.py")
 
@@ -37,9 +42,11 @@ _REMOVED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP"}
 class VllmServer:
     """One `vllm` process group. Use it as a context manager, or call `stop`.
 
-    `python` has vLLM installed. `images` is the only folder it may read images from. `log` keeps what it writes
-    (None: a temporary file that goes with it). `report` is told about once a second how the start goes.
-    Raises `BackendError`, with the end of the log, when it exits or is not up within `patience` seconds.
+    `python` has vLLM installed. `images` is the only folder it may read images from. `context` bounds prompt and reply
+    together, in tokens (None: what the model was made for); `sequences` is how many it works on at once. What it writes
+    is added to `log` (None: a file that goes with it). `report` is told about once a second how the start goes; what
+    it raises, such as a stop that was asked for, ends the server.
+    Raises `BackendError`, with the first error of the log, when it exits or is not up within `patience` seconds.
     """
 
     def __init__(
@@ -51,30 +58,38 @@ class VllmServer:
         dtype: str = "auto",
         revision: str | None = None,
         max_rank: int = 64,
-        max_judges: int = 4,
+        max_judges: int = 2,
+        context: int | None = None,
+        sequences: int = 256,
         options: Sequence[str] = (),
         log: Path | None = None,
-        patience: float = 900.0,
+        patience: float = 1800.0,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.images = images
-        self.key = secrets.token_hex(16)
-        """The server answers nobody else on this machine."""
-        port = _free_port()
-        self.url = f"http://127.0.0.1:{port}/v1"
-        self._scratch = tempfile.TemporaryDirectory(prefix="judge-studio-vllm-")
-        self._log = log or Path(self._scratch.name) / "vllm.log"
+        self.url = "http://vllm/v1"
+        self._folder = Path(tempfile.mkdtemp(prefix="judge-studio-"))  # which only this user may enter
+        self.socket = self._folder / "vllm.sock"
+        self._is_kept = log is not None
+        self.log = log or self._folder / "vllm.log"
         command = [
             *(python or sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
-            *("--model", model, "--served-model-name", model, "--dtype", dtype),
-            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--model", model, "--served-model-name", model, "--dtype", dtype, "--uds", str(self.socket)),
             *("--enable-lora", "--max-lora-rank", str(max_rank), "--max-loras", str(max_judges)),
+            *("--max-num-seqs", str(sequences), "--limit-mm-per-prompt", '{"image": 1}'),
             *("--allowed-local-media-path", str(images.resolve())),
             *("--generation-config", "vllm"),  # not the model's own: what a request does not say is neutral
+            *(("--max-model-len", str(context)) if context else ()),
             *(("--revision", revision) if revision else ()),
-            *options,
+            *options,  # last: a person's word outweighs ours
         ]
-        self._process = self._start(command)
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self._begin = self.log.stat().st_size if self.log.exists() else 0
+            self._process = self._start(command)
+        except OSError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise BackendError(f"vllm: cannot be started ({error}). Free some space, then resume.") from error
         try:
             self._wait_until_up(patience, report)
         except BaseException:
@@ -92,7 +107,7 @@ class VllmServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, 9)
             self._process.wait()
-        self._scratch.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> "VllmServer":
         return self
@@ -103,13 +118,11 @@ class VllmServer:
     def _start(self, command: list[str]) -> "subprocess.Popen[bytes]":
         kept = {name: value for name, value in os.environ.items() if name not in _REMOVED}
         told = {
-            "VLLM_API_KEY": self.key,
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
         }
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, str(_GUARD), str(_GRACE), *command],
                 stdin=subprocess.PIPE,
@@ -121,45 +134,72 @@ class VllmServer:
 
     def _wait_until_up(self, patience: float, report: Callable[[str], None]) -> None:
         started = told = time.monotonic()
-        with httpx.Client(trust_env=False, timeout=5.0) as client:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), trust_env=False, timeout=5.0) as client:
             while True:
                 if self._process.poll() is not None:
-                    raise BackendError(f"vllm: ended before it was up (exit {self._process.returncode}){self._tail()}")
+                    raise BackendError(f"vllm: ended before it was up (exit {self._process.returncode}){self._cause()}")
                 with contextlib.suppress(httpx.TransportError):
-                    if client.get(self.url.removesuffix("/v1") + "/health").status_code == httpx.codes.OK:
+                    health = self.url.removesuffix("/v1") + "/health"
+                    if self._listens() and client.get(health).status_code == httpx.codes.OK:
                         return
                 now = time.monotonic()
                 if now - started > patience:
-                    raise BackendError(f"vllm: not up after {patience:.0f} seconds{self._tail()}")
-                if now - told >= 1:
+                    raise BackendError(f"vllm: not up after {patience:.0f} seconds{self._cause()}")
+                if now - told >= _REPORT:
                     told = now
-                    report(f"vllm is starting, {now - started:.0f} s: {self._last_line()}")
+                    report(f"vLLM is starting, {now - started:.0f} s: {phase(self._lines())}")
                 time.sleep(_POLL)
 
-    def _last_line(self) -> str:
-        lines = self._lines()
-        return lines[-1][:200] if lines else "nothing said yet"
+    def _listens(self) -> bool:
+        """Whether somebody answers at the socket; vLLM makes it minutes before."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
-    def _tail(self) -> str:
-        lines = self._lines()[-_LOG_TAIL:]
-        said = "; it said:\n" + "\n".join(lines) if lines else "; it said nothing"
-        return f"{said}\nCheck model.vllm_python and the model's memory needs."
+    def _cause(self) -> str:
+        """What the log says of the reason, and where the whole of it lies."""
+        lines = self._lines()
+        error = first_error(lines)
+        if error is not None:
+            said = f": {error}"
+        elif lines:
+            said = "; it said:\n" + "\n".join(plain(line) for line in lines[-_LOG_TAIL:])
+        else:
+            said = "; it said nothing"
+        where = f" The whole log is {self.log}." if self._is_kept else ""
+        return f"{said}\nCheck model.vllm_python, model.vllm_options and the memory that is free.{where}"
 
     def _lines(self) -> list[str]:
+        """What this server wrote, not those before it."""
         try:
-            text = self._log.read_text(encoding="utf-8", errors="replace")
+            with self.log.open("rb") as log:
+                log.seek(self._begin)
+                text = log.read().decode("utf-8", errors="replace")
         except OSError:
             return []
-        return [line.rstrip() for line in text.splitlines() if line.strip()]
+        return [line.rstrip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
 
 
 class VllmBackend(OpenAIBackend):
     """See `Backend`. Owns its server: `close` ends it, and the GPU is free."""
 
-    def __init__(self, server: VllmServer, *, base_name: str) -> None:
+    def __init__(
+        self,
+        server: VllmServer,
+        *,
+        base_name: str,
+        sequences: int = 256,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
         self._server = server
         try:
-            super().__init__(server.url, base_name=base_name, readable=server.images, api_key=server.key)
+            super().__init__(
+                server.url,
+                base_name=base_name,
+                readable=server.images,
+                socket=server.socket,
+                sequences=sequences,
+                tick=tick,
+            )
         except BaseException:
             server.stop()
             raise
@@ -168,10 +208,3 @@ class VllmBackend(OpenAIBackend):
         """See `Backend`."""
         super().close()
         self._server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

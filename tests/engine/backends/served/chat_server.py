@@ -330,10 +330,48 @@ def serve(behaviour: Behaviour, port: int = 0, *, at: str | None = None) -> Thre
     return server
 
 
-def fake_vllm(folder: Path, *, first: str = "") -> Path:
-    """An executable that can be named as the Python of an environment with vLLM. `first` is shell run before it."""
+REGISTRY = """
+_MODELS = {
+    "LlavaForConditionalGeneration": ("llava", "LlavaForConditionalGeneration"),
+    "ChildForConditionalGeneration": (
+        "child",
+        "ChildModel",
+    ),
+    "DeafForConditionalGeneration": ("deaf", "DeafModel"),
+}
+"""
+MODULES = {
+    "llava": "class LlavaForConditionalGeneration(nn.Module, SupportsLoRA, SupportsMultiModal): pass\n",
+    "child": "from .llava import LlavaForConditionalGeneration as Parent\nclass ChildModel(Parent): pass\n",
+    "deaf": "from .interfaces import SupportsMultiModal\nclass DeafModel(nn.Module, SupportsMultiModal): pass\n",
+}
+"""What a preflight reads of a vLLM: its registry, and the class statements of its models."""
+
+
+def fake_vllm(folder: Path, *, first: str = "", site: str = "site") -> Path:
+    """An executable that can be named as the Python of an environment with vLLM 0.32.0. `first` is shell that is run
+    before the server starts."""
+    models = folder / site / "vllm" / "model_executor" / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    (folder / site / "vllm" / "__init__.py").write_text("raise ImportError('a preflight imports nothing')")
+    (folder / site / "vllm-0.32.0.dist-info").mkdir(exist_ok=True)
+    (folder / site / "vllm-0.32.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0\n"
+    )
+    (models / "registry.py").write_text(REGISTRY)
+    for name, text in MODULES.items():
+        (models / f"{name}.py").write_text(text)
     script = folder / "python-with-vllm"
-    script.write_text(f'#!/bin/sh\n{first}\nexec "{sys.executable}" "{__file__}" "$@"\n')
+    known = f"import runpy, sys; sys.path.insert(0, {str(folder / site)!r}); sys.argv = sys.argv[2:]; "
+    script.write_text(
+        f"""#!/bin/sh
+if [ "$1" = -I ]; then
+    exec "{sys.executable}" -c "{known}runpy.run_path(sys.argv[0], run_name='__main__')" "$@"
+fi
+{first}
+exec "{sys.executable}" "{__file__}" "$@"
+"""
+    )
     script.chmod(0o755)
     return script
 
@@ -342,10 +380,9 @@ def main() -> None:
     """As `python -m vllm.entrypoints.openai.api_server` would be called. Leaves its arguments and pids in files."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("-m", dest="module")
-    for name in ("--model", "--served-model-name", "--dtype", "--host", "--max-lora-rank", "--max-loras", "--revision",
-                 "--generation-config"):  # fmt: skip
+    for name in ("--model", "--served-model-name", "--dtype", "--uds", "--max-lora-rank", "--max-loras", "--revision",
+                 "--generation-config", "--max-num-seqs", "--max-model-len", "--limit-mm-per-prompt"):  # fmt: skip
         parser.add_argument(name)
-    parser.add_argument("--port", type=int)
     parser.add_argument("--enable-lora", action="store_true")
     parser.add_argument("--allowed-local-media-path", type=Path)
     parser.add_argument("--worker", action="store_true", help="also start a deaf child, as a GPU worker may be")
@@ -366,7 +403,7 @@ def main() -> None:
     behaviour = Behaviour(
         models={options.served_model_name: "vllm"}, key=os.environ.get("VLLM_API_KEY"), loads_adapters=allowed
     )
-    server = serve(behaviour, options.port)
+    server = serve(behaviour, at=options.uds)
     said = {"options": {name: str(value) for name, value in vars(options).items()}, "pids": pids}
     (options.allowed_local_media_path / "started.json").write_text(json.dumps(said))
     server.serve_forever()

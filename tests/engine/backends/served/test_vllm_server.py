@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from engine.backends.base import Message, Request, Sampling
+from engine.backends.served.preflight import preflight
 from engine.backends.served.servers import open_server
+from engine.backends.served.vllm_log import first_error, phase
 from engine.backends.served.vllm_server import VllmBackend, VllmServer
 from engine.config import ModelSettings
-from engine.errors import BackendError, SettingsError
+from engine.errors import BackendError, ModelError, SettingsError, StopRequested
 from tests.engine.backends.served.chat_server import fake_vllm
 
 
@@ -38,7 +41,8 @@ def started(images):
     return json.loads((images / "started.json").read_text())
 
 
-def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp_path):
+def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     told = []
     backend = open_server(
         ModelSettings(
@@ -49,6 +53,7 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         base="org/tiny-vlm",
         workspace=tmp_path,
         rank=100,
+        tokens=8200,
         report=told.append,
     )
     assert isinstance(backend, VllmBackend)
@@ -59,7 +64,10 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         options = started(tmp_path)["options"]
         assert options["module"] == "vllm.entrypoints.openai.api_server"
         assert options["model"] == options["served_model_name"] == "org/tiny-vlm"
-        assert options["host"] == "127.0.0.1"
+        assert stat.S_IMODE(Path(options["uds"]).parent.stat().st_mode) == 0o700, "nobody else may enter"
+        assert options["max_model_len"] == "9216"
+        assert options["max_num_seqs"] == "256"
+        assert json.loads(options["limit_mm_per_prompt"]) == {"image": 1}
         assert options["dtype"] == "float16"
         assert options["enable_lora"] == "True"
         assert options["max_lora_rank"] == "128"
@@ -67,7 +75,8 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         assert options["allowed_local_media_path"] == str(tmp_path.resolve())
     finally:
         backend.close()
-    assert any("vllm is starting" in line for line in told)
+    assert any("vLLM is starting" in line for line in told)
+    assert not Path(options["uds"]).parent.exists()
     wait_until_gone(started(tmp_path)["pids"])
 
 
@@ -86,14 +95,6 @@ def test_adapters_are_loaded_while_it_runs(tmp_path):
         backend.close()
 
 
-def test_nobody_else_on_the_machine_is_answered(tmp_path):
-    import httpx
-
-    with VllmServer("org/tiny", images=tmp_path, python=str(fake_vllm(tmp_path))) as server:
-        assert httpx.get(f"{server.url}/models").status_code == 401
-        assert httpx.get(f"{server.url}/models", headers={"Authorization": f"Bearer {server.key}"}).status_code == 200
-
-
 def test_a_deaf_worker_is_ended_too(tmp_path):
     server = VllmServer("org/tiny", images=tmp_path, python=str(fake_vllm(tmp_path)), options=["--worker"])
     pids = started(tmp_path)["pids"]
@@ -104,10 +105,62 @@ def test_a_deaf_worker_is_ended_too(tmp_path):
     server.stop()
 
 
-def test_a_server_that_dies_at_once_shows_the_end_of_its_log(tmp_path):
-    script = fake_vllm(tmp_path, first="echo 'No module named vllm' >&2; exit 3")
-    with pytest.raises(BackendError, match=r"exit 3\)(.|\n)*No module named vllm(.|\n)*model\.vllm_python"):
-        VllmServer("org/tiny", images=tmp_path, python=str(script))
+LOG = """\
+INFO 11-25 10:00:00 [__init__.py:216] Automatically detected platform cuda.
+(APIServer pid=7) INFO 11-25 10:00:00 [api_server.py:1839] vLLM API server version 0.32.0
+WARNING 11-25 10:00:01 [x.py:1] ImportError: no flash attention, going on without
+(EngineCore_DP0 pid=9) INFO 11-25 10:00:09 [gpu_model_runner.py:26] Starting to load model org/tiny...
+(EngineCore_DP0 pid=9) Loading safetensors checkpoint shards:  50% Completed | 2/4 [00:01<00:01,  1.00it/s]
+(EngineCore_DP0 pid=9) ERROR 11-25 10:00:12 [core.py:700] EngineCore failed to start.
+(EngineCore_DP0 pid=9) ERROR 11-25 10:00:12 [core.py:700] Traceback (most recent call last):
+(EngineCore_DP0 pid=9) ERROR 11-25 10:00:12 [core.py:700]   File "core.py", line 690, in run_engine_core
+(EngineCore_DP0 pid=9) ERROR 11-25 10:00:12 [core.py:700] torch.OutOfMemoryError: CUDA out of memory. Tried 9 GiB.
+(APIServer pid=7) Traceback (most recent call last):
+(APIServer pid=7)   File "core_client.py", line 9, in wait
+(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""
+
+
+def test_a_server_that_dies_names_the_first_real_error_and_keeps_its_log(tmp_path):
+    (tmp_path / "said").write_text(LOG)
+    log = tmp_path / "run" / "vllm.log"
+    script = fake_vllm(tmp_path, first=f"cat {tmp_path}/said; exit 3")
+    for _ in range(2):
+        with pytest.raises(BackendError) as error:
+            VllmServer("org/tiny", images=tmp_path, python=str(script), log=log)
+        first = str(error.value).splitlines()[0]
+        assert (
+            first == "vllm: ended before it was up (exit 3): torch.OutOfMemoryError: CUDA out of memory. Tried 9 GiB."
+        )
+        assert str(log) in str(error.value)
+    assert log.read_text() == LOG * 2, "an earlier start's log is not lost"
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        (["api_server.py: error: unrecognized arguments: --max-len=3"],
+         "api_server.py: error: unrecognized arguments: --max-len=3"),
+        (["/opt/python: No module named vllm"], "/opt/python: No module named vllm"),
+        (["(APIServer pid=1) pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig",
+          "(APIServer pid=1)   Value error, User-specified max_model_len (9000) is greater than the derived 1024"],
+         "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig Value error, "
+         "User-specified max_model_len (9000) is greater than the derived 1024"),
+        (["KeyError: 'a'", "The above exception was the direct cause", "RuntimeError: b"], "KeyError: 'a'"),
+        (["INFO 11-25 10:00:00 [x.py:1] all is well"], None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_the_first_error_of_a_log_is_the_cause(lines, error):
+    assert first_error(lines) == error
+
+
+def test_the_phase_of_a_start_is_read_from_the_log():
+    lines = LOG.splitlines()
+    assert [phase(lines[:count]) for count in (0, 2, 4, 5)] == [
+        "starting Python", "reading the model's settings", "loading weights", "loading weights, 50 %",
+    ]  # fmt: skip
+    assert phase(["Capturing CUDA graphs (mixed prefill-decode, PIECEWISE):  31%|███"]) == "recording CUDA graphs, 31 %"
 
 
 def test_a_python_that_does_not_exist_is_a_sentence(tmp_path):
@@ -120,6 +173,80 @@ def test_a_server_that_never_comes_up_is_ended(tmp_path):
     with pytest.raises(BackendError, match=r"not up after 1 seconds(.|\n)*still loading"):
         VllmServer("org/tiny", images=tmp_path, python=str(script), patience=0.8)
     wait_until_gone([int((tmp_path / "pid").read_text())])
+
+
+def test_a_stop_is_obeyed_while_a_server_starts(tmp_path):
+    script = fake_vllm(tmp_path, first=f"echo $$ > {tmp_path}/pid; sleep 600")
+
+    def stop(_message):
+        if (tmp_path / "pid").exists():
+            raise StopRequested("run 'x': stopped")
+
+    with pytest.raises(StopRequested):
+        VllmServer("org/tiny", images=tmp_path, python=str(script), report=stop)
+    wait_until_gone([int((tmp_path / "pid").read_text())])
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    def make(**config):
+        folder = tmp_path / "model"
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(config))
+        return str(folder)
+
+    return make
+
+
+def checked(tmp_path, base, **settings):
+    return preflight(ModelSettings(backend="vllm", vllm_python=str(fake_vllm(tmp_path)), **settings), base)
+
+
+def test_what_is_known_of_a_model_before_its_server_starts(tmp_path, model_folder):
+    text = {"max_position_embeddings": 4096}
+    base = model_folder(architectures=["ChildForConditionalGeneration"], text_config=text, dtype="float32")
+    known = checked(tmp_path, base)
+    assert (known.version, known.context, known.dtype, known.faults, known.notes) == ("0.32.0", 4096, "float32", (), ())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fault"),
+    [
+        ("MllamaForConditionalGeneration", "vLLM 0.32.0 has no class for MllamaForConditionalGeneration"),
+        ("DeafForConditionalGeneration", "serves DeafForConditionalGeneration without adapters"),
+    ],
+)
+def test_a_model_that_vllm_cannot_serve_is_refused_before_it_starts(tmp_path, model_folder, architecture, fault):
+    known = checked(tmp_path, model_folder(architectures=[architecture]))
+    with pytest.raises(ModelError, match=fault):
+        known.check()
+
+
+def test_a_python_without_vllm_and_models_that_are_not_there_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    bare = ModelSettings(backend="vllm", vllm_python=sys.executable)
+    assert any("has no vLLM" in fault for fault in preflight(bare, "org/tiny").faults)
+    none = ModelSettings(backend="vllm", vllm_python="/nowhere/python")
+    assert "is no program on this machine" in preflight(none, "org/tiny").faults[0]
+    assert "HF_HUB_OFFLINE forbids a download" in checked(tmp_path, "org/tiny").faults[0]
+    assert "there is no folder" in checked(tmp_path, str(tmp_path / "missing")).faults[0]
+    (tmp_path / "empty").mkdir()
+    assert "has no config.json" in checked(tmp_path, str(tmp_path / "empty")).faults[0]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    known = checked(tmp_path, "org/tiny")
+    assert known.faults == ()
+    assert "is downloaded when the server starts" in known.notes[0]
+    snapshot = tmp_path / "hub" / "models--org--tiny" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"architectures": ["DeafForConditionalGeneration"]}')
+    assert "without adapters" in checked(tmp_path, "org/tiny").faults[0]
+
+
+@pytest.mark.parametrize("option", ["--port=8000", "--host", "--uds=/tmp/x", "--served_model_name=y"])
+def test_an_option_that_is_ours_to_set_is_refused(tmp_path, option):
+    with pytest.raises(SettingsError, match=r"model\.vllm_options: --[a-z-]+ is set by Judge Studio"):
+        checked(tmp_path, "org/tiny", vllm_options=(option,))
 
 
 def test_the_server_ends_when_the_one_who_started_it_is_killed(tmp_path):
@@ -156,6 +283,8 @@ def test_an_address_is_needed_for_a_server_that_runs_already(tmp_path):
         open_server(ModelSettings(backend="openai"), base="org/tiny", workspace=tmp_path)
 
 
-def test_a_rank_that_vllm_cannot_take_is_refused_before_it_starts(tmp_path):
+def test_a_rank_that_vllm_cannot_take_is_refused_before_it_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    settings = ModelSettings(backend="vllm", vllm_python=str(fake_vllm(tmp_path)))
     with pytest.raises(SettingsError, match=r"train\.rank: is 700, but vLLM takes at most 512"):
-        open_server(ModelSettings(backend="vllm"), base="org/tiny", workspace=tmp_path, rank=700)
+        open_server(settings, base="org/tiny", workspace=tmp_path, rank=700)
