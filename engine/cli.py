@@ -1,9 +1,13 @@
 """The command line: words in, one function of `engine.commands` called. Nothing heavy is imported to print help."""
 
 import argparse
+import errno
 import importlib
+import io
+import math
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +16,10 @@ from engine.errors import JudgeStudioError, StopRequested
 from engine.workspace.folders import workspace_path
 
 _EPILOG = "Results lie in the workspace folder: --workspace, or JUDGE_STUDIO_WORKSPACE, or ./workspace."
+
+
+_NO_ROOM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""What the machine refuses, whichever file it was: no fault of ours that a traceback would help with."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,6 +36,24 @@ def build_parser() -> argparse.ArgumentParser:
     _add_judge_commands(commands)
     _add_result_commands(commands)
     return parser
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if not text.strip().lstrip("+").isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of at least 1")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time of at least 0, for argparse."""
+    try:
+        given = float(text)
+    except ValueError:
+        given = math.nan
+    if not 0 <= given < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds")
+    return given
 
 
 def _command(
@@ -65,18 +91,18 @@ def _add_run_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     run = _command(commands, "run", "runs:run", "start a run, or continue the one of that name")
     _add_settings(run)
     run.add_argument("--run", dest="name", metavar="NAME", help="name of the run (default: the preset and a number)")
-    run.add_argument("--iterations", type=int, metavar="N", help="most iterations; short for loop.iterations=N")
+    run.add_argument("--iterations", type=count, metavar="N", help="most iterations; short for loop.iterations=N")
     run.add_argument("--dry-run", action="store_true", help="print the plan and start nothing")
 
     resume = _command(
         commands, "resume", "runs:resume", "continue a run after a stop, a failure, or with more iterations"
     )
     resume.add_argument("name", metavar="RUN")
-    resume.add_argument("--iterations", type=int, metavar="N", help="raise the most iterations to N")
+    resume.add_argument("--iterations", type=count, metavar="N", help="raise the most iterations to N")
 
     stop = _command(commands, "stop", "runs:stop", "ask a run to end after its batch; finished parts are kept")
     stop.add_argument("name", metavar="RUN")
-    stop.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait this long until it has ended")
+    stop.add_argument("--wait", type=seconds, default=0.0, metavar="SECONDS", help="wait this long until it has ended")
 
     status = _command(commands, "status", "runs:status", "what a run is doing (default: the newest)")
     status.add_argument("name", metavar="RUN", nargs="?")
@@ -86,19 +112,26 @@ def _add_run_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     experiment.add_argument(
         "name", metavar="NAME", nargs="?", help="name under assets/experiments; all are listed if empty"
     )
-    experiment.add_argument("--seeds", type=int, default=3, metavar="N")
+    experiment.add_argument("--seeds", type=count, default=3, metavar="N")
 
     preview = _command(
         commands, "preview", "runs:preview", "synthesize a handful of pairs with these settings, and keep nothing"
     )
     _add_settings(preview)
-    preview.add_argument("--pairs", type=int, default=6, metavar="N")
+    preview.add_argument("--pairs", type=count, default=6, metavar="N")
 
 
 def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     judge = _command(commands, "judge", "judge:judge", "rule on one comparison, or on a file of many")
-    judge.add_argument("file", type=Path, nargs="?", metavar="FILE.jsonl", help="lines with image, question, a, b")
-    judge.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the verdicts go; continues a started file")
+    judge.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE.jsonl", help="lines with image, question, a, b; see --out"
+    )
+    judge.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="where the verdicts go; continues a started file",
+    )
     judge.add_argument("--image", type=Path, metavar="F")
     judge.add_argument("--question", metavar="Q")
     judge.add_argument("--a", metavar="TEXT", help="response A")
@@ -111,7 +144,7 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
         "--benchmark", required=True, metavar="NAME|FILE", help="shapes, vl-rewardbench=PATH, … or a .jsonl"
     )
     evaluate.add_argument("--protocol", default="strict", help="strict, both-orders-mean, or a published one by name")
-    evaluate.add_argument("--items", type=int, default=600, metavar="N", help="most items")
+    evaluate.add_argument("--items", type=count, default=600, metavar="N", help="most items")
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +152,7 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
         "--judge",
         action="append",
         metavar="RUN/judge-vN",
-        help="judge version; may be given several times (default: shapes-vlm)",
+        help="judge version, adapter folder or base model; may be repeated (default: the best of the newest run)",
     )
 
 
@@ -145,7 +178,7 @@ def _add_result_commands(commands: "argparse._SubParsersAction[argparse.Argument
         commands, "sql", "results:sql", "query the workspace's tables with DuckDB; without a query, list them"
     )
     sql.add_argument("query", nargs="?")
-    sql.add_argument("--limit", type=int, default=1000, metavar="ROWS")
+    sql.add_argument("--limit", type=count, default=1000, metavar="ROWS")
     _command(commands, "doctor", "results:doctor", "versions, device, memory, disk, and what is missing")
 
 
@@ -154,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Torch's threads read this when it loads. By default they wait for each other by spinning, so that two of them
     # beside one other busy process ran the demo's training ten times slower; with fewer spins, nothing is lost alone.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    _speak_anywhere()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = build_parser()
     if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "--version"}):
@@ -175,6 +209,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0  # the reader, e.g. `head`, has seen enough
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        what = f"{where}{error.strerror}. Check its permissions and the disk."
+        print(f"judge-studio {options.command}: {what}", file=sys.stderr)
+        return 1
+
+
+def _speak_anywhere() -> None:
+    """Terminals that know few letters get "?" for the others; without a home folder, caches go to a temporary one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if os.path.expanduser("~").startswith("~"):
+        os.environ.setdefault("HF_HOME", os.path.join(tempfile.gettempdir(), f"judge-studio-{os.getuid()}", "hub"))
 
 
 if __name__ == "__main__":

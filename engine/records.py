@@ -6,7 +6,7 @@ a default came later: parts of older workspaces lack its column, and their rows 
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["open", "closed"]
 AnswerType = Literal["number", "option", "phrase", "yes_no"]
@@ -21,7 +21,18 @@ ORDERS: tuple[Order, Order] = ("AB", "BA")
 def content_id(*parts: object) -> str:
     """16 hex digits that depend on the parts alone, so the same input has the same id in every run."""
     text = "\x1f".join(str(part) for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def without_halves(value: Any) -> Any:
+    """A JSON value with U+FFFD for every half of a character ("\\ud83d" alone), which no file or table can hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [without_halves(one) for one in value]
+    if isinstance(value, dict):
+        return {without_halves(name): without_halves(one) for name, one in value.items()}
+    return value
 
 
 def seed_for(*parts: object) -> int:
@@ -218,6 +229,8 @@ class ScoreRow:
     """Share of decided replies that say A, minus 0.5."""
     length_lean: float | None
     """Share of decided replies that prefer the longer response, minus the share in which it is preferred by the key."""
+    left_out: int = 0
+    """Rows of the whole benchmark that could not be measured because their picture is missing or unreadable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

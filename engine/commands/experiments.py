@@ -1,10 +1,9 @@
 """The command that runs a named comparison over several seeds."""
 
-import json
 from argparse import Namespace
 from dataclasses import asdict
 
-from engine.commands.terminal import watcher
+from engine.commands.terminal import print_json, watcher
 from engine.runs.experiments import RunScore, experiments, outcome, outcome_lines, variants
 from engine.workspace.files import write_json
 from engine.workspace.folders import open_workspace
@@ -35,5 +34,8 @@ def experiment(options: Namespace) -> int:
     record = {"experiment": options.name, "outcomes": [asdict(one) for one in outcomes]}
     (workspace.root / "experiments").mkdir(exist_ok=True)
     write_json(workspace.root / "experiments" / f"{options.name}.json", record)
-    print(json.dumps(record, indent=1) if options.json else "\n".join(outcome_lines(outcomes)))
+    if options.json:
+        print_json(record)
+    else:
+        print("\n".join(outcome_lines(outcomes)))
     return 0

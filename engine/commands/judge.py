@@ -1,18 +1,24 @@
 """Commands that use judge versions: rule on comparisons, measure on a benchmark."""
 
-import json
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from engine.backends.base import Backend
+from engine.commands.terminal import print_json
 from engine.errors import UsageError
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.judges import JudgeRef, resolve_judge, told_apart
 from engine.judging.ruling import Ruling, rule
+from engine.paths import expanded
 from engine.prompts import load_pack
+from engine.records import without_halves
+from engine.sources.pictures.store import store_image
+from engine.sources.pictures.upright import ImageRefused, limits_of
 from engine.workspace.folders import Workspace, open_workspace
 
 
@@ -25,17 +31,15 @@ def judge(options: Namespace) -> int:
     missing = [f"--{name}" for name in ("image", "question", "a", "b") if getattr(options, name) is None]
     if missing:
         raise UsageError(f"one comparison needs {', '.join(missing)}; many need a FILE.jsonl and --out.")
-    if not options.image.is_file():
-        raise UsageError(f"--image: no file at {options.image}.")
-    with _opened(judges, workspace) as backend:
+    with _shown(expanded(options.image), judges[0]) as image, _opened(judges, workspace) as backend:
         rulings = [
             rule(
                 backend,
                 load_pack(ref.settings.prompt_pack),
-                image=options.image,
-                question=options.question,
-                a=options.a,
-                b=options.b,
+                image=image,
+                question=without_halves(options.question),
+                a=without_halves(options.a),
+                b=without_halves(options.b),
                 judge=ref.load_into(backend),
                 max_tokens=ref.settings.judge.max_tokens,
             )
@@ -43,7 +47,7 @@ def judge(options: Namespace) -> int:
         ]
     named = [replace(ruling, judge=ref.label) for ruling, ref in zip(rulings, judges, strict=True)]
     if options.json:
-        print(json.dumps([asdict(ruling) for ruling in named], indent=1, ensure_ascii=False))
+        print_json([asdict(ruling) for ruling in named])
     else:
         for ruling in named:
             print(_ruling_text(ruling))
@@ -54,15 +58,28 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
     if options.out is None:
         raise UsageError("a file of comparisons needs --out FILE.jsonl for the verdicts.")
     total = len(read_comparisons(options.file)) * len(judges)
+    if not expanded(options.out).parent.is_dir():
+        raise UsageError(f"--out: there is no folder {expanded(options.out).parent}. Make it, or name another file.")
     ruled = 0
     with _opened(judges, workspace) as backend:
         names = {ref.label: ref.load_into(backend) for ref in judges}
-        pack, limit = load_pack(judges[0].settings.prompt_pack), judges[0].settings.judge.max_tokens
-        for more in rule_file(backend, pack, options.file, options.out, judges=names, max_tokens=limit):
+        settings = judges[0].settings
+        for more in rule_file(
+            backend,
+            load_pack(settings.prompt_pack),
+            options.file,
+            options.out,
+            judges=names,
+            max_tokens=settings.judge.max_tokens,
+            limits=limits_of(settings.source),
+        ):
             ruled += more
             print(f"{ruled:,} of at most {total:,} ruled", file=sys.stderr)
     found = f"{ruled:,} new verdicts in {options.out}"
-    print(json.dumps({"new": ruled, "comparisons": total, "out": str(options.out)}) if options.json else found)
+    if options.json:
+        print_json({"new": ruled, "comparisons": total, "out": str(options.out)})
+    else:
+        print(found)
     return 0
 
 
@@ -72,6 +89,7 @@ def evaluate(options: Namespace) -> int:
 
     workspace = open_workspace(options.workspace)
     judges = _judges(options.judge, workspace)
+    left_out: dict[str, None] = {}  # in order, each once: every judge meets the same rows
     with _opened(judges, workspace) as backend:
         rows = [
             measure(
@@ -81,11 +99,19 @@ def evaluate(options: Namespace) -> int:
                 protocol=options.protocol,
                 count=options.items,
                 workspace=workspace,
+                leave_out=lambda words: left_out.update({words: None}),
             )
             for ref in judges
         ]
+    if left_out:
+        first = next(iter(left_out))
+        print(
+            f"{options.benchmark}: {len(left_out):,} rows were left out, so this is not the whole benchmark. "
+            f"The first: {first}.",
+            file=sys.stderr,
+        )
     if options.json:
-        print(json.dumps([[asdict(row) for row in one] for one in rows], indent=1))
+        print_json([[asdict(row) for row in one] for one in rows])
         return 0
     for one in rows:
         for row in one:
@@ -111,6 +137,19 @@ def _judges(names: list[str] | None, workspace: Workspace) -> list[JudgeRef]:
                 "Ask judges of different base models in separate calls."
             )
     return told_apart(found)
+
+
+@contextmanager
+def _shown(image: Path, judge: JudgeRef) -> Iterator[Path]:
+    """The picture as a run of the judge would have stored it. Raises `UsageError` for what is none."""
+    if not image.is_file():
+        raise UsageError(f"--image: no file at {image}.")
+    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
+        try:
+            row = store_image(Path(scratch), image, limits=limits_of(judge.settings.source))
+        except ImageRefused as refusal:
+            raise UsageError(f"--image {image}: {refusal}. Name a PNG, JPEG or WebP file.") from None
+        yield Path(scratch) / row.path
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Commands that show and hand out what runs made: comparisons, exports, reports, tables, the doctor."""
 
-import json
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from engine.commands.terminal import print_json
 from engine.errors import UsageError
 from engine.workspace.folders import open_workspace
 
@@ -30,7 +31,7 @@ def compare(options: Namespace) -> int:
             f"{new.label} and {old.label} were not measured on the same items. Compare versions of one run."
         )
     if options.json:
-        print(json.dumps(rows, indent=1))
+        print_json(rows)
         return 0
     print(f"{new.label} against {old.label}, strict (both orders right), paired on the same items")
     names = ("benchmark", "dimension", "n", "gain", "gain_low", "gain_high", "p")
@@ -68,7 +69,10 @@ def export(options: Namespace) -> int:
 
     workspace = open_workspace(options.workspace, create=False)
     folder = export_judge(resolve_judge(options.judge, workspace), options.folder, merged=options.merged)
-    print(json.dumps({"folder": str(folder)}) if options.json else f"Written to {folder}")
+    if options.json:
+        print_json({"folder": str(folder)})
+    else:
+        print(f"Written to {folder}")
     return 0
 
 
@@ -79,16 +83,25 @@ def export_data(options: Namespace) -> int:
     run = open_workspace(options.workspace, create=False).existing_run(options.name)
     counts = write(run, options.folder)
     rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    print(json.dumps(counts) if options.json else f"Written to {options.folder}: {rows}")
+    if options.json:
+        print_json(counts)
+    else:
+        print(f"Written to {options.folder}: {rows}")
     return 0
 
 
 def report(options: Namespace) -> int:
     """Write a run's report as one HTML file."""
-    from engine.export.report import write_report
+    from engine.export.report import damaged_parts, write_report
 
-    path = write_report(open_workspace(options.workspace, create=False).existing_run(options.name), options.out)
-    print(json.dumps({"report": str(path)}) if options.json else f"Written to {path}")
+    run = open_workspace(options.workspace, create=False).existing_run(options.name)
+    path = write_report(run, options.out)
+    for fault in damaged_parts(run):
+        print(f"judge-studio report: left out: {fault.what}", file=sys.stderr)
+    if options.json:
+        print_json({"report": str(path)})
+    else:
+        print(f"Written to {path}")
     return 0
 
 
@@ -100,14 +113,16 @@ def sql(options: Namespace) -> int:
     if options.query is None:
         schema = catalog.schema()
         if options.json:
-            print(json.dumps({name: [column.name for column in columns] for name, columns in schema.items()}, indent=1))
+            print_json({name: [column.name for column in columns] for name, columns in schema.items()})
         else:
             print("\n".join(f"{name}({', '.join(c.name for c in columns)})" for name, columns in schema.items()))
         return 0
     result = catalog.sql(options.query, limit=options.limit)
+    for fault in catalog.faults():
+        print(f"judge-studio sql: left out: {fault.what}", file=sys.stderr)
     if options.json:
         rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-        print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
+        print_json(rows)
     else:
         print_table(result.columns, result.rows)
         if result.truncated:
@@ -139,5 +154,8 @@ def doctor(options: Namespace) -> int:
     from engine.runs.doctor import doctor_report, report_text
 
     facts = doctor_report(options.workspace)
-    print(json.dumps(asdict(facts), indent=1) if options.json else report_text(facts))
+    if options.json:
+        print_json(asdict(facts))
+    else:
+        print(report_text(facts))
     return 0

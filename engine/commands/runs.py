@@ -1,6 +1,5 @@
 """Commands that start, stop and show runs."""
 
-import json
 import shlex
 import time
 from argparse import Namespace
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from engine.commands.terminal import print_run, print_runs, print_scores, watcher
+from engine.commands.terminal import print_json, print_run, print_runs, print_scores, watcher
 from engine.config import Settings, load_settings
 from engine.errors import UsageError, WorkspaceError
 from engine.paths import expanded
@@ -42,7 +41,10 @@ def run(options: Namespace) -> int:
         from engine.runs.plan import plan_text, run_plan
 
         plan = run_plan(settings, Workspace(expanded(options.workspace).resolve()))  # which need not exist yet
-        print(json.dumps(asdict(plan), indent=1) if options.json else plan_text(plan))
+        if options.json:
+            print_json(asdict(plan))
+        else:
+            print(plan_text(plan))
         return 0
     workspace = open_workspace(options.workspace)
     stem = options.config.stem if options.config and not options.preset else options.preset or "shapes"
@@ -57,7 +59,7 @@ def _work(folder: RunFolder, settings: Settings, *, as_json: bool, go_on: bool =
     with watcher(folder, quiet=as_json) as watch:
         state = run_loop(folder, watch=watch, go_on=go_on)
     if as_json:
-        print(json.dumps(asdict(state), indent=1))
+        print_json(asdict(state))
     else:
         print_scores(folder)
         print(state.message)
@@ -90,7 +92,7 @@ def stop(options: Namespace) -> int:
         time.sleep(0.2)
     state = read_state(folder)
     if options.json:
-        print(json.dumps(asdict(state), indent=1))
+        print_json(asdict(state))
     else:
         print(f"{folder.name}: {'stop requested' if state.state in ALIVE else state.state}. Finished parts are kept.")
     return 0
@@ -105,7 +107,7 @@ def status(options: Namespace) -> int:
     folder = workspace.existing_run(options.name) if options.name else found[0]
     state = read_state(folder)
     if options.json:
-        print(json.dumps(asdict(state), indent=1))
+        print_json(asdict(state))
     else:
         print_run(state)
         print_scores(folder)
@@ -116,7 +118,7 @@ def runs(options: Namespace) -> int:
     """List all runs, newest first."""
     states = [read_state(folder) for folder in open_workspace(options.workspace, create=False).runs()]
     if options.json:
-        print(json.dumps([asdict(state) for state in states], indent=1))
+        print_json([asdict(state) for state in states])
     else:
         print_runs(states)
     return 0
@@ -128,7 +130,7 @@ def preview(options: Namespace) -> int:
 
     pairs = preview_pairs(settings_from(options), count=options.pairs)
     if options.json:
-        print(json.dumps([asdict(pair) for pair in pairs], indent=1, ensure_ascii=False))
+        print_json([asdict(pair) for pair in pairs])
         return 0
     for pair in pairs:
         print(f"{pair.question}  ({pair.strategy}, {pair.dimension})")

@@ -1,9 +1,13 @@
 """Progress and results in a terminal: a live line where there is one, plain lines otherwise. No decisions."""
 
+import json
+import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import RunState
@@ -11,6 +15,27 @@ from engine.workspace.timing import duration
 
 _PLAIN_EVERY = 10.0
 """Seconds between plain lines of one stage."""
+
+
+def say(line: str) -> None:
+    """Print a line at once. A reader that left, e.g. `head`, does not end the work: the rest is said to nobody."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON that every reader takes: what is not a finite number is null, a date is its text."""
+    print(json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def progress_line(state: RunState) -> str:
@@ -32,7 +57,7 @@ def watcher(run: RunFolder, *, quiet: bool = False) -> Iterator[Callable[[RunSta
         with _live(run) as watch:
             yield watch
     else:
-        print(f"Run {run.name} in {run.workspace.root}", flush=True)
+        say(f"Run {run.name} in {run.workspace.root}")
         yield _plain(run)
 
 
@@ -66,11 +91,11 @@ def _plain(run: RunFolder) -> Callable[[RunState], None]:
         stage = (state.iteration, state.stage)
         if stage != last["stage"]:
             if isinstance(last["stage"], tuple) and last["stage"][1] == "evaluate" != state.stage:
-                print_scores(run)
+                print_scores(run, print_line=say)
             last.update(stage=stage, at=0.0)
         if now - float(str(last["at"])) >= _PLAIN_EVERY:
             last["at"] = now
-            print(f"{time.strftime('%H:%M:%S')} {progress_line(state)}", flush=True)
+            say(f"{time.strftime('%H:%M:%S')} {progress_line(state)}")
 
     return watch
 
@@ -79,7 +104,7 @@ def print_run(state: RunState) -> None:
     """One run in a few lines."""
     print(f"{state.run}: {state.state}, {duration(state.seconds)} of work, best {state.best or 'not known yet'}")
     if state.state in ("running", "stopping"):
-        print(f"  {progress_line(state)}; last update {duration(time.time() - state.heartbeat)} ago")
+        print(f"  {progress_line(state)}; last update {duration(max(0.0, time.time() - state.heartbeat))} ago")
     print(f"  {state.error or state.message}")
 
 

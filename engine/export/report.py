@@ -15,13 +15,15 @@ import yaml
 from engine import __version__
 from engine.backends.base import BASE_JUDGE
 from engine.config import Settings, flat
-from engine.errors import WorkspaceError
+from engine.errors import UsageError, WorkspaceError
 from engine.export.charts import Point, accuracy_chart, loss_chart
 from engine.export.examples import examples
 from engine.export.sheet import SHEET
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
+from engine.paths import expanded
 from engine.records import ScoreRow, Step, VerdictRow
+from engine.workspace.catalog.part_scan import Fault, PartScan
 from engine.workspace.files import write_text
 from engine.workspace.folders import RunFolder
 from engine.workspace.run_record import run_settings
@@ -43,11 +45,21 @@ class _Facts:
 def write_report(run: RunFolder, out: Path | None = None) -> Path:
     """Write the report of `run` to `out` (default: report.html in the run's folder) and return its path.
 
-    Raises `WorkspaceError` if nothing was measured yet.
+    Raises `WorkspaceError` if nothing was measured yet, `UsageError` if `out` can be no file.
     """
-    path = out or run.folder / "report.html"
+    path = expanded(out) if out else run.folder / "report.html"
+    if path.is_dir() or not path.parent.is_dir():
+        found = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise UsageError(f"--out {path}: {found}. Name a file in a folder that is there.")
     write_text(path, report_html(run))
     return path
+
+
+def damaged_parts(run: RunFolder) -> list[Fault]:
+    """Parts of the run that are cut off, so that no number and no example comes from them."""
+    scan = PartScan(run.workspace)
+    scan.look()
+    return [fault for fault in scan.faults() if Path(fault.path).is_relative_to(run.folder)]
 
 
 def report_html(run: RunFolder) -> str:
@@ -57,6 +69,7 @@ def report_html(run: RunFolder) -> str:
         raise WorkspaceError(f"run '{run.name}': nothing was measured yet. Let it finish its first evaluation.")
     sections = [
         _headline(facts),
+        *_left_out(facts),
         *(_benchmark(facts, name) for name in dict.fromkeys(row.benchmark for row in facts.scores)),
         _loop(facts),
         _training(facts),
@@ -107,6 +120,15 @@ def _headline(facts: _Facts) -> str:
         f"<p class=dim>{escape(facts.settings.model.base)} · {facts.iterations} iterations · {minutes} · "
         f"state: {escape(state.state)} · seed {facts.settings.loop.seed}</p></header>"
     )
+
+
+def _left_out(facts: _Facts) -> Iterator[str]:
+    """What the numbers below do not rest on: damaged parts, and rows of benchmarks whose picture was missing."""
+    said = [fault.what for fault in damaged_parts(facts.run)]
+    rows = {row.benchmark: row.left_out for row in facts.scores if row.left_out}
+    said += [f"{name}: {count:,} rows had no usable picture and were not measured." for name, count in rows.items()]
+    if said:
+        yield f"<section><h2>Left out</h2>{''.join(f'<p>{escape(one)}</p>' for one in said)}</section>"
 
 
 def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRow | None) -> str:

@@ -2,20 +2,28 @@
 
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.backends.base import Backend
 from engine.errors import SourceError, WorkspaceError
-from engine.judging.ruling import Comparison, as_row, rule_many
+from engine.judging.ruling import Comparison, Ruling, as_row, rule_many
+from engine.paths import expanded
 from engine.prompts import PromptPack
 from engine.records import ORDERS, Order, content_id
+from engine.sources.entry import readable_name
+from engine.sources.json_lines import json_lines, json_row
+from engine.sources.pictures.store import ImageStore
+from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
 
 _CHUNK = 64
 """Comparisons between two writes: what a kill costs at most."""
+_GIVEN = "given"
+"""Where a line of the output keeps what its line of the input had under a name of the ruling's."""
 
 
 def read_comparisons(path: Path) -> list[tuple[Comparison, dict[str, Any]]]:
@@ -23,41 +31,64 @@ def read_comparisons(path: Path) -> list[tuple[Comparison, dict[str, Any]]]:
 
     Raises `SourceError` naming the first line that is not usable, before anything is asked.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # not splitlines: texts may hold U+2028
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot read: {error}. Name a .jsonl file of comparisons.") from error
-    seen: Counter[str] = Counter()
-    found = [_comparison(path, number, line, seen) for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise SourceError(f"{path}: holds no comparison. Write one JSON object with image, question, a, b per line.")
-    return found
+    return [(line.comparison, line.row) for line in _lines(path)]
 
 
 def comparison_row(where: str, line: str) -> dict[str, Any]:
     """One line of a file of comparisons. Raises `SourceError` that begins with `where`, the place of the line."""
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise SourceError(f"{where}: not JSON ({error}). Correct the line.") from error
-    if not isinstance(row, dict):
-        raise SourceError(f"{where}: expected an object with image, question, a, b. Correct the line.")
+    row = json_row(where, line)
     for field in ("question", "a", "b"):
         if not isinstance(row.get(field), str):
             raise SourceError(f"{where}: '{field}' is missing or no text. Correct the line.")
     return row
 
 
-def _comparison(path: Path, number: int, line: str, seen: Counter[str]) -> tuple[Comparison, dict[str, Any]]:
-    row = comparison_row(f"{path} line {number}", line)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One line of a file of comparisons."""
+
+    where: str
+    """How errors name it."""
+    comparison: Comparison
+    row: dict[str, Any]
+
+
+def _lines(path: Path) -> list[_Line]:
+    path = expanded(path)
+    seen: Counter[str] = Counter()
+    found = [_line(path, where, line, seen) for where, line in json_lines(path)]
+    if not found:
+        raise SourceError(f"{path}: holds no comparison. Write one JSON object with image, question, a, b per line.")
+    return found
+
+
+def _line(path: Path, where: str, line: str, seen: Counter[str]) -> _Line:
+    row = comparison_row(where, line)
     image = row.get("image")
-    where = None if image is None else path.parent / str(image)
-    if where is not None and not where.is_file():
-        raise SourceError(f"{path} line {number}: no image at {where}. Paths are relative to the file.")
+    file = None if image is None else _image_file(path.parent, image, where)
     same = content_id(image, row["question"], row["a"], row["b"])
     seen[same] += 1
     key = content_id(same, seen[same])  # a line that occurs twice is answered twice
-    return Comparison(key=key, image=where, question=row["question"], a=row["a"], b=row["b"]), row
+    comparison = Comparison(key=key, image=file, question=row["question"], a=row["a"], b=row["b"])
+    return _Line(where=where, comparison=comparison, row=row)
+
+
+def _image_file(folder: Path, image: Any, where: str) -> Path:
+    if not isinstance(image, str) or not image.strip():
+        found = "empty" if image == "" else f"a {type(image).__name__}"
+        raise SourceError(f"{where}: its image is {found}, not the path of a file. Correct the line.")
+    if image.startswith(("data:", "http://", "https://")):
+        raise SourceError(f"{where}: its image is a {image[:5].strip(':')} address. Write it to a file, and name that.")
+    try:
+        if (folder / image).is_file():
+            return folder / image
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        raise SourceError(
+            f"{where}: its image is {len(image):,} letters that are no path. Write the picture to a file."
+        ) from None
+    raise SourceError(
+        f"{where}: no image at {readable_name(str(folder / image), 200)}. Paths are relative to the file."
+    )
 
 
 def rule_file(
@@ -69,27 +100,69 @@ def rule_file(
     judges: Mapping[str, str],
     orders: Sequence[Order] = ORDERS,
     max_tokens: int = 1024,
+    limits: Limits = Limits(),  # noqa: B008  frozen
 ) -> Iterator[int]:
-    """Rule on every line of `source`; each line of `out` is a line of it with the ruling added.
+    """Rule on every line of `source`; each line of `out` is a line of it with the ruling added. Fields of its own that
+    have a name of the ruling's ("verdict", "judge", …) are kept under "given".
 
-    `judges`: label written to the file → name in the backend. Lines that `out` already holds are skipped, so a
-    broken-off call is repeated to continue it. Yields the number of rulings that are new since the last yield.
+    `judges`: label written to the file → name in the backend. `limits`: of the pictures, as for a source. Lines that
+    `out` already holds are skipped, so a broken-off call is repeated to continue it. Every picture, and that `out` can
+    be written, is looked at before anything is asked. Yields the number of rulings that are new since the last yield.
     """
-    comparisons = read_comparisons(source)
+    lines = _lines(source)
+    out = expanded(out)
     done = _finished(out)
-    for label, name in judges.items():
-        missing = [(one, row) for one, row in comparisons if (one.key, label) not in done]
-        for start in range(0, len(missing), _CHUNK):
-            part = missing[start : start + _CHUNK]
-            rulings = rule_many(
-                backend, pack, [one for one, _ in part], judge=name, orders=orders, max_tokens=max_tokens
-            )
-            lines = [
-                {**row, "key": one.key, **as_row(replace(ruling, judge=label))}
-                for (one, row), ruling in zip(part, rulings, strict=True)
-            ]
-            _append(out, lines)
-            yield len(lines)
+    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
+        asked = [line for line in lines if any((line.comparison.key, label) not in done for label in judges)]
+        pictures = _pictures(asked, Path(scratch), limits)
+        _check_writable(out)
+        for label, name in judges.items():
+            missing = [line for line in asked if (line.comparison.key, label) not in done]
+            for start in range(0, len(missing), _CHUNK):
+                part = missing[start : start + _CHUNK]
+                comparisons = [_shown(line.comparison, pictures) for line in part]
+                rulings = rule_many(backend, pack, comparisons, judge=name, orders=orders, max_tokens=max_tokens)
+                rows = [_ruled(line, replace(ruling, judge=label)) for line, ruling in zip(part, rulings, strict=True)]
+                _append(out, rows)
+                yield len(rows)
+
+
+def _shown(comparison: Comparison, pictures: Mapping[Path, Path]) -> Comparison:
+    return replace(comparison, image=None if comparison.image is None else pictures[comparison.image])
+
+
+def _pictures(lines: Sequence[_Line], scratch: Path, limits: Limits) -> dict[Path, Path]:
+    """Every picture as a judge of a run would see it: its file → the upright one in `scratch`."""
+    shown: dict[Path, Path] = {}
+    with ImageStore(scratch) as store:
+        for line in lines:
+            file = line.comparison.image
+            if file is None or file in shown:
+                continue
+            try:
+                shown[file] = scratch / store.put(read_limited(file, limits), limits).path
+            except ImageRefused as refusal:
+                name = readable_name(str(file), 200)
+                raise SourceError(f"{line.where}: image {name}: {refusal}. Replace it, or remove the line.") from None
+    return shown
+
+
+def _ruled(line: _Line, ruling: Ruling) -> dict[str, Any]:
+    """What `out` holds of a line: its own fields, those of the ruling, and what the two call alike under "given"."""
+    ours = {"key": line.comparison.key, **as_row(ruling)}
+    given = {name: value for name, value in line.row.items() if name in ours or name == _GIVEN}
+    own = {name: value for name, value in line.row.items() if name not in given}
+    return {**own, **({_GIVEN: given} if given else {}), **ours}
+
+
+def _check_writable(out: Path) -> None:
+    try:
+        with out.open("ab"):
+            return
+    except OSError as error:
+        raise WorkspaceError(
+            f"{out}: cannot write: {error.strerror or error}. Name a file in a folder that is there, with --out."
+        ) from error
 
 
 def _finished(out: Path) -> set[tuple[str, str]]:
@@ -107,7 +180,7 @@ def _finished(out: Path) -> set[tuple[str, str]]:
             with out.open("r+b") as file:
                 file.truncate(len(whole))
         return done
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(f"{out}: is not a file of rulings ({error}). Name another with --out.") from error
 
 

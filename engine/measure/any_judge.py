@@ -14,11 +14,14 @@ from engine.backends.base import Backend, Request, Sampling
 from engine.errors import UsageError
 from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.judges import JudgeRef
-from engine.measure.benchmarks import load_items, multimodal_rewardbench, vl_rewardbench
+from engine.measure.benchmarks import LeaveOut, load_items, multimodal_rewardbench, vl_rewardbench
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
+from engine.measure.benchmarks.stored import take_pictures_in
 from engine.measure.metrics import PROTOCOLS, score_rows
 from engine.prompts import PromptPack, load_pack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, seed_for
+from engine.sources.pictures.store import ImageStore
+from engine.sources.pictures.upright import limits_of
 from engine.workspace.folders import Workspace
 
 Scoring = Callable[[str, Sequence[VerdictRow]], list[ScoreRow]]
@@ -31,28 +34,49 @@ _VL_SAMPLING = Sampling(temperature=0.2, top_p=0.2)
 
 
 def measure(
-    backend: Backend, judge: JudgeRef, *, benchmark: str, protocol: str, count: int, workspace: Workspace
+    backend: Backend,
+    judge: JudgeRef,
+    *,
+    benchmark: str,
+    protocol: str,
+    count: int,
+    workspace: Workspace,
+    leave_out: LeaveOut = lambda _: None,
 ) -> list[ScoreRow]:
-    """Scores of `judge` on at most `count` items. Raises `UsageError` for an unknown protocol."""
+    """Scores of `judge` on at most `count` items; all pictures are looked at before anything is asked.
+
+    `leave_out` is told of each row of a published benchmark that cannot be measured; the scores count them.
+    Raises `UsageError` for an unknown protocol and `SourceError` for a benchmark that cannot be used.
+    """
     if protocol not in (*PROTOCOLS, *PUBLISHED):
         raise UsageError(f"--protocol: none called '{protocol}'. Use one of {', '.join((*PROTOCOLS, *PUBLISHED))}.")
     if protocol in PUBLISHED and not benchmark.startswith(PUBLISHED[protocol][0]):
         raise UsageError(f"--protocol: {protocol} belongs to {PUBLISHED[protocol][0]}, not to {benchmark}.")
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
-        items = _items(judge, benchmark, count, workspace, Path(scratch))
+        missing: list[str] = []
+        items = _items(judge, benchmark, count, workspace, Path(scratch), missing.append)
+        for one in missing:
+            leave_out(one)
         asked = _asked(items, protocol, seed=judge.settings.loop.seed)
         drawn = _VL_SAMPLING if protocol == vl_rewardbench.OFFICIAL else Sampling()
         verdicts = _verdicts(backend, judge, asked, replace(drawn, max_tokens=judge.settings.evaluate.max_tokens))
     if protocol in PUBLISHED:
-        return PUBLISHED[protocol][1](judge.label, verdicts)
-    by_id = {item.item_id: item for item in items}
-    rows = score_rows(judge.label, items[0].benchmark, verdicts, by_id)
-    return [row for row in rows if row.protocol == protocol]
+        rows = PUBLISHED[protocol][1](judge.label, verdicts)
+    else:
+        by_id = {item.item_id: item for item in items}
+        rows = score_rows(judge.label, items[0].benchmark, verdicts, by_id)
+    return [replace(row, left_out=len(missing)) for row in rows if row.protocol == protocol]
 
 
-def _items(judge: JudgeRef, benchmark: str, count: int, workspace: Workspace, scratch: Path) -> list[BenchmarkItem]:
+def _items(
+    judge: JudgeRef, benchmark: str, count: int, workspace: Workspace, scratch: Path, leave_out: LeaveOut
+) -> list[BenchmarkItem]:
     if benchmark != HELD_OUT:
-        return load_items(benchmark, count=count, seed=judge.settings.loop.seed, folder=scratch)
+        seed, limits = judge.settings.loop.seed, limits_of(judge.settings.source)
+        items = load_items(benchmark, count=count, seed=seed, folder=scratch / "drawn", leave_out=leave_out)
+        with ImageStore(scratch) as store:
+            taken, _ = take_pictures_in(benchmark, items, store, limits, leave_out=leave_out)
+        return [replace(item, image=str(scratch / item.image)) for item in taken]
     if judge.run is None:
         raise UsageError(f"--benchmark {HELD_OUT}: {judge.label} belongs to no run, so it has no held-out pairs.")
     rows = judge.run.stage(0, "benchmark").read("items", BenchmarkItem)

@@ -13,8 +13,7 @@ from engine.config import SourceSettings
 from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.entry import Entry, readable_name
-from engine.sources.pictures.store import read_limited
-from engine.sources.pictures.upright import ImageRefused, Limits
+from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
 
 _LONGEST_PATH = 4096
 """Linux PATH_MAX: a longer text in the image column is base64."""

@@ -7,8 +7,7 @@ from pathlib import Path
 from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.entry import Entry, Source, readable_name
-from engine.sources.pictures.store import read_limited
-from engine.sources.pictures.upright import ImageRefused, Limits
+from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
 
 
 def open_folder(path: Path, limits: Limits) -> Source:

@@ -11,14 +11,19 @@ from typing import Any
 
 from engine.config import Settings
 from engine.errors import SourceError
-from engine.measure.benchmarks import benchmark_name, load_items
+from engine.measure.benchmarks import LeaveOut, benchmark_names, load_items
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.held_out import held_out_items
+from engine.measure.benchmarks.stored import take_pictures_in
 from engine.records import BenchmarkItem, ImageRow, Pair
-from engine.sources.pictures.store import ImageStore, image_row
-from engine.sources.pictures.upright import ImageRefused, limits_of
+from engine.sources.pictures.store import ImageStore
+from engine.sources.pictures.upright import limits_of
+from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import StageFolder, Workspace
 from engine.workspace.progress import Progress
+
+_LEFT_OUT = "left-out.json"
+"""Benchmark → rows that could not be measured; the stage's summary repeats it."""
 
 
 def prepare_benchmarks(
@@ -33,22 +38,30 @@ def prepare_benchmarks(
     names = settings.evaluate.benchmarks
     folder.begin({"benchmarks": list(names), "items": settings.evaluate.items, "seed": settings.loop.seed})
     folder.sweep()
+    called = benchmark_names(names)
     counts: dict[str, int] = {}
+    left_out: dict[str, int] = read_json(folder.folder / _LEFT_OUT) or {}
     written = {item.benchmark for item in folder.read("items", BenchmarkItem)}
     progress.begin("benchmark", total=len(names), unit="benchmarks", message="Preparing what versions are measured on")
     for name in names:
-        if benchmark_name(name) not in written:
-            items, images = _items_with_images(name, settings, held_out, workspace)
+        if called[name] not in written:
+            missing: list[str] = []
+            items, images = _items_with_images(name, settings, held_out, workspace, missing.append)
+            left_out[called[name]] = len(missing)
+            write_json(folder.folder / _LEFT_OUT, left_out)  # before the items: a kill must not lose the count
+            if missing:
+                progress.event("left-out", benchmark=called[name], rows=len(missing), first=missing[0])
             folder.write("images", images)
-            folder.write("items", items)
-        counts[name] = sum(item.benchmark == benchmark_name(name) for item in folder.read("items", BenchmarkItem))
+            folder.write("items", [replace(item, benchmark=called[name]) for item in items])
+        counts[name] = sum(item.benchmark == called[name] for item in folder.read("items", BenchmarkItem))
         progress.advance()
-    folder.finish({"items": counts})
-    return {"items": counts}
+    summary = {"items": counts, "left_out": left_out}
+    folder.finish(summary)
+    return summary
 
 
 def _items_with_images(
-    name: str, settings: Settings, held_out: Sequence[Pair], workspace: Workspace
+    name: str, settings: Settings, held_out: Sequence[Pair], workspace: Workspace, leave_out: LeaveOut
 ) -> tuple[list[BenchmarkItem], list[ImageRow]]:
     if name == HELD_OUT:
         by_hash = sorted(held_out, key=lambda pair: pair.pair_id)  # ids are hashes: a limit takes a fair sample
@@ -59,26 +72,12 @@ def _items_with_images(
                 "(source.held_out), or name another benchmark."
             )
         return items, []
-    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
-        items = load_items(name, count=settings.evaluate.items, seed=settings.loop.seed, folder=Path(scratch))
-        return _take_images_in(name, items, settings, workspace)
-
-
-def _take_images_in(
-    name: str, items: Sequence[BenchmarkItem], settings: Settings, workspace: Workspace
-) -> tuple[list[BenchmarkItem], list[ImageRow]]:
-    limits = limits_of(settings.source)
-    rows: dict[str, ImageRow] = {}
-    taken: list[BenchmarkItem] = []
-    with ImageStore(workspace.root) as store:
-        for item in items:
-            try:
-                stored = store.put(Path(item.image).read_bytes(), limits)
-            except (OSError, ImageRefused):
-                continue  # counted: the summary's number of items is what could be used
-            row = image_row(stored, source=f"benchmark {name}", name=Path(item.image).name)
-            rows.setdefault(row.image_id, row)
-            taken.append(replace(item, image_id=row.image_id, image=row.path))
-    if not taken:
-        raise SourceError(f"evaluate.benchmarks: not one image of '{name}' can be read. Check its files.")
-    return taken, list(rows.values())
+    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
+        items = load_items(
+            name,
+            count=settings.evaluate.items,
+            seed=settings.loop.seed,
+            folder=Path(scratch),
+            leave_out=leave_out,
+        )
+        return take_pictures_in(name, items, store, limits_of(settings.source), leave_out=leave_out)

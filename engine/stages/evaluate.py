@@ -5,7 +5,7 @@ It writes verdicts as they come and asks only for those that are missing. What a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,8 @@ def evaluate(
     scores = _scores(names, verdicts, items)
     if iteration == 0:
         scores += _control_scores(items)
+    left_out = (RunFolder(folder.folder.parents[1]).stage(0, "benchmark").summary() or {}).get("left_out") or {}
+    scores = [replace(row, left_out=left_out.get(row.benchmark, 0)) for row in scores]
     if not folder.parts("scores"):
         folder.write("scores", scores)
     summary = _summary(judge, verdicts, scores, items, parent_folder)

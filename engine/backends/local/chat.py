@@ -15,7 +15,9 @@ from torch import Tensor
 from transformers import BatchEncoding
 
 from engine.backends.base import Request
+from engine.backends.pictures import ImageRefused, picture_for_model
 from engine.errors import BackendError, ModelError
+from engine.records import without_halves
 
 _MARK = "\ue0f7"
 """A private-use character put inside special tokens that untrusted text spells; the text is split there."""
@@ -121,7 +123,7 @@ class ChatEncoder:
 
     def _as_text(self, untrusted: str) -> str:
         """`untrusted` with a mark inside each special token it spells, also where they overlap."""
-        text = untrusted.replace(_MARK, "")
+        text = without_halves(untrusted).replace(_MARK, "")
         return self._specials.sub(lambda found: found.group()[0] + _MARK, text) if text else text
 
     def _process(self, text: str, slot: ImageSlot | None) -> dict[str, Tensor]:
@@ -210,13 +212,12 @@ def _special_texts(processor: Any, tokenizer: Any) -> re.Pattern[str]:
 
 
 def _open_image(path: Path) -> Any:
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BackendError(f"image {path}: cannot be read ({error}); restore the file or leave the item out.") from None
+        return picture_for_model(path)
+    except ImageRefused as refusal:
+        raise BackendError(
+            f"image {path}: cannot be read ({refusal}); restore the file or leave the item out."
+        ) from None
 
 
 def _stand_in(size: tuple[int, int]) -> Any:

@@ -6,7 +6,6 @@ A vLLM server is asked for more than the standard holds (top-k, partial replies,
 import base64
 import contextlib
 import itertools
-import mimetypes
 import queue
 import re
 import threading
@@ -19,12 +18,14 @@ from typing import Any
 
 from engine.backends.adapter_folder import check_base, fingerprint
 from engine.backends.base import BASE_JUDGE, Completion, Request
+from engine.backends.pictures import DOOR, ImageRefused, is_plain, read_limited, shown_bytes
 from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
 from engine.backends.served.odds import OddsReader
 from engine.backends.served.replicas import Replicas
 from engine.backends.served.replies import Reply, choices_of, replies_of, text_of
 from engine.backends.served.shared_adapters import publish
 from engine.errors import BackendError, ModelError
+from engine.records import without_halves
 
 _TICK = 1.0
 """Seconds between two looks at whether the run shall stop while no reply comes."""
@@ -278,13 +279,12 @@ class OpenAIBackend:
         return messages
 
     def _image_url(self, image: Path) -> str:
-        if self._readable is not None and image.resolve().is_relative_to(self._readable):
+        if self._readable is not None and image.resolve().is_relative_to(self._readable) and is_plain(image):
             return image.resolve().as_uri()
-        try:
-            data = image.read_bytes()
-        except OSError as error:
-            raise RefusedRequest(f"image {image}: cannot be read ({error.strerror}); restore the file.") from None
-        kind = mimetypes.guess_type(image.name)[0] or "image/png"
+        try:  # a server decodes the picture in its own way: it must see what this process would
+            data, kind = shown_bytes(read_limited(image, DOOR), DOOR)
+        except ImageRefused as refusal:
+            raise RefusedRequest(f"image {image}: cannot be read ({refusal}); restore the file.") from None
         return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
     def _name(self, request: Request) -> str:
@@ -344,7 +344,7 @@ def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
 
 def _as_text(untrusted: str) -> str:
     """The text with an invisible joiner inside whatever looks like a special token."""
-    return _LOOKS_SPECIAL.sub(lambda found: found.group() + _JOINER, untrusted)
+    return _LOOKS_SPECIAL.sub(lambda found: found.group() + _JOINER, str(without_halves(untrusted)))
 
 
 def _cut(text: str, stops: Sequence[str]) -> str | None:

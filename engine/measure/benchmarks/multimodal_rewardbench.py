@@ -6,7 +6,7 @@ as a coin flip. `official_scores` does the same with verdicts in both orders, of
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,18 @@ _DIMENSIONS = {
 _NOT_IN_IDS = re.compile(r"[^\w.-]")
 
 
-def load_multimodal_rewardbench(place: str | None, *, folder: Path) -> list[BenchmarkItem]:
+def load_multimodal_rewardbench(
+    place: str | None, *, folder: Path, leave_out: Callable[[str], None] = lambda _: None
+) -> list[BenchmarkItem]:
     """All items in an order that mixes the categories; embedded pictures are written to `folder`.
 
     `place` is all_data.json beside its images, a folder with it, or parquet; None asks the hub for the mirror. Rows
-    whose picture is missing are left out. Raises `SourceError` if nothing usable is there.
+    whose picture is missing are left out; `leave_out` is told of each. Raises `SourceError` if nothing usable is there.
     """
     opened = open_rows(place, hub_id=HUB_ID, files=("data/all_data.json", "all_data.json"))
     items: dict[str, BenchmarkItem] = {}
     for row in opened.rows:
-        item = _item(usable(row, opened.where), opened.where, opened.root, folder)
+        item = _item(usable(row, opened.where), opened.where, opened.root, folder, leave_out)
         if item is not None:
             items[item.item_id] = item
     if not items:
@@ -96,7 +98,7 @@ def official_scores(judge: str, verdicts: Sequence[VerdictRow]) -> list[ScoreRow
     ]
 
 
-def _item(row: Any, where: str, root: Path, folder: Path) -> BenchmarkItem | None:
+def _item(row: Any, where: str, root: Path, folder: Path, leave_out: Callable[[str], None]) -> BenchmarkItem | None:
     row_id, text, first, second, better, category = texts(
         row, "ID", "Text", "Output1", "Output2", "Better", "Category", where=where
     )
@@ -104,7 +106,8 @@ def _item(row: Any, where: str, root: Path, folder: Path) -> BenchmarkItem | Non
         raise SourceError(f"{where}: row '{row_id}' calls '{better}' better. Is it {NAME}? Download it again.")
     try:
         picture = image_file(row.get("Image"), root, folder)
-    except ImageRefused:
+    except ImageRefused as refusal:
+        leave_out(f"row '{row_id}': {refusal}")
         return None
     stored: Order = "AB" if better == "Output1" else "BA"
     # Ids occur twice, so the content is part of ours.

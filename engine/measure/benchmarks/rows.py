@@ -12,9 +12,10 @@ from typing import Any
 
 from engine.errors import SourceError
 from engine.paths import expanded
+from engine.records import without_halves
 from engine.sources.columns import image_bytes, path_inside
-from engine.sources.pictures.store import read_limited
-from engine.sources.pictures.upright import Limits
+from engine.sources.json_lines import json_lines, json_row
+from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
 
 _BATCH = 16
 """Rows decoded from parquet at a time: each holds a picture of up to some megabytes."""
@@ -58,16 +59,27 @@ def image_file(value: Any, root: Path, folder: Path) -> Path:
     """
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
-    if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH and not value.startswith("data:"):
-        path = path_inside(root, value)
-        if path.is_file():
-            return path
+    if isinstance(value, list | tuple) and len(value) == 1:
+        return image_file(value[0], root, folder)
+    if isinstance(value, str) and (path := _named(value, root)) is not None:
+        return path
     data = image_bytes(value, lambda name: read_limited(path_inside(root, name), _LIMITS))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(data).hexdigest()}.image"
     if not path.exists():
         path.write_bytes(data)
     return path
+
+
+def _named(value: str, root: Path) -> Path | None:
+    """The file inside `root` that a text names; None where it is a picture in base64, or names nothing."""
+    if not 0 < len(value) <= _LONGEST_PATH or value.startswith("data:"):
+        return None
+    try:
+        path = path_inside(root, value)
+        return path if path.is_file() else None
+    except (ImageRefused, OSError, ValueError):  # base64 can be too long for a name, or begin like a path
+        return None
 
 
 def texts(row: Mapping[str, Any], *names: str, where: str) -> list[str]:
@@ -96,10 +108,9 @@ def _file_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         if path.suffix == ".parquet":
             yield from _parquet_rows(path)
         elif path.suffix == ".json":
-            yield from json.loads(path.read_text(encoding="utf-8"))
+            yield from without_halves(json.loads(path.read_text(encoding="utf-8-sig")))
         else:
-            with path.open(encoding="utf-8") as file:
-                yield from (json.loads(line) for line in file if line.strip())
+            yield from (json_row(where, line) for where, line in json_lines(path))
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         text = " ".join(str(error).split())[:200]
         raise SourceError(f"{path}: cannot be read: {text}. Download it again, or correct it.") from error

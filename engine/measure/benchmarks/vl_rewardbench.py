@@ -6,7 +6,7 @@ scores five of them. `official_scores` is that scoring; the number is the author
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,19 @@ _JUDGMENT = re.compile(r"answer\s*(\d+)\s*is\s*(?:the\s*)?(?:slightly\s*)?better
 _CONCLUSION = re.compile(r"overall judgment|therefore", re.IGNORECASE)
 
 
-def load_vl_rewardbench(place: str | None, *, folder: Path) -> list[BenchmarkItem]:
+def load_vl_rewardbench(
+    place: str | None, *, folder: Path, leave_out: Callable[[str], None] = lambda _: None
+) -> list[BenchmarkItem]:
     """All items in an order that mixes the groups; embedded pictures are written to `folder`.
 
     `place` is its parquet file, a folder with it, or the repository's data.jsonl beside its images; None asks the hub.
-    Rows whose picture is missing are left out. Raises `SourceError` if nothing usable is there.
+    Rows whose picture is missing are left out; `leave_out` is told of each. Raises `SourceError` if nothing usable is
+    there.
     """
     opened = open_rows(place, hub_id=HUB_ID, files=("data/data.jsonl", "data.jsonl"))
     items: dict[str, BenchmarkItem] = {}
     for row in opened.rows:
-        item = _item(usable(row, opened.where), opened.where, opened.root, folder)
+        item = _item(usable(row, opened.where), opened.where, opened.root, folder, leave_out)
         if item is not None:
             items[item.item_id] = item
     if not items:
@@ -104,14 +107,15 @@ def official_scores(judge: str, verdicts: Sequence[VerdictRow]) -> list[ScoreRow
     return [*scores, _macro(scores[0], groups)] if len(groups) == len(GROUPS) else scores
 
 
-def _item(row: Any, where: str, root: Path, folder: Path) -> BenchmarkItem | None:
+def _item(row: Any, where: str, root: Path, folder: Path, leave_out: Callable[[str], None]) -> BenchmarkItem | None:
     row_id, query = texts(row, "id", "query", where=where)
     responses, ranks = list(row.get("response") or ()), list(row.get("human_ranking") or ())
     if len(responses) != 2 or sorted(ranks) != [0, 1]:
         raise SourceError(f"{where}: row '{row_id}' has no two ranked responses. Is it {NAME}? Download it again.")
     try:
         picture = image_file(row.get("image", row.get("image_path")), root, folder)
-    except ImageRefused:
+    except ImageRefused as refusal:
+        leave_out(f"row '{row_id}': {refusal}")
         return None
     better = ranks.index(0)
     return BenchmarkItem(

@@ -20,10 +20,10 @@ from PIL import Image
 from engine.errors import WorkspaceError
 from engine.records import ImageRow
 from engine.sources.entry import readable_name
-from engine.sources.pictures.upright import ImageRefused, Limits, as_upright, read_upright, too_many_bytes
+from engine.sources.pictures.upright import Limits, as_upright, read_limited, read_upright
 from engine.workspace.files import sync_folder
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same source bytes would be stored as other bytes than before."""
 SMALL = 256 * 256
 """Pixels up to which a picture is stored as PNG whatever it shows: the file is small anyway."""
@@ -156,22 +156,6 @@ def image_row(stored: Stored, *, source: str, name: str) -> ImageRow:
         source=source,
         name=readable_name(name),
     )
-
-
-def read_limited(path: Path, limits: Limits) -> bytes:
-    """The bytes of a regular file. Raises `ImageRefused` if it is too large, none, or unreadable."""
-    try:
-        if not path.is_file():  # opening a pipe or a device could wait for ever
-            raise ImageRefused("it is not a regular file" if path.exists() else "there is no such file")
-        size = path.stat().st_size
-        if size > limits.max_bytes:
-            raise ImageRefused(too_many_bytes(size, limits))
-        with path.open("rb") as file:
-            return file.read(limits.max_bytes + 1)
-    except OSError as error:
-        raise ImageRefused(f"the file cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # a NUL in the name
-        raise ImageRefused(f"its name cannot be a file name: {error}") from error
 
 
 def encoded(image: Image.Image) -> tuple[bytes, str]:

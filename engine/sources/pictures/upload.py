@@ -6,8 +6,7 @@ from PIL import Image
 
 from engine.errors import SourceError
 from engine.sources.entry import readable_name
-from engine.sources.pictures.store import read_limited
-from engine.sources.pictures.upright import ImageRefused, Limits, read_upright
+from engine.sources.pictures.upright import ImageRefused, Limits, read_limited, read_upright
 
 
 def check_upload(path: Path, *, max_bytes: int | None = None, max_pixels: int | None = None) -> Image.Image:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.backends.base import Request
 from engine.backends.local.transformers import TransformersBackend
-from engine.errors import BackendError, SourceError
+from engine.errors import BackendError, SourceError, WorkspaceError
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.ruling import Comparison, ask, ask_chance, combine, order_ruling, rule, rule_many
 from engine.prompts import load_pack
@@ -204,3 +204,43 @@ def test_output_that_is_some_other_file_is_left_alone(comparisons_file, tmp_path
     with pytest.raises(SourceError, match="is not a file of rulings"):
         rule_all(comparisons_file, out, FakeBackend(sees))
     assert out.read_text() == text
+
+
+def test_fields_of_a_line_that_a_ruling_has_too_are_kept_beside_it(comparisons_file, tmp_path):
+    row = json.loads(comparisons_file.read_text().splitlines()[0])
+    own = {"verdict": "B", "judge": "human", "key": "k17", "confidence": 0.3, "given": "before"}
+    comparisons_file.write_text(json.dumps({**row, **own, "note": "mine"}))
+    out = tmp_path / "out.jsonl"
+    assert rule_all(comparisons_file, out, FakeBackend(sees)) == 1
+    (written,) = map(json.loads, out.read_text().splitlines())
+    assert written["given"] == own
+    assert (written["verdict"], written["judge"], written["note"]) == ("A", "base", "mine")
+    assert rule_all(comparisons_file, out, FakeBackend(sees)) == 0
+
+
+def test_output_in_a_folder_that_is_not_there_is_refused_before_anything_is_asked(comparisons_file, tmp_path):
+    backend = FakeBackend(sees)
+    for out in (tmp_path / "nowhere/out.jsonl", tmp_path):
+        with pytest.raises((WorkspaceError, SourceError), match=r"Name (a file|another)"):
+            rule_all(comparisons_file, out, backend)
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [("", "is empty"), (["a.png"], "is a list"), (7, "is a int"), ("https://x/a.png", "is a https address"),
+     ("data:image/png;base64,AAAA", "is a data address"), ("A" * 5000, "5,000 letters"), ("A" * 300, "300 letters")],
+)  # fmt: skip
+def test_image_that_is_no_path_is_one_short_sentence(comparisons_file, tmp_path, image, said):
+    comparisons_file.write_text(json.dumps({"image": image, "question": "q", "a": "x", "b": "y"}))
+    with pytest.raises(SourceError, match=said) as caught:
+        rule_all(comparisons_file, tmp_path / "out.jsonl", FakeBackend(sees))
+    assert len(str(caught.value)) < 300
+
+
+def test_file_with_a_byte_order_mark_and_half_an_emoji_is_read(tmp_path):
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"question": "q", "a": "cut \\ud83d", "b": "x"}\n')
+    ((found, _),) = read_comparisons(path)
+    assert found.a == "cut \ufffd"
+    assert rule_all(path, tmp_path / "out.jsonl", FakeBackend(lambda _request, _sample: "[[A]]")) == 1

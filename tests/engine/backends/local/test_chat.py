@@ -8,6 +8,7 @@ from transformers import AutoProcessor
 from engine.backends.base import Message, Request
 from engine.backends.local.chat import ChatEncoder, ImageSlot
 from engine.errors import BackendError, ModelError
+from tests.engine.sources.picture_files import file_bytes, picture, rotated_jpeg
 from tests.tiny_models import eyes_only_qwen_processor
 
 FAMILIES = ("llava", "gemma3", "idefics3", "mllama", "qwen2_vl")
@@ -139,6 +140,18 @@ def test_ids_behind_a_text_are_those_a_model_would_write(encoders):
     assert encoder.tokenizer.decode(together) == "Verdict: [[A"
     assert encoder.ids_of("</s>", after="x") == encoder.ids_of("</s>")
     assert not set(encoder.ids_of("</s>")) & encoder.special_ids()
+
+
+def test_a_turned_photograph_is_seen_upright(tmp_path, encoders):
+    (tmp_path / "turned.jpg").write_bytes(rotated_jpeg(6, picture(90, 60)))
+    (tmp_path / "upright.png").write_bytes(file_bytes(picture(90, 60).rotate(-90, expand=True)))
+    seen = []
+    for name in ("turned.jpg", "upright.png"):
+        slot = ImageSlot(tmp_path / name)
+        encoders["llava"].encode(ask("?", image=tmp_path / name), slot)
+        seen.append(slot.inputs["pixel_values"])
+        assert slot.size == (60, 90)
+    assert (seen[0] - seen[1]).abs().mean() < 0.02, "but for JPEG's rounding"
 
 
 def test_an_image_that_is_none_is_refused_by_name(tmp_path, encoders):

@@ -1,6 +1,7 @@
 """The OpenAI-compatible backend against a real little HTTP server."""
 
 import base64
+import io
 import json
 import math
 import random
@@ -10,12 +11,14 @@ from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
+from PIL import Image
 
 from engine.backends.base import Message, Request, Sampling
 from engine.backends.served.http_door import HttpDoor, asked_wait
 from engine.backends.served.openai import OpenAIBackend
 from engine.errors import BackendError, ModelError, StopRequested
 from tests.engine.backends.served.chat_server import ODD_ANSWERS, Behaviour, log_odds, reply_words, serve
+from tests.engine.sources.picture_files import file_bytes, picture, rotated_jpeg
 
 DRAWN = Sampling(temperature=1.0, top_k=40, max_tokens=50)
 
@@ -557,3 +560,39 @@ def test_adapters_that_cannot_be_loaded_are_refused(url, behaviour, backend, ada
     with pytest.raises(ModelError, match="loads no adapters"):
         plain.load_judge("judge-v1", adapter)
     plain.close()
+
+
+def shown_by(behaviour):
+    """Media type and bytes of the picture that was posted last."""
+    url = chats(behaviour)[-1]["messages"][0]["content"][0]["image_url"]["url"]
+    kind, data = url.removeprefix("data:").split(";base64,")
+    return kind, base64.b64decode(data)
+
+
+def test_a_turned_photograph_is_sent_upright_with_its_true_media_type(backend, behaviour, tmp_path):
+    photo = tmp_path / "phone.heic"  # whatever it is called
+    photo.write_bytes(rotated_jpeg(6, picture(40, 30)))
+    list(backend.generate([ask(image=photo)]))
+    kind, data = shown_by(behaviour)
+    image = Image.open(io.BytesIO(data))
+    assert (kind, image.format, image.size, image.getexif().get(0x0112)) == ("image/png", "PNG", (30, 40), None)
+
+
+def test_a_plain_picture_is_sent_as_it_is_whatever_it_is_called(backend, behaviour, tmp_path):
+    data = file_bytes(picture())
+    (tmp_path / "drawing.jpg").write_bytes(data)
+    list(backend.generate([ask(image=tmp_path / "drawing.jpg")]))
+    assert shown_by(behaviour) == ("image/png", data)
+
+
+def test_a_turned_photograph_does_not_travel_as_a_path(url, behaviour, tmp_path):
+    (tmp_path / "phone.jpg").write_bytes(rotated_jpeg(8, picture(40, 30)))
+    backend = OpenAIBackend(url, readable=tmp_path)
+    list(backend.generate([ask(image=tmp_path / "phone.jpg")]))
+    assert Image.open(io.BytesIO(shown_by(behaviour)[1])).size == (30, 40)
+    backend.close()
+
+
+def test_half_an_emoji_in_a_message_travels_as_the_sign_for_it(backend, behaviour):
+    list(backend.generate([ask(text="cut \ud83d")]))
+    assert chats(behaviour)[-1]["messages"][0]["content"] == "cut \ufffd"

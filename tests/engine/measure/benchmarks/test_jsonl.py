@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import SourceError
-from engine.measure.benchmarks import benchmark_name, load_items
+from engine.errors import SettingsError, SourceError, UsageError
+from engine.measure.benchmarks import benchmark_name, benchmark_names, load_items
 from engine.measure.benchmarks.jsonl import load_jsonl
 from engine.records import BenchmarkItem
 from tests.engine.sources.picture_files import file_bytes, picture
@@ -68,7 +68,7 @@ def test_embedded_image_is_written_to_the_scratch_folder(tmp_path: Path) -> None
     ("row", "found"),
     [
         ("{broken", r"line 3: not JSON"),
-        ("[1]", r"line 3: is a list"),
+        ("[1]", r"line 3: expected an object, found a list"),
         ({**ROW, "id": "x"}, r"line 3: the comparison 'x' was there before"),
         ({**ROW, "question": " "}, r"line 3: has no text in 'question'"),
         ({**ROW, "degraded": None}, r"line 3: has no text in 'degraded'"),
@@ -99,3 +99,65 @@ def test_benchmark_is_called_in_the_tables_what_its_items_say(tmp_path: Path) ->
     assert item.benchmark == benchmark_name(name) == "mine"
     assert benchmark_name("vl-rewardbench=/some/where") == "vl-rewardbench"
     assert benchmark_name("shapes") == "shapes"
+
+
+def test_small_pictures_in_base64_are_decoded_though_they_might_be_paths(tmp_path: Path) -> None:
+    for seed in range(40):
+        small = base64.b64encode(file_bytes(picture(12, 10, seed), "PNG" if seed % 2 else "JPEG")).decode()
+        (item,) = load(tmp_path, {**ROW, "image": small})
+        assert Path(item.image).read_bytes() == base64.b64decode(small)
+
+
+def test_name_too_long_for_a_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 1: the image cannot be used") as caught:
+        load(tmp_path, {**ROW, "image": "no-base64-" * 40 + ".png"})
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({"preferred": "3", "degraded": "3"}, "both responses are the same"),
+        ({"preferred": "3 ", "degraded": " 3"}, "both responses are the same"),
+        ({"preferred": "4", "degraded": "3", "id": 9}, "prefers the response that an earlier line calls the worse one"),
+        ({"dimension": "all", "degraded": "5"}, "'all' is the name of a row of every score table"),
+    ],
+)
+def test_line_that_no_judge_could_be_measured_on_is_refused(tmp_path: Path, second: dict[str, Any], said: str) -> None:
+    with pytest.raises(SourceError, match=f"line 3: .*{said}"):
+        load(tmp_path, ROW, {**ROW, **second})
+
+
+def test_line_in_another_form_is_told_both_known_ones(tmp_path: Path) -> None:
+    row = {"image": "a.png", "question": "q", "chosen": "x", "rejected": "y"}
+    with pytest.raises(SourceError, match="'preferred' and 'degraded', or 'a', 'b' and which is 'better'"):
+        load(tmp_path, row)
+
+
+def test_files_of_one_name_are_two_benchmarks(tmp_path: Path) -> None:
+    names = [str(tmp_path / place) for place in ("ocr/test.jsonl", "count/test.JSONL", "own.jsonl", "shapes.jsonl")]
+    called = benchmark_names([*names, "shapes", "vl-rewardbench=/x/data.jsonl"])
+    folder = tmp_path.name
+    assert list(called.values()) == [
+        "ocr/test",
+        "count/test",
+        "own",
+        f"{folder}/shapes",
+        "shapes",
+        "vl-rewardbench",
+    ]
+    assert benchmark_name(names[3]) == f"{folder}/shapes"
+
+
+@pytest.mark.parametrize(
+    "names", [["shapes", "shapes"], ["a.jsonl", "./a.jsonl"], ["vl-rewardbench=a", "vl-rewardbench=b"]]
+)
+def test_benchmark_that_is_named_twice_is_refused(names: list[str]) -> None:
+    with pytest.raises(SettingsError, match="is there twice"):
+        benchmark_names(names)
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_count_that_measures_nothing_is_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(UsageError, match="Ask for 1 or more"):
+        load_items("shapes", count=count, seed=0, folder=tmp_path)

@@ -1,0 +1,57 @@
+"""A benchmark's pictures taken in like a source's, before anything is asked: every judge sees them as a run would.
+
+A picture that cannot be read is refused where the file is a person's own, and left out and told of where the
+benchmark is a published one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from engine.errors import SourceError
+from engine.measure.benchmarks import LeaveOut, is_file
+from engine.measure.benchmarks.jsonl import line_of
+from engine.paths import expanded
+from engine.records import BenchmarkItem, ImageRow
+from engine.sources.pictures.store import ImageStore, image_row
+from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
+
+_MOST_NAMED = 3
+"""Lines that one error names; it counts the others."""
+
+
+def take_pictures_in(
+    name: str, items: Sequence[BenchmarkItem], store: ImageStore, limits: Limits, *, leave_out: LeaveOut
+) -> tuple[list[BenchmarkItem], list[ImageRow]]:
+    """The items with pictures of the store, relative to its workspace, and the rows of these pictures.
+
+    Raises `SourceError` if no picture can be read, or one of a person's own file cannot, naming its line.
+    """
+    rows: dict[str, ImageRow] = {}
+    taken: list[BenchmarkItem] = []
+    refused: list[tuple[BenchmarkItem, ImageRefused]] = []
+    for item in items:
+        try:
+            stored = store.put(read_limited(Path(item.image), limits), limits)
+        except ImageRefused as refusal:
+            refused.append((item, refusal))
+            continue
+        row = image_row(stored, source=f"benchmark {name}", name=Path(item.image).name)
+        rows.setdefault(row.image_id, row)
+        taken.append(replace(item, image_id=row.image_id, image=row.path))
+    if refused and is_file(name):
+        raise SourceError(_refusal(expanded(name), refused, store.workspace / "unpacked"))
+    for item, reason in refused:
+        leave_out(f"item {item.item_id}: {reason}")
+    if not taken:
+        raise SourceError(f"evaluate.benchmarks: not one image of '{name}' can be read. Check its files.")
+    return taken, list(rows.values())
+
+
+def _refusal(path: Path, refused: Sequence[tuple[BenchmarkItem, ImageRefused]], folder: Path) -> str:
+    named = [
+        f"{line_of(path, item, folder=folder)}: the image cannot be used: {refusal}"
+        for item, refusal in refused[:_MOST_NAMED]
+    ]
+    more = len(refused) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "") + ". Replace them, or remove the lines."
