@@ -82,7 +82,7 @@ def _add_open(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", help="settings under assets/presets: shapes (default), shapes-full, paper")
+    parser.add_argument("--preset", help="settings under assets/presets: shapes (default), qwen3-vl-8b, …")
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings file; wins over the preset")
     parser.add_argument("settings", nargs="*", metavar="key=value", help="e.g. judge.temperature=0.7; wins over both")
 

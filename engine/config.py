@@ -132,7 +132,7 @@ class TrainSettings(_Group):
 
     start: Literal["previous", "base"] = _setting("previous", "Continue from the previous judge, or from the base.")
     epochs: float = _setting(5.0, "Passes over the kept traces.", gt=0, le=100)
-    learning_rate: float = _setting(1e-5, "Peak learning rate.", gt=0, le=1)
+    learning_rate: float = _setting(1e-4, "Peak learning rate; of an adapter, 5e-5 and more.", gt=0, le=1)
     batch_size: int = _setting(32, "Traces per optimizer step.", ge=1)
     micro_batch_size: int = _setting(4, "Traces per forward pass; the rest is accumulated.", ge=1)
     rank: int = _setting(16, "LoRA rank.", ge=1, le=1024)

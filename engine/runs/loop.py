@@ -17,6 +17,7 @@ from engine.config import Settings
 from engine.errors import IdentityError, ModelError, SourceError
 from engine.prompts import PromptPack, load_pack
 from engine.records import BenchmarkItem, ImageRow, Instruction, Pair, Trace
+from engine.runs.costs import check_fits
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
 from engine.workspace.files import read_json
@@ -147,6 +148,7 @@ class _Loop:
         from engine.stages.select.stage import check_rule
         from engine.stages.synthesize.stage import check_settings
 
+        check_fits(self.settings)
         self._check_server()
         check_settings(self.settings, self.pack)
         check_rule(self.settings.select)

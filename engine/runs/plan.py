@@ -1,6 +1,7 @@
 """What a run would do, before it does it: stages, model calls, and upper bounds of time, memory and disk.
 
 Times come from what an earlier run on this machine took per unit; where there is none they are None, not guessed.
+Beside them stands what the run would take on rented cards, at assumed rates (`costs.py`).
 """
 
 import os
@@ -11,7 +12,20 @@ from pathlib import Path
 
 from engine.config import Settings
 from engine.errors import JudgeStudioError
-from engine.paths import expanded
+from engine.machine import this_machine
+from engine.paths import EMBEDDED, expanded
+from engine.runs.costs import (
+    SMALL,
+    Offer,
+    billions,
+    card_here,
+    offer_line,
+    offers,
+    refusal,
+    rulings,
+    synthesis,
+    training,
+)
 from engine.workspace.files import bytes_under, free_bytes
 from engine.workspace.folders import STAGES, RunFolder, Workspace
 from engine.workspace.provenance import model_folder
@@ -26,6 +40,8 @@ _LIBRARIES_BYTES = 1_300_000_000
 measured on a small training set (Linux, CPU), the rest is for larger batches."""
 _TRAINING_COPIES = 3
 """Weights, and room for activations, as multiples of the weights: LoRA keeps no optimizer state of them."""
+_LOW_RATE = 5e-5
+"""Learning rate of an adapter from which on "LoRA Without Regret" (in TRL's documentation) finds it too low."""
 _BYTES_PER_TOKEN = 5
 """Of text; Parquet's compression makes it less, so this is an upper bound."""
 
@@ -64,6 +80,10 @@ class RunPlan:
     estimated_from: str | None
     """The earlier run that the times were taken from."""
     notes: tuple[str, ...]
+    offers: tuple[Offer, ...]
+    """On each card of the table; () for the embedded model, and where the source or the model's size is not known."""
+    refusal: str | None
+    """Why it does not fit on this machine's card, and the nearest plan that does; None if it fits or there is none."""
 
     @property
     def iteration_seconds(self) -> float | None:
@@ -79,6 +99,8 @@ def run_plan(settings: Settings, workspace: Workspace) -> RunPlan:
     baseline = tuple(_timed(stage, rates) for stage in _baseline(settings, sizes))
     stages = tuple(_timed(stage, rates) for stage in _stages(settings, sizes))
     count = settings.loop.iterations
+    is_small = (billions(settings.model.base) or 1.0) < SMALL
+    card = None if is_small or settings.model.backend == "openai" else card_here(this_machine())
     return RunPlan(
         iterations=count,
         baseline=baseline,
@@ -90,6 +112,8 @@ def run_plan(settings: Settings, workspace: Workspace) -> RunPlan:
         free_bytes=free_bytes(_existing(workspace.root)),
         estimated_from=before.name if before and rates else None,
         notes=tuple(_notes(settings, sizes)),
+        offers=() if is_small else _offers(settings, sizes),
+        refusal=None if is_small or card is None else refusal(settings, card),
     )
 
 
@@ -106,7 +130,10 @@ def plan_text(plan: RunPlan) -> str:
     memory = f"{plan.memory_bytes / 1e9:.1f} GB" if plan.memory_bytes is not None else "not known"
     disk = f"{plan.disk_bytes / 1e6:,.0f} MB" if plan.disk_bytes is not None else "not known"
     lines += [f"Memory, at most: {memory}", f"Disk, at most: {disk} ({plan.free_bytes / 1e9:,.1f} GB are free)"]
-    return "\n".join([*lines, *plan.notes])
+    if plan.offers:
+        lines += ["", "The whole run on other machines, at assumed rates (engine/runs/costs.py):"]
+        lines += [offer_line(offer) for offer in plan.offers]
+    return "\n".join([*lines, *plan.notes, *([plan.refusal] if plan.refusal else [])])
 
 
 # --- how much ----------------------------------------------------------------------------------------------------
@@ -281,6 +308,28 @@ def _timed(stage: PlanStage, rates: Mapping[str, float]) -> PlanStage:
     )
 
 
+def _offers(settings: Settings, sizes: _Sizes) -> tuple[Offer, ...]:
+    """The baseline once and every iteration, priced."""
+    if sizes.open is None or sizes.closed is None or sizes.traces is None or sizes.kept is None:
+        return ()
+    blind = 2 if settings.evaluate.image_blind else 1
+    measured = rulings(settings, prompts=sizes.items * 2 * blind, samples=1, max_tokens=settings.evaluate.max_tokens)
+    iteration = (
+        synthesis(settings, opened=sizes.open, closed=sizes.closed)
+        + rulings(
+            settings,
+            prompts=sizes.traces // settings.judge.traces_per_order,
+            samples=settings.judge.traces_per_order,
+            max_tokens=settings.judge.max_tokens,
+        )
+        + training(settings, kept=sizes.kept)
+        + measured
+    )
+    baseline = synthesis(settings, opened=0, closed=sizes.held_out or 0) + measured
+    count = settings.loop.iterations
+    return offers(settings, baseline + iteration.times(count), this_machine(), iterations=count)
+
+
 def _total(once: Sequence[float | int | None], each: Sequence[float | int | None], count: int) -> int | None:
     if any(value is None for value in (*once, *each)):
         return None
@@ -324,8 +373,26 @@ def _notes(settings: Settings, sizes: _Sizes) -> Iterable[str]:
         yield "How many images the source holds is known once it is read, so the counts of this plan are open."
     if settings.model.backend == "transformers" and model_folder(settings.model.base) is None:
         yield f"{settings.model.base} comes from the Hugging Face hub, or from its cache on this machine."
+    if settings.train.learning_rate < _LOW_RATE and settings.model.base != EMBEDDED:
+        yield (
+            f"train.learning_rate is {settings.train.learning_rate:g}: an adapter wants about ten times the rate of "
+            "full fine-tuning. Use 1e-4; below 5e-5 it hardly learns."
+        )
+    yield from _server_notes(settings)
     if sizes.images == 0:
         yield "The folder holds no pictures with a usual file name."
+
+
+def _server_notes(settings: Settings) -> Iterable[str]:
+    """What would keep a vLLM from starting, or take long."""
+    model = settings.model
+    if model.backend != "vllm" or model.url is not None:
+        return
+    from engine.backends.served.preflight import preflight
+
+    known = preflight(model, str(model_folder(model.base) or model.base))
+    yield from known.faults
+    yield from known.notes
 
 
 def _time(seconds: float | None) -> str:

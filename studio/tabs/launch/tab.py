@@ -52,7 +52,15 @@ UNTIL_PLATEAU = 999
 
 _PREVIEW_PAIRS = 6
 _PREVIEW_SECONDS = 600.0
-_LABELS = {"shapes": "Shapes demo", "shapes-full": "Shapes, longer", "paper": "Paper settings"}
+_LABELS = {
+    "shapes": "Shapes demo",
+    "shapes-full": "Shapes, longer",
+    "paper": "Paper settings",
+    "qwen3-vl-8b": "Qwen3-VL 8B",
+    "qwen2.5-vl-7b": "Qwen2.5-VL 7B",
+    "gemma-3-12b": "Gemma 3 12B",
+    "smolvlm2-2b": "SmolVLM2 2B",
+}
 _GROUP_NAMES = {"model": "Model", "source": "Source", "loop": "Stop"}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.config import load_settings
+from engine.config import load_settings, presets
 from engine.runs.plan import RunPlan, images_of, plan_text, run_plan
 from engine.workspace.folders import Workspace
 from engine.workspace.state import append_event
@@ -81,7 +81,7 @@ def test_folder_is_counted_by_its_pictures(tmp_path: Path) -> None:
     assert images_of(gone) is None
 
 
-@pytest.mark.parametrize("preset", ["shapes", "shapes-full", "paper"])
+@pytest.mark.parametrize("preset", presets())
 def test_every_preset_has_a_plan_in_words(preset: str, tmp_path: Path) -> None:
     text = plan_text(run_plan(load_settings(preset=preset), Workspace(tmp_path)))
     for word in ("synthesize", "judge", "select", "train", "evaluate", "Memory", "Disk"):
