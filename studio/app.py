@@ -1,6 +1,6 @@
 """The app as a table of contents: header, one tab per module, and the server that shows it.
 
-It knows no tab's contents; `studio.page.page` holds what they share.
+It knows no tab's contents; `studio.page` holds what they share.
 """
 
 import hmac
@@ -17,7 +17,8 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
 from studio.look.theme import StudioTheme, style_sheet
-from studio.page.page import FOLLOW_LINKS, TABS, Page, connect, create_page, run_classes
+from studio.page.page import connect, create_page, run_classes
+from studio.page.place import FOLLOW_LINKS
 from studio.server import api
 from studio.server.binding import check_bind, free_port, is_loopback
 from studio.server.guard import Guard
@@ -35,18 +36,19 @@ _FILE_LIFE = (3600, 24 * 3600)
 """Seconds: uploaded and downloaded temporary files are looked at hourly and deleted after a day."""
 
 
-_BUILD = {
-    "home": home.build,
-    "images": images.build,
-    "launch": launch.build,
-    "pairs": pairs.build,
-    "traces": traces.build,
-    "training": training.build,
-    "versions": versions.build,
-    "live": live.build,
-    "sql": sql.build,
-    "doctor": doctor.build,
-}
+TABS = (
+    home.TAB,
+    images.TAB,
+    launch.TAB,
+    pairs.TAB,
+    traces.TAB,
+    training.TAB,
+    versions.TAB,
+    live.TAB,
+    sql.TAB,
+    doctor.TAB,
+)
+"""In the order shown; the first is open at the start."""
 
 
 def build_app(workspace: Workspace) -> gr.Blocks:
@@ -75,17 +77,13 @@ def build_app(workspace: Workspace) -> gr.Blocks:
             pass
         page = create_page(workspace, run=run, tabs=tabs)
         with tabs:
-            _build_tabs(page)
-        connect(page, header, heart)
+            for tab in TABS:
+                with gr.Tab(tab.label, id=tab.key, elem_id=f"tab-{tab.key}"):
+                    tab.build(page)
+        connect(page, TABS, header, heart)
         api.declare(page)
     _keep_private(app)
     return app
-
-
-def _build_tabs(page: Page) -> None:
-    for key, label in TABS.items():
-        with gr.Tab(label, id=key, elem_id=f"tab-{key}"):
-            _BUILD[key](page)
 
 
 def _keep_private(app: gr.Blocks) -> None:

@@ -18,7 +18,7 @@ from engine.workspace.timing import StageTime, times_of
 from studio.jobs.runs import is_starting
 from studio.look import cards, words
 from studio.look.cards import Action, LogLine, RunRow
-from studio.page.page import link
+from studio.page.place import link
 
 LATE_SECONDS = 15.0
 """A heartbeat older than this is shown hollow; a run beats every 5 s."""

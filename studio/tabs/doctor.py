@@ -14,7 +14,7 @@ from studio.jobs import runs as jobs
 from studio.look import cards
 from studio.look.cards import Check
 from studio.look.sheet import card_html
-from studio.page.page import Page
+from studio.page.page import Page, Tab
 
 _KEPT_SECONDS = 300.0
 """Age up to which the device's answer is shown again: asking it imports torch in a child process."""
@@ -74,3 +74,6 @@ def show_doctor(workspace: Workspace, device: Sequence[Fact], *, is_asking: bool
         panels.append(cards.panel(cards.doctor_table(checks), title=title))
     command = cards.panel(cards.padded(cards.command(jobs.command_line("doctor", [], workspace))))
     return cards.sheet(cards.element("div", *panels, command, class_="st-stack"))
+
+
+TAB = Tab(key="doctor", label="Doctor", build=build)

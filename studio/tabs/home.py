@@ -14,7 +14,10 @@ from studio.jobs import runs as jobs
 from studio.look import cards, words
 from studio.look.cards import Action, Html
 from studio.look.sheet import card_html
-from studio.page.page import Page, link, only_changed, signature
+from studio.page import pulse
+from studio.page.page import Page, Tab
+from studio.page.place import link
+from studio.page.pulse import only_changed, stage_stamps
 from studio.run.ledger import ledger
 from studio.run.stats import stats
 from studio.run.view import (
@@ -216,7 +219,7 @@ _MEASURING = threading.Lock()
 
 def size_of(run: RunFolder) -> int | None:
     """Bytes of the run's folder; walked again only after a part was added or a stage ended."""
-    mark = signature(run.workspace, "size", run.name)
+    mark = " ".join(stage_stamps(run))
     with _MEASURING:
         known = _SIZES.get(str(run.folder))
         if known is not None and known[0] == mark:
@@ -227,3 +230,6 @@ def size_of(run: RunFolder) -> int | None:
             return known[1] if known else None
         _SIZES[str(run.folder)] = (mark, size)
         return size
+
+
+TAB = Tab(key="home", label="Home", build=build, watches=(pulse.clock, pulse.all_runs))

@@ -15,7 +15,9 @@ from studio.look import cards, words
 from studio.look.cards import Action, GridImage, Html, SkippedFile, Stat
 from studio.look.cards.tables import row
 from studio.look.sheet import card_html
-from studio.page.page import Page, link, only_changed
+from studio.page.page import Page, Tab
+from studio.page.place import link
+from studio.page.pulse import Moment, only_changed, stamp
 
 WAYS = {
     "upload": "Upload",
@@ -263,3 +265,12 @@ def _list(found: Sequence[ImageSource], chosen: str) -> Html:
         for source in found
     ]
     return cards.panel(cards.table(columns, rows, caption="Sources of images"), title="Sources")
+
+
+def taken_in(now: Moment) -> list[str]:
+    """Every source and how it ended, or that its process is gone without a word."""
+    files = sorted(now.workspace.uploads.glob("*/source.json"))
+    return [*map(stamp, files), *(f"{source.key} {source.state}" for source in uploads.sources(now.workspace))]
+
+
+TAB = Tab(key="images", label="Images", build=build, watches=(taken_in,))

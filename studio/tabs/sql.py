@@ -20,7 +20,7 @@ from studio.jobs.sql import ROW_LIMIT, ask
 from studio.look import cards, words
 from studio.look.cards.system import SchemaTable, result_table, schema_browser
 from studio.look.sheet import card_html
-from studio.page.page import Page
+from studio.page.page import Page, Tab
 
 MOST_ROWS = 10_000
 _SHOWN_ROWS = 200
@@ -197,3 +197,6 @@ def show_command(workspace: Workspace, question: str) -> str:
     if not question.strip() or len(question) > 2_000:
         return ""
     return cards.sheet(cards.command(jobs.command_line("sql", [question.strip()], workspace)))
+
+
+TAB = Tab(key="sql", label="SQL", build=build)

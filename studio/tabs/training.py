@@ -15,7 +15,10 @@ from studio.look import cards, charts, words
 from studio.look.cards import Action, Column, Html, LineageRow, Score, Stat
 from studio.look.charts import StepSeries
 from studio.look.sheet import card_html
-from studio.page.page import Page, link, only_changed
+from studio.page import pulse
+from studio.page.page import Page, Tab
+from studio.page.place import link
+from studio.page.pulse import only_changed
 from studio.queries.scores import run_scores
 from studio.queries.training import run_steps, run_versions
 
@@ -256,3 +259,6 @@ def _lineage_row(version: VersionRow, steps: list[Step] | None, overall: dict[st
         url=link("versions", run, values),
         note=f"loss {words.decimal(steps[-1].loss, 3)}" if steps else "",
     )
+
+
+TAB = Tab(key="training", label="Training", build=build, watches=(pulse.promotion, pulse.at_work))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.page.page import TABS
+from studio.app import TABS
 from tests.browser.conftest import PHONE, Opener
 from tests.studio_server import Server
 
@@ -10,7 +10,7 @@ from tests.studio_server import Server
 def test_every_screen_of_an_empty_workspace_says_what_to_do(visit: Opener, empty_server: Server) -> None:
     watched = visit(empty_server)
     watched.open()
-    for tab in TABS:
+    for tab in (known.key for known in TABS):
         panel = watched.go(tab)
         assert panel.locator("button, a, input, textarea").count() > 0, tab
         assert "Traceback" not in panel.inner_text(), tab
@@ -21,7 +21,7 @@ def test_every_screen_fits_a_phone(dark: bool, visit: Opener, sample_server: Ser
     watched = visit(sample_server, size=PHONE, dark=dark)
     watched.open()
     wide = {}
-    for tab in TABS:
+    for tab in (known.key for known in TABS):
         watched.go(tab)
         watched.page.wait_for_timeout(300)  # charts draw themselves after the panel is there
         if watched.sideways() > 0:
@@ -33,7 +33,7 @@ def test_hostile_text_stays_text_and_breaks_no_screen(visit: Opener, sample_serv
     watched = visit(sample_server)
     page = watched.open("?run=shapes-01")
     page.evaluate("window.marks = document.querySelectorAll('script').length")
-    for tab in TABS:
+    for tab in (known.key for known in TABS):
         watched.go(tab, "&run=shapes-01")
         page.wait_for_timeout(300)
         assert watched.sideways() <= 0, tab

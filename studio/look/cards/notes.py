@@ -9,7 +9,7 @@ from studio.look.cards.markup import EMPTY, Html, element, esc, local_url, press
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A button inside a card, or a link if it has a `url` (of `studio.page.page.link`).
+    """A button inside a card, or a link if it has a `url` (of `studio.page.place.link`).
 
     A click on a button arrives in the tab's handler as `event.act` and `event.id`.
     """

@@ -20,7 +20,9 @@ from studio.jobs import runs as jobs
 from studio.jobs import uploads
 from studio.look import cards, words
 from studio.look.sheet import card_html
-from studio.page.page import Page, only_changed
+from studio.page import pulse
+from studio.page.page import Page, Tab
+from studio.page.pulse import only_changed
 from studio.page.settings_form import (
     FormField,
     as_shown,
@@ -460,3 +462,6 @@ def show_run(run: RunFolder) -> tuple[str, str]:
         differs = {key: value for key, value in flat(view.settings).items() if value != usual[key]}
     about = cards.sheet(settings_card(view, differs), events_card(view), log_card(view))
     return about, cards.sheet(run_card(view, steps))
+
+
+TAB = Tab(key="launch", label="Launch", build=build, watches=(pulse.clock, pulse.all_runs))

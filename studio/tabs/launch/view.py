@@ -10,7 +10,7 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards, words
 from studio.look.cards import Action, Html, PairCard, PlanRow, Stat
-from studio.page.page import link
+from studio.page.place import link
 from studio.page.settings_form import summaries
 from studio.run.ledger import stage_cells
 from studio.run.view import (

@@ -28,7 +28,8 @@ from studio.look import cards, words
 from studio.look.cards import LiveResult
 from studio.look.cards.images import SMALL_SOURCE
 from studio.look.sheet import card_html
-from studio.page.page import Page
+from studio.page import pulse
+from studio.page.page import Page, Tab
 from studio.tabs.live import batches
 
 _VISITORS = 64
@@ -397,3 +398,6 @@ def show_command(workspace: Workspace, asked: LiveForm) -> str:
     told = [word for name, value in values.items() for word in (f"--{name}", value)]
     told += [word for judge in asked.judges for word in ("--judge", judge)]
     return cards.sheet(cards.panel(cards.padded(cards.command(jobs.command_line("judge", told, workspace)))))
+
+
+TAB = Tab(key="live", label="Live judge", build=build, watches=(pulse.clock, pulse.all_runs))

@@ -9,8 +9,10 @@ import gradio as gr
 from engine.errors import JudgeStudioError, UsageError
 from studio.look import cards
 from studio.look.sheet import card_html
+from studio.page import pulse
 from studio.page.clicks import Clicks
-from studio.page.page import Page, only_changed
+from studio.page.page import Page, Tab
+from studio.page.pulse import only_changed
 from studio.queries import notes
 from studio.queries.notes import Note
 from studio.queries.shelf import shelf_of
@@ -229,3 +231,6 @@ _COPY = """() => {
   const byHand = () => { window.prompt('Link to this pair', url); };
   if (navigator.clipboard && isSecureContext) navigator.clipboard.writeText(url).then(done, byHand); else byHand();
 }"""
+
+
+TAB = Tab(key="pairs", label="Pairs", build=build, watches=(pulse.notes,))

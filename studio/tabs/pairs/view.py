@@ -10,7 +10,7 @@ from studio.look import cards, words
 from studio.look.cards import Action, Html, PairCard, PairDetail
 from studio.look.cards.pair import RulingRow
 from studio.look.cards.tables import Column, row, table
-from studio.page.page import link
+from studio.page.place import link
 from studio.queries.notes import Note, flagged_in, read_note
 from studio.queries.pairs import Facets, PairFilter, PairPage, PairRow, facets, find_pair, neighbour, pairs_page
 from studio.queries.shelf import shelf_of

@@ -9,8 +9,10 @@ from engine.config import SelectSettings, parse_settings
 from engine.errors import JudgeStudioError
 from studio.look import cards
 from studio.look.sheet import card_html
+from studio.page import pulse
 from studio.page.clicks import Clicks
-from studio.page.page import Page, only_changed
+from studio.page.page import Page, Tab
+from studio.page.pulse import only_changed
 from studio.page.settings_form import FormField, form_fields
 from studio.tabs.traces.replay import replay, stored_settings
 from studio.tabs.traces.view import FATES, TracesPlace, TracesShown, replay_card, settle, show_traces, turn
@@ -206,3 +208,6 @@ def show_replay(page: Page, run: str | None, iteration: str | None, values: tupl
         return cards.sheet(replay_card(outcome, settings, run=run, iteration=int(place.iteration)))
     except JudgeStudioError as error:
         return cards.sheet(cards.note(str(error), tone="error"))
+
+
+TAB = Tab(key="traces", label="Traces", build=build, watches=(pulse.notes,))

@@ -11,7 +11,7 @@ from engine.workspace.folders import Workspace
 from studio.look import cards, words
 from studio.look.cards import Action, FunnelStep, Html, TraceCard, TraceHalf
 from studio.look.cards.tables import Column, row, table
-from studio.page.page import link
+from studio.page.place import link
 from studio.queries.shelf import shelf_of
 from studio.queries.shelf_tables import WAITING
 from studio.queries.traces import (

@@ -20,8 +20,10 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards, charts, words
 from studio.look.sheet import card_html
+from studio.page import pulse
 from studio.page.clicks import Clicks
-from studio.page.page import Page, only_changed
+from studio.page.page import Page, Tab
+from studio.page.pulse import only_changed
 from studio.queries.scores import run_scores
 from studio.queries.verdicts import items as item_rows
 from studio.queries.verdicts import verdicts
@@ -396,3 +398,6 @@ def _item(page: Page, run: str, chosen: Chosen, item_id: str) -> str:
         for judge in dict.fromkeys((chosen.older, chosen.newer))
     }
     return cards.sheet(view.item_panel(item, page.image_url(picture.path), picture.width, said))
+
+
+TAB = Tab(key="versions", label="Versions", build=build, watches=(pulse.promotion,))

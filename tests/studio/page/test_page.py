@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import gradio as gr
@@ -10,13 +11,21 @@ import pytest
 
 from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace
-from studio.page.page import connect, create_page, link, only_changed, read_query, signature
+from studio.page.page import Tab, connect, create_page
+from studio.page.place import link, read_query
+from studio.page.pulse import Moment, only_changed, signature
+from studio.tabs import home, images, training
+from studio.tabs.pairs import tab as pairs
 from tests.sample_workspace import make_workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return make_workspace(tmp_path)
+
+
+def mark(workspace: Workspace, tab: Tab, run: str | None, active: Collection[str] = ()) -> str:
+    return signature(Moment(workspace=workspace, run=run, active=active), tab.watches)
 
 
 def test_link_with_odd_values_survives_the_way_through_a_url() -> None:
@@ -79,29 +88,29 @@ def test_url_with_a_run_that_is_gone_keeps_the_chosen_one(workspace: Workspace) 
 def test_signature_changes_when_a_part_is_added_and_not_otherwise(workspace: Workspace) -> None:
     from engine.records import Skipped
 
-    before = signature(workspace, "pairs", "shapes-01")
-    assert signature(workspace, "pairs", "shapes-01") == before
+    before = mark(workspace, pairs.TAB, "shapes-01")
+    assert mark(workspace, pairs.TAB, "shapes-01") == before
     workspace.run("shapes-01").stage(2, "judge").write("skipped", [Skipped(name="a", reason="b")])
-    assert signature(workspace, "pairs", "shapes-01") != before
+    assert mark(workspace, pairs.TAB, "shapes-01") != before
 
 
 def test_signature_of_a_run_deleted_this_instant_is_no_error(workspace: Workspace) -> None:
-    assert signature(workspace, "pairs", "never-there")
+    assert mark(workspace, pairs.TAB, "never-there")
 
 
 def test_signature_changes_when_a_process_ends_without_writing_anything(workspace: Workspace) -> None:
-    working = signature(workspace, "training", "shapes-01", ["shapes-01"])
-    assert working == signature(workspace, "training", "shapes-01", ["other", "shapes-01"])
-    assert working != signature(workspace, "training", "shapes-01", ["other"])
+    working = mark(workspace, training.TAB, "shapes-01", ["shapes-01"])
+    assert working == mark(workspace, training.TAB, "shapes-01", ["other", "shapes-01"])
+    assert working != mark(workspace, training.TAB, "shapes-01", ["other"])
 
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         born = psutil.Process(child.pid).create_time()
         (workspace.uploads / "photos").mkdir(parents=True)
         write_json(workspace.uploads / "photos" / "source.json", {"state": "running", "pid": child.pid, "born": born})
-        working = signature(workspace, "images", None)
-        assert working == signature(workspace, "images", None)
+        working = mark(workspace, images.TAB, None)
+        assert working == mark(workspace, images.TAB, None)
         child.communicate(b"\n")
-    assert working != signature(workspace, "images", None)
+    assert working != mark(workspace, images.TAB, None)
 
 
 def test_cards_that_did_not_change_are_not_sent_again() -> None:
@@ -127,7 +136,7 @@ def test_image_url_of_an_odd_folder_is_percent_encoded(tmp_path: Path) -> None:
 def test_beat_sends_a_run_only_where_the_one_it_was_asked_with_is_gone(workspace: Workspace) -> None:
     with gr.Blocks(analytics_enabled=False) as app:
         page = create_page(workspace)
-        connect(page, gr.HTML(), gr.HTML())
+        connect(page, [home.TAB], gr.HTML(), gr.HTML())
     beat = next(listener.fn for listener in app.fns.values() if listener.name == "beat")
     for run, sent in (("shapes-01", {}), ("gone", {"value": "shapes-01"}), (None, {"value": "shapes-01"})):
         update = beat("home", run, (1, "home"), ("", ()))[1]

@@ -8,7 +8,8 @@ import pytest
 
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import RunState, append_event, write_state
-from studio.page.page import create_page, read_query
+from studio.page.page import create_page
+from studio.page.place import read_query
 from studio.run.ledger import ledger
 from studio.run.stats import stats
 from studio.run.view import heartbeat, main_action, sentence, view_of
@@ -128,10 +129,10 @@ def test_damaged_settings_of_one_run_are_said_and_hide_no_other(workspace: Works
     assert "shapes-01" in shown.runs
 
 
-def test_damaged_state_file_is_said(workspace: Workspace) -> None:
+def test_damaged_state_file_counts_as_a_run_at_rest(workspace: Workspace) -> None:
     run = workspace.run("shapes-01")
     (run.folder / "state.json").write_text("{", encoding="utf-8")
-    assert "cannot read" in sentence(view_of(run))
+    assert sentence(view_of(run)) == "Stopped."
 
 
 def test_strip_has_six_numbers_whatever_is_known(workspace: Workspace) -> None:

@@ -16,7 +16,10 @@ from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT
 from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow
 from engine.workspace.decisions import best_judge, promote, promoted_version
 from engine.workspace.folders import Workspace
-from studio.page.page import Page, create_page, signature
+from studio.page.page import Page, Tab, create_page
+from studio.page.pulse import Moment, signature
+from studio.tabs import training
+from studio.tabs.live import tab as live
 from studio.tabs.versions import tab, view
 from studio.tabs.versions.comparison import Chosen, Compared, choose, compare_verdicts, fate
 from studio.tabs.versions.tab import VersionsPlace, promote_or_demote, show_versions
@@ -249,11 +252,12 @@ def test_second_visitors_promote_or_unpromote_does_what_the_button_says(workspac
     assert promoted_version(run) == "judge-v0"
 
 
-@pytest.mark.parametrize("name", ["versions", "training", "live"])
-def test_promotion_by_another_visitor_draws_the_tab_again(workspace: Workspace, name: str) -> None:
-    before = signature(workspace, name, "shapes-01")
+@pytest.mark.parametrize("shown", [tab.TAB, training.TAB, live.TAB], ids=lambda shown: shown.key)
+def test_promotion_by_another_visitor_draws_the_tab_again(workspace: Workspace, shown: Tab) -> None:
+    now = Moment(workspace=workspace, run="shapes-01", active=())
+    before = signature(now, shown.watches)
     promote(workspace.run("shapes-01"), "judge-v1")
-    assert signature(workspace, name, "shapes-01") != before
+    assert signature(now, shown.watches) != before
 
 
 @pytest.mark.parametrize("judge", ["judge-v7", "judge-v01", "../x", "judge-v²", "", None])
