@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.errors import JudgeStudioError
 from engine.workspace.folders import open_workspace
 from studio.server.binding import check_bind, read_password
+from studio.server.waiting import told_if_slow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_bind(options.host, options.port, options.auth is not None)
         auth = read_password(options.auth) if options.auth else None
         workspace = open_workspace(options.workspace)
-        from studio.app import serve  # Gradio takes seconds to import
+        with told_if_slow("Loading Gradio"):
+            from studio.app import serve  # it takes seconds to import
 
         serve(
             workspace,

@@ -22,6 +22,8 @@ from studio.page.place import FOLLOW_LINKS
 from studio.server import api
 from studio.server.binding import check_bind, free_port, is_loopback
 from studio.server.guard import Guard
+from studio.server.patience import patient_server
+from studio.server.waiting import told_if_slow, wait_until_up
 from studio.tabs import doctor, home, images, sql, training
 from studio.tabs.launch import tab as launch
 from studio.tabs.live import tab as live
@@ -112,33 +114,36 @@ def listen(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: 
         right_user = hmac.compare_digest(user.encode(), auth[0].encode())
         return hmac.compare_digest(password.encode(), auth[1].encode()) and right_user
 
-    _, address, _ = app.launch(
-        server_name=host,
-        server_port=port or free_port(host),
-        auth=is_known if auth else None,
-        auth_message="The password is in the file that --auth named." if auth else None,
-        theme=StudioTheme(),
-        css=style_sheet(),
-        footer_links=[],
-        favicon_path=str(assets_folder() / "logo.svg"),
-        allowed_paths=[str(workspace.images)],
-        blocked_paths=[str(workspace.images / "seen.jsonl"), str(workspace.runs_folder), str(workspace.notes)],
-        max_file_size=MAX_UPLOAD,
-        enable_monitoring=False,
-        ssr_mode=False,
-        mcp_server=False,
-        share=False,
-        run_history=False,
-        pwa=False,
-        show_error=True,
-        quiet=True,
-        prevent_thread_lock=True,
-        app_kwargs={
-            "middleware": [Middleware(Guard, local_only=auth is None and is_loopback(host))],
-            "docs_url": None,
-            "redoc_url": None,
-        },
-    )
+    with patient_server(host):
+        _, address, _ = app.launch(
+            server_name=host,
+            server_port=port or free_port(host),
+            auth=is_known if auth else None,
+            auth_message="The password is in the file that --auth named." if auth else None,
+            theme=StudioTheme(),
+            css=style_sheet(),
+            footer_links=[],
+            favicon_path=str(assets_folder() / "logo.svg"),
+            allowed_paths=[str(workspace.images)],
+            blocked_paths=[str(workspace.images / "seen.jsonl"), str(workspace.runs_folder), str(workspace.notes)],
+            max_file_size=MAX_UPLOAD,
+            enable_monitoring=False,
+            ssr_mode=False,
+            mcp_server=False,
+            share=False,
+            run_history=False,
+            pwa=False,
+            show_error=True,
+            quiet=True,
+            prevent_thread_lock=True,
+            _frontend=False,  # its own look at localhost has no patience; `wait_until_up` has
+            app_kwargs={
+                "middleware": [Middleware(Guard, local_only=auth is None and is_loopback(host))],
+                "docs_url": None,
+                "redoc_url": None,
+            },
+        )
+    wait_until_up(str(address))
     return str(address)
 
 
@@ -153,8 +158,9 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
         signal.signal(number, lambda *_: over.set())
-    app = build_app(workspace)
-    address = listen(app, workspace, host=host, port=port, auth=auth)
+    with told_if_slow("Opening the studio"):
+        app = build_app(workspace)
+        address = listen(app, workspace, host=host, port=port, auth=auth)
     print(f"Judge Studio shows {workspace.root} at {address}", flush=True)
     print("Ctrl-C ends the page; runs go on.", flush=True)
     if open_browser:
