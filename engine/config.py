@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.assets import assets_folder
 from engine.errors import SettingsError
@@ -64,6 +64,9 @@ class SourceSettings(_Group):
     question_column: str | None = _setting(None, "Column that holds the question, if the source has one.")
     choices_column: str | None = _setting(None, "Column that holds a list of options, if the source has one.")
     answer_column: str | None = _setting(None, "Column with the right answer; read by the oracle ablation only.")
+    answers: Literal["own", "key"] = _setting(
+        "own", "own: the source's column; key: the answer key of drawn scenes (oracle ablation only)."
+    )
     count: int = _setting(400, "Drawn scenes to make.", unit="images", ge=1, le=1_000_000)
     difficulty: str = _setting("mixed", "Difficulty of drawn scenes.")
     limit: int | None = _setting(None, "Take at most this many images; all if empty.", unit="images", ge=1)
@@ -114,17 +117,29 @@ class JudgeSettings(_Group):
 class SelectSettings(_Group):
     """Which traces are trained on."""
 
-    rule: Literal["joint", "per-order"] = _setting(
-        "joint", "joint: both orders must agree with the construction; per-order: each order by itself."
+    rule: Literal["joint", "per-order", "consistency", "any"] = _setting(
+        "joint",
+        "joint: both orders must name the preferred response; per-order: each order by itself; consistency: both "
+        "orders must name the same one, whichever it is (control); any: every verdict (control).",
     )
     max_per_pair: int = _setting(2, "Kept traces per pair, both orders together.", ge=1)
     balance: bool = _setting(True, "Keep as many traces that say A as traces that say B.")
     max_per_image: int | None = _setting(None, "Kept traces per image.", ge=1)
     max_per_dimension: int | None = _setting(None, "Kept traces per dimension.", ge=1)
+    max_traces: int | None = _setting(None, "Kept traces of an iteration, to compare rules at the same size.", ge=1)
     exclude_flagged: bool = _setting(True, "Leave out pairs that somebody flagged in the studio.")
-    labels: Literal["construction", "random"] = _setting(
-        "construction", "random: a coin per pair and order says what is right, each order by itself (control)."
+    labels: Literal["construction", "coin", "coin-per-order"] = _setting(
+        "construction",
+        "What says which response is preferred: how the pair was made; a coin per pair, or per order too (controls).",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_names(cls, values: Any) -> Any:
+        """`labels: random` of older runs tossed a coin per order and changed the rule by itself."""
+        if isinstance(values, dict) and values.get("labels") == "random":
+            return {**values, "labels": "coin-per-order", "rule": "per-order"}
+        return values
 
 
 class TrainSettings(_Group):
@@ -151,6 +166,12 @@ class EvaluateSettings(_Group):
     items: int = _setting(600, "Items per benchmark.", ge=1)
     max_tokens: int = _setting(1024, "Longest trace.", unit="tokens", ge=1, le=32_768)
     image_blind: bool = _setting(True, "Also measure every version without the image (control).")
+    wrong_image: bool = _setting(
+        True, "Also measure every version with another item's picture, and each iteration's pairs (control)."
+    )
+    control_items: int | None = _setting(
+        200, "Items per benchmark, and pairs, on which these two controls are measured; all if empty.", ge=1
+    )
 
 
 class LoopSettings(_Group):

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 
 from engine.backends.base import BASE_JUDGE
 from engine.judging.asking import verdict_row
-from engine.records import ORDERS, BenchmarkItem, Order, Verdict, VerdictRow, seed_for
+from engine.records import ORDERS, BenchmarkItem, Order, Verdict, VerdictRow, content_id, seed_for
 
 SHORTER_WINS = "control:shorter-wins"
 LONGER_WINS = "control:longer-wins"
 ALWAYS_A = "control:always-A"
 MODEL_FREE = (SHORTER_WINS, LONGER_WINS, ALWAYS_A)
 _IMAGE_BLIND = "control:image-blind"
+_WRONG_IMAGE = "control:wrong-image"
 
 
 def image_blind(judge: str) -> str:
@@ -22,11 +23,32 @@ def image_blind(judge: str) -> str:
     return _IMAGE_BLIND if judge == BASE_JUDGE else f"{_IMAGE_BLIND}:{judge}"
 
 
+def wrong_image(judge: str) -> str:
+    """The name under which `judge` is measured with another item's picture."""
+    return _WRONG_IMAGE if judge == BASE_JUDGE else f"{_WRONG_IMAGE}:{judge}"
+
+
+def is_wrong_image(name: str) -> bool:
+    return name == _WRONG_IMAGE or name.startswith(f"{_WRONG_IMAGE}:")
+
+
 def judge_behind(name: str) -> str:
-    """The judge version that writes the replies of `name`: itself, or the one behind an image-blind control."""
-    if name == _IMAGE_BLIND:
+    """The judge version that writes the replies of `name`: itself, or the one behind a control of its pictures."""
+    if name in (_IMAGE_BLIND, _WRONG_IMAGE):
         return BASE_JUDGE
-    return name.removeprefix(f"{_IMAGE_BLIND}:")
+    return name.removeprefix(f"{_IMAGE_BLIND}:").removeprefix(f"{_WRONG_IMAGE}:")
+
+
+def other_pictures(image_ids: Iterable[str]) -> dict[str, str]:
+    """Image → another image, each used once: the next one in the order of their hashed ids, the first after the last.
+
+    The prompt stays one that the model knows, a question about a picture, while `image-blind` asks what none was
+    trained on. Empty for fewer than two images: there is no other picture.
+    """
+    ordered = sorted(set(image_ids), key=lambda image_id: content_id("wrong-image", image_id))
+    if len(ordered) < 2:
+        return {}
+    return dict(zip(ordered, [*ordered[1:], ordered[0]], strict=True))
 
 
 def is_control(name: str) -> bool:

@@ -145,7 +145,7 @@ class _Loop:
 
     def _check(self) -> None:
         """What can be known to fail before an hour of work is known now."""
-        from engine.stages.select.stage import check_rule
+        from engine.stages.select.rule import check_rule
         from engine.stages.synthesize.stage import check_settings
 
         check_fits(self.settings)

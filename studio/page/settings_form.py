@@ -202,7 +202,7 @@ def summaries(settings: Settings) -> dict[str, str]:
     ]
     budget = f"{loop.budget_minutes:g} min at most" if loop.budget_minutes else "no time budget"
     start = "the previous version" if train.start == "previous" else "the base model"
-    labels = ", labels by coin" if select.labels == "random" else ""
+    labels = f", labels by {select.labels}" if select.labels != "construction" else ""
     return {
         "model": f"{model.backend}, device {model.device}, prompts {settings.prompt_pack}",
         "source": f"{source.kind}, {words.plural(source.questions_per_image, 'question')} per image, "

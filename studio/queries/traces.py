@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.stages.select.reasons import KEPT
 from engine.workspace.catalog.database import Catalog
 from studio.queries.pairs import PairRow, find_pairs
 from studio.queries.shelf import Shelf, key_of, shelf_of
 from studio.queries.shelf_tables import WAITING
 
 PAGE_SIZE = 12
-KEPT = "agrees"
-"""Reason code of a kept trace."""
 
 _COLUMNS = ("pair_id", "judge", "order", "sample", "reasoning", "verdict", "kept", "reason", "tokens")
 _CUBE = ("judge", "order", "verdict", "reason", "dimension")

@@ -16,7 +16,7 @@ import yaml
 
 from engine.config import parse_settings, settings_as_dict
 from engine.stages.judge import _TRACES_PER_PART as JUDGE_ROWS
-from engine.stages.select.stage import _TRACES_PER_PART as SELECT_ROWS
+from engine.stages.select.stage import TRACES_PER_PART as SELECT_ROWS
 from engine.stages.synthesize.stage import _ROWS_PER_PART as PAIR_ROWS
 from engine.workspace.folders import RunFolder, StageFolder, open_workspace
 from engine.workspace.state import RunState, write_state

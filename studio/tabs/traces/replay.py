@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.config import SelectSettings
 from engine.errors import UsageError
 from engine.records import Pair, Trace
-from engine.stages.select.stage import selection
+from engine.stages.select.rule import selection
 from engine.workspace.catalog.database import Catalog
 from engine.workspace.decisions import flagged_pairs
 from engine.workspace.folders import Workspace

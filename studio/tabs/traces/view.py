@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from engine.config import SelectSettings
 from engine.errors import JudgeStudioError
-from engine.stages.select.stage import REASONS
+from engine.stages.select.reasons import GRAVEST_FIRST, KEPT, REASONS
 from engine.workspace.catalog.database import Catalog
 from engine.workspace.folders import Workspace
 from studio.look import cards, words
@@ -15,7 +15,6 @@ from studio.page.place import link
 from studio.queries.shelf import shelf_of
 from studio.queries.shelf_tables import WAITING
 from studio.queries.traces import (
-    KEPT,
     BothOrders,
     RulingPage,
     TraceFacets,
@@ -33,21 +32,8 @@ Choices = tuple[tuple[str, str], ...]
 
 FATES = {"": "All", "kept": "Kept", "rejected": "Rejected"}
 ALL_ITERATIONS = "all"
-
-_STEPS = (
-    ("invalid", "Parsed"),
-    ("tie", "Decided"),
-    ("flagged", "Not flagged"),
-    ("wrong", "Names the preferred"),
-    ("order-flip", "Holds in both orders"),
-    ("surplus", "Within the pair's share"),
-    ("capped", "Under the caps"),
-    ("unbalanced", "Balanced"),
-)
-"""Reason codes in the order in which select speaks, and what is left after each."""
-_ALWAYS = ("invalid", "wrong", "order-flip")
-"""Steps that are shown even if they removed nothing."""
-_WORST_FIRST = ("invalid", "tie", "flagged", "order-flip", "wrong", "surplus", "capped", "unbalanced")
+_SAID_BY_SELECT = ("surplus", "flagged", "outvoted")
+"""Reasons that the verdicts alone do not show, so that a card cannot say them by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,15 +168,15 @@ def funnel_steps(counts: Mapping[str, int], said: Mapping[str, int]) -> list[Fun
     is_selected = "right" not in counts
     steps = [FunnelStep(label="Ruled", left=total, context="traces", key="")]
     left = total
-    for reason, label in _STEPS:
-        lost = counts.get(reason, 0)
-        if lost or (reason in _ALWAYS and (is_selected or reason != "order-flip")):
+    for code, reason in REASONS.items():
+        lost = counts.get(code, 0)
+        if code != KEPT and (lost or (reason.usual and (is_selected or code != "order-flip"))):
             left -= lost
-            steps.append(FunnelStep(label=label, left=left, lost=lost, reason=reason, key=reason))
+            steps.append(FunnelStep(label=reason.passed, left=left, lost=lost, reason=code, key=code))
     if not is_selected:
         return steps
     share = words.percent(left / total) if total else ""
-    return [*steps, FunnelStep(label="Trained", left=left, context=f"{share} of all", key="kept")]
+    return [*steps, FunnelStep(label=REASONS[KEPT].passed, left=left, context=f"{share} of all", key="kept")]
 
 
 def _beside(
@@ -307,12 +293,12 @@ def fate_of(ruling: BothOrders, asked: str = "") -> tuple[str | None, str | None
         return "kept" if code == KEPT else code, _two_ends(halves)
     if codes[0] == KEPT:
         return "kept", None
-    code = min(codes, key=lambda one: _WORST_FIRST.index(one) if one in _WORST_FIRST else len(_WORST_FIRST))
+    code = min(codes, key=lambda one: GRAVEST_FIRST.index(one) if one in GRAVEST_FIRST else len(GRAVEST_FIRST))
     if code == "order-flip" and len({half.verdict for half in halves}) > 1:
-        return code, REASONS["order-flip"]
+        return code, REASONS["order-flip"].words
     if code == "wrong" and len(set(codes)) > 1:
         return code, "One order names the degraded response."
-    return code, REASONS.get(code) if code in ("surplus", "flagged") else None
+    return code, REASONS[code].words if code in _SAID_BY_SELECT else None
 
 
 def _two_ends(halves: Sequence[TraceRow]) -> str:
@@ -342,7 +328,7 @@ def replay_card(result: Replay, settings: SelectSettings, *, run: str, iteration
         + f". They come from {words.plural(result.replayed_pairs, 'pair')}"
         + (f" instead of {words.number(result.stored_pairs)}." if result.stored else ".")
     )  # fmt: skip
-    codes = [code for code in (KEPT, *_WORST_FIRST) if code in result.replayed or code in (result.stored or {})]
+    codes = [code for code in (KEPT, *GRAVEST_FIRST) if code in result.replayed or code in (result.stored or {})]
     by_reason = [
         _compared("kept" if code == KEPT else code, (result.stored or {}).get(code), result.replayed.get(code, 0))
         for code in codes

@@ -8,7 +8,8 @@ from engine.config import SelectSettings, Settings
 from engine.prompts import load_pack
 from engine.records import Pair, Trace
 from engine.stages.judge import judge
-from engine.stages.select.stage import select, selection
+from engine.stages.select.rule import selection
+from engine.stages.select.stage import select
 from engine.stages.synthesize.stage import synthesize
 from tests.fake_backend import FakeBackend
 from tests.scripted_world import ScriptedWorld
@@ -75,10 +76,10 @@ def test_selection_keeps_careful_traces_of_open_and_closed_pairs(bench):
     assert share_looking(kept) > share_looking(traces) + 0.15
 
 
-def test_selection_by_random_labels_keeps_traces_no_better_than_all(bench):
+def test_selection_by_coins_keeps_traces_no_better_than_all(bench):
     pairs = bench.folder("synthesize").read("pairs", Pair)
     traces = bench.folder("judge").read("traces", Trace)
-    chosen, _ = selection(pairs, traces, SelectSettings(labels="random", rule="per-order"), 0)
+    chosen, _ = selection(pairs, traces, SelectSettings(labels="coin-per-order", rule="per-order"), 0)
     kept = [trace for trace in chosen if trace.kept]
     assert len(kept) > 50
     assert share_right(kept) < share_right(traces) + 0.05
