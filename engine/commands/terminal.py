@@ -71,12 +71,13 @@ def _live(run: RunFolder) -> Iterator[Callable[[RunState], None]]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), TaskProgressColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task("Starting", total=None)
-        shown: list[object] = [None, -1]
+        shown: list[Any] = [None, -1]
 
         def watch(state: RunState) -> None:
             if [state.stage, state.iteration] != shown:
-                if shown[0] == "evaluate" != state.stage:
-                    print_scores(run, print_line=lambda line: console.print(line, markup=False, highlight=False))
+                print_found(
+                    run, *shown, state.stage, print_line=lambda line: console.print(line, markup=False, highlight=False)
+                )
                 shown[:] = [state.stage, state.iteration]
             bars.update(task, description=progress_line(state), completed=state.done, total=state.total)
 
@@ -90,8 +91,9 @@ def _plain(run: RunFolder) -> Callable[[RunState], None]:
         now = time.monotonic()
         stage = (state.iteration, state.stage)
         if stage != last["stage"]:
-            if isinstance(last["stage"], tuple) and last["stage"][1] == "evaluate" != state.stage:
-                print_scores(run, print_line=say)
+            if isinstance(last["stage"], tuple):
+                iteration, before = last["stage"]
+                print_found(run, before, iteration, state.stage, print_line=say)
             last.update(stage=stage, at=0.0)
         if now - float(str(last["at"])) >= _PLAIN_EVERY:
             last["at"] = now
@@ -115,6 +117,20 @@ def print_runs(states: Sequence[RunState]) -> None:
     for state in states:
         where = f"iteration {state.iteration} of {state.iterations}"
         print(f"{state.run:<24} {state.state:<9} {where:<20} best {state.best or '–':<10} {duration(state.seconds)}")
+
+
+def print_found(
+    run: RunFolder, stage: str | None, iteration: int, now: str | None, *, print_line: Callable[[str], None] = print
+) -> None:
+    """What a stage that has just ended found: the accuracy table, or pairs that leak, before they are trained on."""
+    if stage == "evaluate" != now:
+        print_scores(run, print_line=print_line)
+    elif stage in ("synthesize", "judge") and stage != now:
+        from engine.measure.scores import stage_findings
+
+        for found in stage_findings(run.stage(iteration, stage)):
+            if found.leaks:
+                print_line(f"LEAK: {found.sentence}")
 
 
 def print_scores(run: RunFolder, *, print_line: Callable[[str], None] = print) -> None:

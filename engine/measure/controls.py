@@ -4,7 +4,7 @@ A judge that does not beat these has learned their rule. On VL-RewardBench "the 
 scores .569, above many published judges, so they stand beside every accuracy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.backends.base import BASE_JUDGE
 from engine.judging.asking import verdict_row
@@ -49,6 +49,13 @@ def other_pictures(image_ids: Iterable[str]) -> dict[str, str]:
     if len(ordered) < 2:
         return {}
     return dict(zip(ordered, [*ordered[1:], ordered[0]], strict=True))
+
+
+def control_sample(items: Sequence[BenchmarkItem], most: int | None) -> list[BenchmarkItem]:
+    """The items on which controls that ask the model are measured: all, or `most` by the hash of their ids."""
+    if most is None or most >= len(items):
+        return list(items)
+    return sorted(items, key=lambda item: content_id("control sample", item.item_id))[:most]
 
 
 def is_control(name: str) -> bool:

@@ -36,10 +36,10 @@ class Finding:
     sentence: str
 
 
-def findings(scores: Iterable[ScoreRow]) -> list[Finding]:
-    """One per benchmark and control that was measured, in the order of the rows."""
+def findings(scores: Iterable[ScoreRow], *, pairs: str = "This iteration's pairs") -> list[Finding]:
+    """One per benchmark and control that was measured, in the order of the rows. `pairs` is how own pairs are named."""
     rows = [row for row in scores if row.protocol == BOTH_ORDERS_MEAN and tells_of_leaks(row.judge)]
-    return [_finding(row, _worst(row, rows)) for row in rows if row.dimension == ALL]
+    return [_finding(row, _worst(row, rows), pairs) for row in rows if row.dimension == ALL]
 
 
 def leak_sentences(scores: Iterable[ScoreRow]) -> list[str]:
@@ -52,8 +52,10 @@ def tells_of_leaks(judge: str) -> bool:
     return judge == TEXT_ONLY or is_wrong_image(judge)
 
 
-def _finding(row: ScoreRow, worst: Sequence[ScoreRow]) -> Finding:
+def _finding(row: ScoreRow, worst: Sequence[ScoreRow], pairs: str) -> Finding:
     leaks = row.low > CHANCE
+    subject = pairs if row.benchmark == OWN_PAIRS else row.benchmark
+    meaning = _meaning(row, worst) if leaks else "No leak is found."
     return Finding(
         benchmark=row.benchmark,
         control=row.judge,
@@ -62,12 +64,8 @@ def _finding(row: ScoreRow, worst: Sequence[ScoreRow]) -> Finding:
         low=row.low,
         high=row.high,
         n=row.n,
-        sentence=f"{_set(row)}: {_what(row)} {_number(row)}. {_meaning(row, worst) if leaks else 'No leak is found.'}",
+        sentence=f"{subject}: {_what(row)} {_number(row)}. {meaning}",
     )
-
-
-def _set(row: ScoreRow) -> str:
-    return "This iteration's own pairs" if row.benchmark == OWN_PAIRS else row.benchmark
 
 
 def _what(row: ScoreRow) -> str:

@@ -1,7 +1,9 @@
 """The accuracy table of one run as lines of text: what was measured, with interval, leans and controls."""
 
+from engine.measure.controls import is_wrong_image
+from engine.measure.leaks import Finding, findings
 from engine.records import ScoreRow
-from engine.workspace.folders import RunFolder
+from engine.workspace.folders import RunFolder, StageFolder
 
 
 def strict_scores(run: RunFolder) -> list[ScoreRow]:
@@ -12,6 +14,23 @@ def strict_scores(run: RunFolder) -> list[ScoreRow]:
         rows += [row for row in folder.read("scores", ScoreRow) if row.protocol == "strict"]
         number += 1
     return rows
+
+
+def stage_findings(folder: StageFolder) -> list[Finding]:
+    """What the leak controls found in one stage's scores."""
+    return findings(folder.read("scores", ScoreRow), pairs=f"The pairs of iteration {folder.iteration}")
+
+
+def latest_findings(run: RunFolder) -> list[Finding]:
+    """Of each benchmark and of the run's own pairs, what each leak control found when it was measured last."""
+    latest: dict[tuple[str, bool], Finding] = {}
+    number = 0
+    while (run.folder / f"iteration-{number:02d}").exists():
+        for stage in ("synthesize", "judge", "evaluate"):
+            for found in stage_findings(run.stage(number, stage)):
+                latest[found.benchmark, is_wrong_image(found.control)] = found
+        number += 1
+    return list(latest.values())
 
 
 def kept_share(run: RunFolder, judge: str) -> float | None:
@@ -44,8 +63,9 @@ def scoreboard(run: RunFolder) -> list[str]:
                 f"{_number(opened.accuracy if opened else None):>6} "
                 f"{_number(closed.accuracy if closed else None):>6} "
                 f"{_number(says_a):>7} {_number(row.invalid):>7} {_number(kept_share(run, row.judge)):>6}"
+                + (f"  n={row.n}" if row.n != overall[0].n else "")
             )
-    return lines
+    return lines + [f"LEAK: {found.sentence}" for found in latest_findings(run) if found.leaks]
 
 
 def _number(value: float | None) -> str:

@@ -422,7 +422,6 @@ class _Loop:
             parent_folder=self.run.stage(number - 1, "evaluate") if number else None,
             iteration=number,
             progress=self.progress,
-            blind=self.settings.evaluate.image_blind,
         )
 
     def _over_budget(self, seconds: list[float]) -> bool:

@@ -242,7 +242,9 @@ def _stages(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
     step_words = f"at most {_count(steps, 'step')}" if steps is not None else "steps not known yet,"
     return [
         _stage("synthesize", f"at most {_count(sizes.instructions, 'pair')}{source}", calls, sizes.instructions),
-        _stage("judge", f"at most {_count(sizes.traces, 'trace')}: {samples}", sizes.traces, sizes.traces),
+        _stage(
+            "judge", f"at most {_count(sizes.traces, 'trace')}: {samples}", _judge_calls(settings, sizes), sizes.traces
+        ),
         _stage("select", f"{settings.select.rule} rule, at most {_count(sizes.kept, 'trace')} kept", 0, sizes.traces),
         _stage("train", f"{step_words} from {start}", 0, steps),
         _evaluation(settings, sizes, f"the new version on {_count(sizes.items, 'item')}, both orders"),
@@ -250,9 +252,25 @@ def _stages(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
 
 
 def _evaluation(settings: Settings, sizes: _Sizes, what: str) -> PlanStage:
-    verdicts = sizes.items * 2 * (2 if settings.evaluate.image_blind else 1)
-    blind = ", with and without the image" if settings.evaluate.image_blind else ""
-    return _stage("evaluate", what + blind, verdicts, verdicts)
+    verdicts = _verdicts(settings, sizes)
+    measured = settings.evaluate
+    named = [name for name, on in (("no", measured.image_blind), ("another", measured.wrong_image)) if on]
+    controls = f", also with {' and with '.join(named)} image" if named else ""
+    return _stage("evaluate", what + controls, verdicts, verdicts)
+
+
+def _verdicts(settings: Settings, sizes: _Sizes) -> int:
+    """Replies of one version: every item in both orders, and the controls that ask the model on some of them."""
+    measured = settings.evaluate
+    some = min(measured.items, measured.control_items or measured.items) * len(measured.benchmarks)
+    return 2 * (sizes.items + some * (measured.image_blind + measured.wrong_image))
+
+
+def _judge_calls(settings: Settings, sizes: _Sizes) -> int | None:
+    """Every trace, and some pairs in both orders with another picture."""
+    if sizes.traces is None or sizes.instructions is None or not settings.evaluate.wrong_image:
+        return sizes.traces
+    return sizes.traces + 2 * min(sizes.instructions, settings.evaluate.control_items or sizes.instructions)
 
 
 def _synthesis_calls(settings: Settings, opened: int, closed: int) -> int:
@@ -351,7 +369,7 @@ def _disk(settings: Settings, sizes: _Sizes, before: RunFolder | None) -> int | 
     """From the text that can be written at most, or from the earlier run's size per iteration where that is less."""
     if sizes.instructions is None or sizes.traces is None:
         return None
-    verdicts = sizes.items * 2 * (2 if settings.evaluate.image_blind else 1)
+    verdicts = _verdicts(settings, sizes)
     tokens = (
         sizes.instructions * 2 * settings.synthesize.max_tokens
         + 2 * sizes.traces * settings.judge.max_tokens  # judge writes them, select writes them again with their fate

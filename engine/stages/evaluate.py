@@ -1,4 +1,5 @@
-"""Measure one judge version: every item in both orders, with and without the image, beside rules that need no model.
+"""Measure one judge version: every item in both orders, also without its image and with another one, beside rules and
+a classifier that need no model.
 
 It writes verdicts as they come and asks only for those that are missing. What a number means is in
 `engine.measure.metrics`; which items there are, in `engine.measure.benchmarks`.
@@ -13,8 +14,19 @@ from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.config import Settings
 from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.first_replies import FirstReplies
-from engine.measure.controls import MODEL_FREE, control_verdicts, image_blind, is_control, judge_behind
+from engine.measure.controls import (
+    MODEL_FREE,
+    control_sample,
+    control_verdicts,
+    image_blind,
+    is_control,
+    judge_behind,
+    other_pictures,
+    wrong_image,
+)
+from engine.measure.leaks import findings
 from engine.measure.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
+from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow
 from engine.stages.identity import identity
@@ -31,11 +43,12 @@ _PART_ROWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One reply that is wanted: of whom, about what, in which order."""
+    """One reply that is wanted: of whom, about what, in which order, with which picture."""
 
     name: str
     item: BenchmarkItem
     order: Order
+    image: Path | None
 
     @property
     def key(self) -> str:
@@ -54,7 +67,6 @@ def evaluate(
     parent_folder: StageFolder | None,
     iteration: int,
     progress: Progress,
-    blind: bool,
 ) -> dict[str, Any]:
     """Verdicts, scores and comparisons of `judge`; the summary that done.json holds.
 
@@ -72,21 +84,14 @@ def evaluate(
             iteration=iteration,
             inputs=[item.item_id for group in items.values() for item in group],
             judge=judge,
-            blind=blind,
         )
     )
     folder.sweep()
-    names = [judge, image_blind(judge)] if blind else [judge]
+    wanted = [asked for group in items.values() for asked in _wanted(judge, group, images, settings)]
+    names = list(dict.fromkeys(asked.name for asked in wanted))
     _ask_missing(
         folder=folder,
-        wanted=[
-            _Asked(name, item, order)
-            for name in names
-            for group in items.values()
-            for item in group
-            for order in ORDERS
-        ],
-        images=images,
+        wanted=wanted,
         sampling=Sampling(max_tokens=settings.evaluate.max_tokens),
         pack=pack,
         backend=backend,
@@ -102,16 +107,32 @@ def evaluate(
     if not folder.parts("scores"):
         folder.write("scores", scores)
     summary = _summary(judge, verdicts, scores, items, parent_folder)
+    for found in findings(scores):
+        progress.event("control", control=found.control, leaks=found.leaks, sentence=found.sentence)
     progress.event("scores", judge=judge, **{key: summary[key] for key in ("accuracy", "gain", "p")})
     folder.finish(summary)
     return summary
+
+
+def _wanted(
+    judge: str, group: Sequence[BenchmarkItem], images: Mapping[str, Path], settings: Settings
+) -> Iterator[_Asked]:
+    """What is asked about one benchmark: every item as it is, some of them without a picture and with another one."""
+    paths = {item.image_id: images.get(item.image_id) or Path(item.image) for item in group}
+    others = other_pictures(paths) if settings.evaluate.wrong_image else {}
+    sample = control_sample(group, settings.evaluate.control_items)
+    for item in group:
+        yield from (_Asked(judge, item, order, paths[item.image_id]) for order in ORDERS)
+    for item in sample if settings.evaluate.image_blind else ():
+        yield from (_Asked(image_blind(judge), item, order, None) for order in ORDERS)
+    for item in sample if others else ():
+        yield from (_Asked(wrong_image(judge), item, order, paths[others[item.image_id]]) for order in ORDERS)
 
 
 def _ask_missing(
     *,
     folder: StageFolder,
     wanted: Sequence[_Asked],
-    images: Mapping[str, Path],
     sampling: Sampling,
     pack: PromptPack,
     backend: Backend,
@@ -128,7 +149,7 @@ def _ask_missing(
     progress.begin(
         "evaluate", total=len(wanted), done=len(wanted) - len(missing), unit="verdicts", message=f"Measuring {judge}"
     )
-    requests = [_request(asked, images, sampling, pack) for asked in missing.values()]
+    requests = [_request(asked, sampling, pack) for asked in missing.values()]
     first = FirstReplies(judge, limit="evaluate.max_tokens")
     with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
         for completion in _completions(backend, requests):
@@ -143,7 +164,7 @@ def _completions(backend: Backend, requests: list[Request]) -> Iterator[Completi
     return backend.generate(requests) if requests else iter(())
 
 
-def _request(asked: _Asked, images: Mapping[str, Path], sampling: Sampling, pack: PromptPack) -> Request:
+def _request(asked: _Asked, sampling: Sampling, pack: PromptPack) -> Request:
     item = asked.item
     return ruling_request(
         pack,
@@ -152,7 +173,7 @@ def _request(asked: _Asked, images: Mapping[str, Path], sampling: Sampling, pack
         preferred=item.preferred,
         degraded=item.degraded,
         order=asked.order,
-        image=None if is_control(asked.name) else images.get(item.image_id) or Path(item.image),
+        image=asked.image,
         judge=judge_behind(asked.name),
         sampling=sampling,
     )
@@ -179,6 +200,7 @@ def _control_scores(items: Items) -> list[ScoreRow]:
         by_id = {item.item_id: item for item in group}
         for control in MODEL_FREE:
             rows += score_rows(control, benchmark, control_verdicts(control, group), by_id)
+        rows += score_rows(TEXT_ONLY, benchmark, text_only_verdicts(group), by_id)
     return rows
 
 
@@ -216,6 +238,7 @@ def _summary(
             for row in scores
             if is_control(row.judge) and (row.benchmark, row.protocol, row.dimension) == (deciding, STRICT, ALL)
         },
+        "leaks": [found.sentence for found in findings(scores) if found.leaks],
         "against": against,
         "comparisons": [
             {"benchmark": benchmark, **values}

@@ -17,6 +17,7 @@ from engine.judging.first_replies import FirstReplies
 from engine.prompts import PromptPack
 from engine.records import ORDERS, Order, Pair, Trace, content_id, seed_for
 from engine.stages.identity import identity
+from engine.stages.own_pairs import show_other_pictures
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
@@ -74,6 +75,18 @@ def judge(
                 for _, reply in replies:
                     first.add(reply)
     summary = summarize(folder.read("traces", Trace), limit=settings.judge.max_tokens)
+    if settings.evaluate.wrong_image:
+        summary |= show_other_pictures(
+            folder=folder,
+            pairs=list(wanted.values()),
+            images=images,
+            most=settings.evaluate.control_items,
+            max_tokens=settings.judge.max_tokens,
+            pack=pack,
+            backend=backend,
+            judge=judge,
+            progress=progress,
+        )
     folder.finish(summary)
     return summary
 

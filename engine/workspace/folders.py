@@ -142,6 +142,8 @@ class StageFolder:
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Record what the rows depend on, or check that it is what it was.
 
+        A field that only one side knows came or went with a version of this program, whose rows were made with what is
+        now the default; that settings differ beyond that is for `create_run` to tell.
         Raises `IdentityError` naming the first field that changed.
         """
         try:
@@ -154,7 +156,7 @@ class StageFolder:
         if before is None:
             write_json(path, now)
             return
-        for field in sorted(set(before) | set(now)):
+        for field in sorted(set(before) & set(now)):
             if before.get(field) != now.get(field):
                 raise IdentityError(
                     f"run '{self.run}' iteration {self.iteration}: cannot continue {self.folder.name}, {field} was "

@@ -1,5 +1,9 @@
 """What judge versions and controls scored. Items and verdicts are in `studio.queries.verdicts`."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from engine.measure.leaks import OWN_PAIRS
 from engine.records import ScoreRow
 from engine.workspace.catalog.database import Catalog
 
@@ -10,15 +14,32 @@ _SCORE = (
 
 
 def run_scores(catalog: Catalog, run: str, *, benchmark: str | None = None) -> list[ScoreRow]:
-    """Scores of every version and control, oldest version first."""
+    """Scores of every version and control on benchmarks, oldest version first."""
     rows = catalog.query(
-        f"SELECT {', '.join(_SCORE)} FROM scores WHERE run = ? AND (? IS NULL OR benchmark = ?) "
+        f"SELECT {', '.join(_SCORE)} FROM scores WHERE run = ? AND (? IS NULL OR benchmark = ?) AND benchmark <> ? "
         "ORDER BY iteration, benchmark, protocol, judge, dimension",
-        [run, benchmark, benchmark],
+        [run, benchmark, benchmark, OWN_PAIRS],
     )
-    return [ScoreRow(**dict(zip(_SCORE, row, strict=True))) for row in rows]
+    return [_score(row) for row in rows]
+
+
+def pair_scores(catalog: Catalog, run: str, iteration: int) -> list[ScoreRow]:
+    """What the leak controls scored on an iteration's own pairs, before they were trained on."""
+    rows = catalog.query(
+        f"SELECT {', '.join(_SCORE)} FROM scores WHERE run = ? AND iteration = ? AND benchmark = ? "
+        "ORDER BY judge, protocol, dimension",
+        [run, iteration, OWN_PAIRS],
+    )
+    return [_score(row) for row in rows]
+
+
+def _score(row: Sequence[Any]) -> ScoreRow:
+    return ScoreRow(**dict(zip(_SCORE, row, strict=True)))
 
 
 def benchmarks(catalog: Catalog, run: str) -> list[str]:
     """Benchmarks that have scores."""
-    return [row[0] for row in catalog.query("SELECT DISTINCT benchmark FROM scores WHERE run = ? ORDER BY 1", [run])]
+    rows = catalog.query(
+        "SELECT DISTINCT benchmark FROM scores WHERE run = ? AND benchmark <> ? ORDER BY 1", [run, OWN_PAIRS]
+    )
+    return [row[0] for row in rows]

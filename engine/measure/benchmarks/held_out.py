@@ -12,10 +12,15 @@ NAME = "held-out"
 
 def held_out_items(pairs: Sequence[Pair], paths: Mapping[str, str] | None = None) -> list[BenchmarkItem]:
     """The usable ones of `pairs` as items, in order. `paths`: image id → path, for readers without the images table."""
+    return pair_items(pairs, paths, benchmark=NAME)
+
+
+def pair_items(pairs: Sequence[Pair], paths: Mapping[str, str] | None = None, *, benchmark: str) -> list[BenchmarkItem]:
+    """Like `held_out_items`, for any pairs, as items of `benchmark`."""
     return [
         BenchmarkItem(
             item_id=pair.pair_id,
-            benchmark=NAME,
+            benchmark=benchmark,
             image_id=pair.image_id,
             image=(paths or {}).get(pair.image_id, ""),
             question=pair.question,

@@ -24,9 +24,7 @@ REASONS: Mapping[str, Reason] = {
     "invalid": Reason(words="No verdict, or more than one.", passed="Parsed", usual=True),
     "tie": Reason(words="The verdict is a tie.", passed="Decided"),
     "flagged": Reason(words="Somebody flagged the pair.", passed="Not flagged"),
-    "wrong": Reason(
-        words="It names the response that counts as degraded.", passed="Names the preferred", usual=True
-    ),
+    "wrong": Reason(words="It names the response that counts as degraded.", passed="Names the preferred", usual=True),
     "outvoted": Reason(words="It names the response that the judge itself does not uphold.", passed="Names the upheld"),
     "order-flip": Reason(words="The pair does not hold in both orders.", passed="Holds in both orders", usual=True),
     "surplus": Reason(words="The pair gave as many traces as it may.", passed="Within the pair's share"),

@@ -15,6 +15,7 @@ from engine.errors import BackendError, SettingsError
 from engine.prompts import PromptPack
 from engine.records import Instruction, Pair
 from engine.stages.identity import identity
+from engine.stages.own_pairs import look_at_texts
 from engine.stages.synthesize.drafts import Desk, Draft, draft
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
@@ -67,7 +68,10 @@ def synthesize(
         for pair in finish_drafts(drafts, backend, progress):
             parts.add([pair])
             progress.advance()
-    summary = summarize(folder.read("pairs", Pair))
+    pairs = folder.read("pairs", Pair)
+    summary = summarize(pairs)
+    if iteration > 0:  # those of iteration 0 are a benchmark, which is looked at when it is measured
+        summary |= look_at_texts(folder, pairs, progress)
     folder.finish(summary)
     return summary
 

@@ -7,9 +7,13 @@ from engine.measure.controls import (
     ALWAYS_A,
     LONGER_WINS,
     SHORTER_WINS,
+    control_sample,
     control_verdicts,
     image_blind,
+    is_wrong_image,
     judge_behind,
+    other_pictures,
+    wrong_image,
 )
 from engine.records import BenchmarkItem
 
@@ -66,5 +70,33 @@ def test_verdict_names_the_preferred_response_by_order(verdict, order, right):
 )
 def test_image_blind_name_leads_back_to_its_judge(judge, name):
     assert image_blind(judge) == name
+    assert not is_wrong_image(name)
     assert judge_behind(name) == judge
     assert judge_behind(judge) == judge
+
+
+@pytest.mark.parametrize(
+    ("judge", "name"),
+    [("judge-v0", "control:wrong-image"), ("judge-v2", "control:wrong-image:judge-v2")],
+)
+def test_wrong_image_name_leads_back_to_its_judge(judge, name):
+    assert wrong_image(judge) == name
+    assert judge_behind(name) == judge
+    assert is_wrong_image(name)
+
+
+def test_other_pictures_use_each_once_and_never_its_own():
+    names = [f"image-{number}" for number in range(50)]
+    others = other_pictures([*names, *names[:9]])
+    assert sorted(others) == sorted(others.values()) == sorted(names)
+    assert all(image != other for image, other in others.items())
+    assert others == other_pictures(reversed(names))
+    assert other_pictures(["one", "one"]) == {}
+
+
+def test_control_sample_is_the_same_whatever_the_order():
+    items = [item("a", "b", item_id=str(number)) for number in range(40)]
+    some = {one.item_id for one in control_sample(items, 10)}
+    assert len(some) == 10
+    assert {one.item_id for one in control_sample(items[::-1], 10)} == some
+    assert control_sample(items, None) == control_sample(items, 40) == items

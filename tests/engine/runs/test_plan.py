@@ -23,15 +23,16 @@ def test_counts_follow_from_the_settings(tmp_path: Path) -> None:
             "source.count": 100, "source.questions_per_image": 2, "source.open_share": 0.5, "source.held_out": 0,
             "synthesize.instructions": 40, "synthesize.samples": 16, "synthesize.alteration_tries": 2,
             "judge.traces_per_order": 3, "select.max_per_pair": 2, "train.batch_size": 16, "train.epochs": 3,
-            "evaluate.items": 50, "evaluate.image_blind": True, "loop.iterations": 2,
+            "evaluate.items": 50, "evaluate.image_blind": True, "evaluate.wrong_image": True,
+            "evaluate.control_items": 30, "loop.iterations": 2,
         },
     )  # fmt: skip
     stages = {stage.stage: stage for stage in found.stages}
     assert stages["synthesize"].calls == 20 * 3 + 20 * 16
-    assert stages["judge"].calls == 40 * 2 * 3
+    assert stages["judge"].calls == 40 * 2 * 3 + 30 * 2
     assert stages["train"].units == 15  # 80 traces in 5 batches, 3 times
-    assert stages["evaluate"].calls == 50 * 2 * 2
-    assert found.calls == 200 + 2 * (380 + 240 + 200)
+    assert stages["evaluate"].calls == 50 * 2 + 30 * 2 * 2
+    assert found.calls == 220 + 2 * (380 + 300 + 220)
 
 
 def test_time_is_not_guessed_without_an_earlier_run(tmp_path: Path) -> None:

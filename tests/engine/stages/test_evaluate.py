@@ -1,5 +1,6 @@
 """Evaluation with a scripted judge: what is asked, what is kept after a stop, and what the numbers are."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, StopRequested
+from engine.measure.scores import scoreboard
 from engine.prompts import PromptPack, load_pack
 from engine.records import BenchmarkItem, ScoreRow, VerdictRow
 from engine.stages.evaluate import evaluate
@@ -75,7 +77,6 @@ def measure(run: RunFolder, backend: FakeBackend, *, iteration: int = 0, count: 
         parent_folder=run.stage(iteration - 1, "evaluate") if iteration else None,
         iteration=iteration,
         progress=progress_of(run),
-        blind=more.pop("blind", True),
     )
 
 
@@ -84,10 +85,14 @@ def strict(run: RunFolder, iteration: int = 0) -> dict[str, float]:
     return {row.judge: row.accuracy for row in rows if (row.protocol, row.dimension) == ("strict", "all")}
 
 
+def with_controls(**values: object) -> Settings:
+    return parse_settings({"evaluate": values}, where="test")
+
+
 def test_evaluate_asks_every_item_in_both_orders_with_and_without_the_image_greedily(run):
     backend = FakeBackend(sees)
     measure(run, backend)
-    assert len(backend.requests) == 40 * 2 * 2
+    assert len(backend.requests) == 40 * 2 * 3
     assert sum(request.image is None for request in backend.requests) == 80
     assert {request.judge for request in backend.requests} == {"judge-v0"}
     assert {request.sampling.temperature for request in backend.requests} == {0.0}
@@ -98,6 +103,8 @@ def test_evaluate_of_the_base_writes_scores_of_all_controls(run):
     assert strict(run) == {
         "judge-v0": 1.0,
         "control:image-blind": 0.0,
+        "control:wrong-image": 1.0,
+        "control:text-only": 1.0,
         "control:shorter-wins": 0.0,
         "control:longer-wins": 1.0,
         "control:always-A": 0.0,
@@ -169,7 +176,9 @@ def test_evaluate_killed_between_scores_and_done_writes_no_score_twice(run):
 
 
 def test_evaluate_counts_replies_without_a_verdict_as_invalid_and_wrong(run):
-    measure(run, FakeBackend(lambda _request, _sample: "Both [[A]] and [[B]]."), blind=False)
+    measure(
+        run, FakeBackend(lambda _request, _sample: "Both [[A]] and [[B]]."), settings=with_controls(image_blind=False)
+    )
     row = run.stage(0, "evaluate").read("scores", ScoreRow)[0]
     assert (row.accuracy, row.invalid, row.position_lean) == (0.0, 1.0, None)
 
@@ -180,3 +189,33 @@ def test_evaluate_with_other_items_refuses_naming_the_field(run):
     other = parse_settings({"evaluate": {"max_tokens": 7}}, where="test")
     with pytest.raises(IdentityError, match="max_tokens was 1024, now 7"):
         measure(run, FakeBackend(sees), settings=other)
+
+
+def test_evaluate_shows_another_items_picture_to_as_many_items_as_asked_for(run):
+    backend = FakeBackend(sees)
+    measure(run, backend, settings=with_controls(image_blind=False, control_items=15))
+    own = {request.key.split()[2]: request.image for request in backend.requests if "wrong" not in request.key}
+    wrong = [request for request in backend.requests if "wrong" in request.key]
+    assert len(wrong) == 15 * 2
+    assert all(request.image not in (None, own[request.key.split()[2]]) for request in wrong)
+    assert {request.judge for request in wrong} == {"judge-v0"}
+    rows = run.stage(0, "evaluate").read("scores", ScoreRow)
+    assert {row.n for row in rows if (row.judge, row.dimension) == ("control:wrong-image", "all")} == {15}
+
+
+def test_evaluate_says_in_words_what_can_be_known_without_the_picture(run):
+    texts, pictures = measure(run, FakeBackend(sees))["leaks"]
+    assert texts.startswith("bench: a classifier that sees the texts alone names the preferred response in 100.0%")
+    assert pictures.startswith("bench: judge-v0, shown another item's picture, names the preferred response in 100.0%")
+    assert any("LEAK: bench" in line for line in scoreboard(run))
+
+
+def test_evaluate_begun_by_an_older_version_goes_on_without_the_fields_it_did_not_know(run):
+    measure(run, FakeBackend(sees))
+    folder = run.stage(0, "evaluate").folder
+    identity = json.loads((folder / "identity.json").read_text())
+    for name in ("evaluate.wrong_image", "evaluate.control_items"):
+        del identity[name]
+    (folder / "identity.json").write_text(json.dumps(identity | {"blind": True}))
+    (folder / "done.json").unlink()
+    assert measure(run, FakeBackend(sees))["accuracy"] == 1.0

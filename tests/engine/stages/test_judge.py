@@ -12,7 +12,7 @@ from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, ModelError, StopRequested
 from engine.prompts import load_pack
-from engine.records import ORDERS, Pair, Trace
+from engine.records import ORDERS, Pair, ScoreRow, Trace
 from engine.stages.judge import judge
 from engine.workspace.progress import Progress
 from engine.workspace.tables import read_parts
@@ -62,12 +62,15 @@ def run(
     settings: Settings | None = None,
     progress: Progress | None = None,
     judge_name: str = "judge-v0",
+    other_pictures: bool = False,
 ) -> dict[str, Any]:
+    chosen = settings or Settings()
+    measured = chosen.evaluate.model_copy(update={"wrong_image": other_pictures, "control_items": 10})
     return judge(
         folder=bench.folder("judge"),
         pairs=pairs,
         images=image_paths(2000),
-        settings=settings or Settings(),
+        settings=chosen.model_copy(update={"evaluate": measured}),
         pack=load_pack("default"),
         backend=backend,
         judge=judge_name,
@@ -196,3 +199,29 @@ def test_judge_that_mostly_says_nothing_ends_the_stage_and_keeps_what_was_said(b
     with pytest.raises(ModelError, match=r"judge-v0: \d+ of its first 200 replies give no verdict"):
         run(bench, [pair(number) for number in range(100)], FakeBackend(lambda _request, _sample: "Hm."))
     assert len(bench.folder("judge").read("traces", Trace)) >= 200
+
+
+def test_judge_shows_some_pairs_with_another_picture_and_tells_a_leak_before_anything_is_trained(bench):
+    backend = FakeBackend(truthful)
+    summary = run(bench, [pair(number) for number in range(30)], backend, other_pictures=True)
+    wrong = [request for request in backend.requests if "/" in request.key and request.n == 1]
+    assert len(wrong) == 10 * 2
+    own = {request.key: request.image for request in backend.requests if request.n > 1}
+    assert all(request.image not in (None, own[request.key]) for request in wrong)
+    assert {request.sampling.temperature for request in wrong} == {0.0}
+    rows = bench.folder("judge").read("scores", ScoreRow)
+    assert {(row.judge, row.benchmark) for row in rows} == {("control:wrong-image", "pairs")}
+    (sentence,) = summary["leaks"]
+    assert "judge-v0, shown another item's picture, names the preferred response in 100.0%" in sentence
+
+
+def test_judge_that_guesses_without_its_picture_tells_no_leak(bench):
+    summary = run(bench, [pair(number) for number in range(30)], FakeBackend(lambda *_: "[[A]]"), other_pictures=True)
+    assert summary["leaks"] == []
+
+
+def test_judge_of_pairs_about_one_picture_has_no_other_to_show(bench):
+    pairs = [replace(pair(number), image_id="image-0000") for number in range(5)]
+    backend = FakeBackend(truthful)
+    assert run(bench, pairs, backend, other_pictures=True)["leaks"] == []
+    assert bench.folder("judge").read("scores", ScoreRow) == []
