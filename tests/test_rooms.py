@@ -26,9 +26,9 @@ QUICK = [
 STUDIO_READS = {
     "engine.runs.loop": {"studio.live.worker"},
     "engine.backends": {"studio.live.worker", "studio.tabs.versions.comparison", "studio.tabs.versions.view"},
-    "engine.stages": {"studio.tabs.traces.replay", "studio.tabs.traces.view"},
+    "engine.stages": {"studio.tabs.traces.replay", "studio.tabs.traces.view", "studio.queries.traces"},
 }
-"""What of the engine only these modules of the studio may use: the live judge, the replay of a pure rule, a name."""
+"""What of the engine only these modules of the studio may use: the live judge, the replay of a pure rule, names."""
 
 
 @cache

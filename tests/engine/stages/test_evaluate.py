@@ -145,9 +145,9 @@ def test_evaluate_stopped_keeps_what_was_said_and_asks_only_the_rest(run):
     assert kept >= 50
     again = FakeBackend(sees)
     measure(run, again)
-    assert len(again.requests) == 160 - kept
+    assert len(again.requests) == 240 - kept
     rows = run.stage(0, "evaluate").read("verdicts", VerdictRow)
-    assert len({(row.judge, row.item_id, row.order) for row in rows}) == len(rows) == 160
+    assert len({(row.judge, row.item_id, row.order) for row in rows}) == len(rows) == 240
 
 
 def test_evaluate_after_a_lost_backend_gives_the_numbers_of_an_undisturbed_one(run, tmp_path):
@@ -204,7 +204,7 @@ def test_evaluate_shows_another_items_picture_to_as_many_items_as_asked_for(run)
 
 
 def test_evaluate_says_in_words_what_can_be_known_without_the_picture(run):
-    texts, pictures = measure(run, FakeBackend(sees))["leaks"]
+    pictures, texts = measure(run, FakeBackend(sees))["leaks"]
     assert texts.startswith("bench: a classifier that sees the texts alone names the preferred response in 100.0%")
     assert pictures.startswith("bench: judge-v0, shown another item's picture, names the preferred response in 100.0%")
     assert any("LEAK: bench" in line for line in scoreboard(run))
