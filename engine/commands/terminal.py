@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from engine.workspace.folders import RunFolder
@@ -72,12 +73,11 @@ def _live(run: RunFolder) -> Iterator[Callable[[RunState], None]]:
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task("Starting", total=None)
         shown: list[Any] = [None, -1]
+        line = partial(console.print, markup=False, highlight=False)
 
         def watch(state: RunState) -> None:
             if [state.stage, state.iteration] != shown:
-                print_found(
-                    run, *shown, state.stage, print_line=lambda line: console.print(line, markup=False, highlight=False)
-                )
+                print_found(run, shown[0], shown[1], state.stage, print_line=line)
                 shown[:] = [state.stage, state.iteration]
             bars.update(task, description=progress_line(state), completed=state.done, total=state.total)
 
