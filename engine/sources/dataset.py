@@ -13,12 +13,17 @@ from engine.paths import expanded
 from engine.records import Skipped
 from engine.sources.columns import Columns, check_columns, columns_of, entry_of, finder
 from engine.sources.entry import Entry, Source, readable_name
+from engine.sources.labels import Labels, class_names, named
 from engine.sources.pictures.upright import ImageRefused, Limits
 
 _SAVED = ("dataset_info.json", "dataset_dict.json")
 """Either file marks a folder that `save_to_disk` wrote."""
 _HUB_PATIENCE = 10.0
 """Seconds to wait for the hub's first answer; `datasets` alone would retry for 23 s before saying it is away."""
+
+
+_FIRST_ROWS = 1000
+"""Rows looked at for what the columns are called: the first ones may lack one, e.g. be without an image."""
 
 
 def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
@@ -29,14 +34,18 @@ def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
     assert settings.path is not None
     path = expanded(settings.path)
     where = f"source.path: dataset '{readable_name(settings.path, 200)}'"
+    if path.is_file():
+        kind = "zip" if path.suffix.lower() == ".zip" else "table"
+        raise SourceError(f"{where}: is a file, not a folder or a Hugging Face id. Use source.kind={kind} for it.")
     rows = load_rows(settings.path, config=settings.dataset_config, split=settings.split, where=where)
     columns = columns_of(settings)
+    labels = class_names(rows.features.to_dict()) if rows.features is not None else {}
     rows, total = _prepared(rows, columns, settings.split, where)
     find = finder(path, limits) if path.exists() else _hub_finder(limits)
     return Source(
         label=f"dataset {readable_name(settings.path, 200)}",
         total=total,
-        entries=_entries(rows, columns, find, settings.split),
+        entries=_entries(rows, columns, find, settings.split, labels),
     )
 
 
@@ -130,11 +139,11 @@ def _check_hub(dataset_id: str, where: str) -> None:
 def _prepared(rows: Any, columns: Columns, split: str, where: str) -> tuple[Any, int | None]:
     """The rows with only the wanted columns, and how many there are if that is known."""
     features = rows.features
-    if features is None:  # json lines, streamed: the first row shows what the columns are called
-        first = _attempt(lambda: next(iter(rows), None), where)
-        if first is None:
+    if features is None:  # json lines, streamed: the first rows show what the columns are called
+        first = _attempt(lambda: list(rows.take(_FIRST_ROWS)), where)
+        if not first:
             raise SourceError(f"{where}: the split '{split}' is empty. Choose another split.")
-        check_columns(columns, list(first), where)
+        check_columns(columns, list(dict.fromkeys(name for row in first for name in row)), where)
         return rows, None
     image_columns = [name for name, feature in features.items() if _holds_images(feature)]
     if columns.image not in features and image_columns:
@@ -190,7 +199,9 @@ def _read_remote(name: str, limits: Limits) -> bytes:
     return data
 
 
-def _entries(rows: Any, columns: Columns, find: Callable[[str], bytes], split: str) -> Iterator[Entry | Skipped]:
+def _entries(
+    rows: Any, columns: Columns, find: Callable[[str], bytes], split: str, labels: Labels
+) -> Iterator[Entry | Skipped]:
     number = 0
     iterator = iter(rows)
     while True:
@@ -202,5 +213,5 @@ def _entries(rows: Any, columns: Columns, find: Callable[[str], bytes], split: s
             reason = f"the dataset cannot be read from here on: {' '.join(str(error).split())[:160]}"
             yield Skipped(name=f"{split} from row {number}", reason=reason)
             return
-        yield entry_of(row, f"{split} row {number}", columns, find)
+        yield entry_of(named(row, labels), f"{split} row {number}", columns, find)
         number += 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.errors import SourceError
 from engine.records import Skipped
+from engine.sources.columns import is_inside
 from engine.sources.entry import Entry, Source, readable_name
 from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
 
@@ -71,7 +72,7 @@ def _inside(root: Path, path: Path) -> Path:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):
         raise ImageRefused("it is a link to something that does not exist") from None
-    if not target.is_relative_to(root):
+    if not is_inside(target, root):
         raise ImageRefused("it is a link to something outside the folder")
     if target.is_dir():
         raise ImageRefused("it is a link to a folder that is read anyway")

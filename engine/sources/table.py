@@ -1,4 +1,4 @@
-"""A parquet or jsonl file with a column of images, read row by row."""
+"""A parquet, jsonl or JSON array file with a column of images, read row by row."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,9 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.columns import Columns, check_columns, entry_of, finder
 from engine.sources.entry import Entry, Source, readable_name
+from engine.sources.json_array import array_elements, is_array
+from engine.sources.labels import class_names_of_parquet, named
+from engine.sources.lfs import check_pointer
 from engine.sources.pictures.upright import Limits
 
 _BATCH = 16
@@ -21,17 +24,25 @@ def open_table(path: Path, columns: Columns, limits: Limits) -> Source:
     Raises `SourceError` if it is missing, of another kind, or lacks a column that was asked for.
     """
     label = f"table {readable_name(path.name)}"
+    if path.is_dir() or (not path.exists() and "*" in path.name):
+        raise SourceError(
+            f"source.path: {path}: is several files, not one table. Use source.kind=dataset and the folder for parquet "
+            "in parts, source.kind=folder for images, or name one file."
+        )
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(4096)
     except OSError as error:
         raise SourceError(
             f"source.path: {path}: cannot be read: {error.strerror or error}. Name an existing parquet or jsonl file."
         ) from error
-    if head == b"PAR1":
+    check_pointer(path)
+    if head.startswith(b"PAR1"):
         return _open_parquet(path, label, columns, limits)
     if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-        return Source(label=label, total=None, entries=_jsonl_entries(path, columns, limits))
+        rows = _array_rows if is_array(head) else _jsonl_rows
+        _check_present(rows(path, limits), path, columns)
+        return Source(label=label, total=None, entries=_json_entries(rows(path, limits), path, columns, limits))
     raise SourceError(
         f"source.path: {path}: neither parquet nor .jsonl. Convert it, or use source.kind=folder for images."
     )
@@ -54,38 +65,72 @@ def _parquet_entries(file: Any, columns: Columns, find: Any, path: Path) -> Iter
     import pyarrow as pa
 
     row = 0
+    labels = class_names_of_parquet(file.schema_arrow.metadata)
     with file:
         try:
             for batch in file.iter_batches(batch_size=_BATCH, columns=columns.wanted):
                 for values in batch.to_pylist():
-                    yield entry_of(values, f"{readable_name(path.name)} row {row}", columns, find)
+                    yield entry_of(named(values, labels), f"{readable_name(path.name)} row {row}", columns, find)
                     row += 1
         except (OSError, pa.ArrowException) as error:
             yield Skipped(name=f"{path.name} from row {row}", reason=f"the file is damaged from here on: {error}")
 
 
-def _jsonl_entries(path: Path, columns: Columns, limits: Limits) -> Iterator[Entry | Skipped]:
-    # base64 needs 4 bytes for 3; the rest is room for the question and its options.
-    longest = limits.max_bytes * 4 // 3 + 1_000_000
+def _json_entries(
+    rows: Iterator[tuple[str, Any]], path: Path, columns: Columns, limits: Limits
+) -> Iterator[Entry | Skipped]:
     find = finder(path.parent, limits)
-    checked = False
+    for place, values in rows:
+        name = f"{readable_name(path.name)} {place}"
+        if isinstance(values, Skipped):
+            yield values
+        elif isinstance(values, dict):
+            yield entry_of(values, name, columns, find)
+        else:
+            yield Skipped(name=name, reason=f"the {place.split()[0]} is not a JSON object")
+
+
+def _check_present(rows: Iterator[tuple[str, Any]], path: Path, columns: Columns) -> None:
+    """Raise `SourceError` if a column that was asked for is in no row. Rows may lack one that others have, so it is
+    read on until each was seen: mostly one row, the whole file where the name is wrong."""
+    present: dict[str, None] = {}
+    for _, values in rows:
+        if isinstance(values, dict):
+            present.update(dict.fromkeys(values))
+            if all(name in present for name in columns.wanted):
+                return
+    if present:
+        check_columns(columns, list(present), f"source.path: {path}")
+
+
+def _jsonl_rows(path: Path, limits: Limits) -> Iterator[tuple[str, Any]]:
+    """(where, the row) of every line that is not blank; `Skipped` for a row that is no JSON."""
+    longest = _longest_row(limits)
     for number, line in _lines(path, longest):
         name = f"{readable_name(path.name)} line {number}"
         if line is None:
-            yield Skipped(name=name, reason=f"the line is longer than {longest:,} bytes")
+            yield f"line {number}", Skipped(name=name, reason=f"the line is longer than {longest:,} bytes")
             continue
         try:
-            values = json.loads(line)
+            yield f"line {number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Skipped(name=name, reason=f"the line is not JSON: {error}")
-            continue
-        if not isinstance(values, dict):
-            yield Skipped(name=name, reason="the line is not a JSON object")
-            continue
-        if not checked:  # the first row shows what the columns are called
-            check_columns(columns, list(values), f"source.path: {path}")
-            checked = True
-        yield entry_of(values, name, columns, find)
+            yield f"line {number}", Skipped(name=name, reason=f"the line is not JSON: {error}")
+
+
+def _array_rows(path: Path, limits: Limits) -> Iterator[tuple[str, Any]]:
+    """(where, the row) of every element of a file that is one JSON array."""
+    number = 0
+    try:
+        for number, values in enumerate(array_elements(path, _longest_row(limits)), start=1):
+            yield f"element {number}", values
+    except ValueError as error:
+        name = f"{readable_name(path.name)} from element {number + 1}"
+        yield name, Skipped(name=name, reason=f"the file is not a JSON array from here on: {error}")
+
+
+def _longest_row(limits: Limits) -> int:
+    """Bytes. base64 needs 4 for 3; the rest is room for the question and its options."""
+    return limits.max_bytes * 4 // 3 + 1_000_000
 
 
 def _lines(path: Path, longest: int) -> Iterator[tuple[int, bytes | None]]:

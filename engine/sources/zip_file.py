@@ -17,6 +17,7 @@ from typing import IO
 from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources.entry import Entry, Source, readable_name
+from engine.sources.lfs import check_pointer
 from engine.sources.pictures.upright import ImageRefused, Limits, too_many_bytes
 
 MAX_MEMBERS = 1_000_000
@@ -32,6 +33,19 @@ MAX_TOTAL_BYTES = 256_000_000_000
 _CHUNK = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError)
 """What `zipfile` raises for a member that is damaged or packed in a way it does not know."""
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_METHODS = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64",
+    10: "PKWARE DCL",
+    20: "zstd",
+    93: "zstd",
+    95: "XZ",
+    96: "JPEG",
+    98: "PPMd",
+}
+"""Ways to pack that `zipfile` does not know (APPNOTE 4.4.5). Windows takes Deflate64 for files over 2 GB."""
 _END = struct.Struct("<4s4H2LH")
 """End of central directory (APPNOTE 4.3.16); field 5 is the size of the directory."""
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -48,6 +62,7 @@ def open_zip(path: Path, limits: Limits) -> Source:
         _check_directory_size(path)
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        check_pointer(path)
         raise SourceError(f"source.path: {path}: not a readable zip: {error}. Make it again.") from error
     except OSError as error:
         raise SourceError(
@@ -60,6 +75,21 @@ def open_zip(path: Path, limits: Limits) -> Source:
     return Source(
         label=f"zip {readable_name(path.name)}", total=len(members), entries=_entries(archive, members, limits)
     )
+
+
+def read_member(path: Path, name: str, limits: Limits) -> bytes:
+    """The bytes of one member of the zip at `path`, under the same checks. Raises `ImageRefused`."""
+    try:
+        _check_directory_size(path)
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(name)
+            _check(member, limits)
+            with archive.open(member) as file:
+                return _read(file, member, limits)
+    except KeyError:
+        raise ImageRefused("there is no such file in its archive") from None
+    except (*_DAMAGED, NotImplementedError) as error:
+        raise ImageRefused(f"its archive cannot be read: {error}") from error
 
 
 def _check_directory_size(path: Path) -> None:
@@ -118,6 +148,11 @@ def _check(member: zipfile.ZipInfo, limits: Limits) -> None:
         raise ImageRefused("it is a link, not a file")
     if member.flag_bits & 0x1:
         raise ImageRefused("it is encrypted; unpack the archive and give the folder")
+    if member.compress_type not in _READABLE:
+        method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
+        raise ImageRefused(
+            f"it is packed with {method}, which is not read here; pack it again as an ordinary zip (Deflate)"
+        )
     if member.file_size > limits.max_bytes:
         raise ImageRefused(too_many_bytes(member.file_size, limits))
     if member.file_size > RATIO_FROM and member.file_size > MAX_RATIO * max(1, member.compress_size):

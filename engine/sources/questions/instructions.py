@@ -13,7 +13,7 @@ from engine.config import SourceSettings
 from engine.errors import SettingsError, SourceError
 from engine.prompts import QuestionBank
 from engine.records import AnswerType, ImageRow, Instruction, Kind, content_id, seed_for
-from engine.sources.questions.kinds import kind_of
+from engine.sources.questions.kinds import apart, kind_of
 from engine.sources.take_in import Asked
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -65,19 +65,21 @@ def own_instructions(asked: Sequence[Asked], *, held_out: frozenset[str]) -> Ite
     """
     if not asked:
         raise SourceError(
-            "source.questions: is 'own', but no row of the source has a question. Set source.question_column, or use "
-            "the question bank (source.questions=bank)."
+            "source.questions: is 'own', but no row of the source has a question that can be read: a text, or a "
+            "conversation with something that the user says. Set source.question_column to another column, or use the "
+            "question bank (source.questions=bank)."
         )
     seen: set[str] = set()
     for one in asked:
-        kind, answer_type = kind_of(one.question, one.choices, one.answer)
+        question, choices = (one.question, one.choices) if one.choices else apart(one.question)
+        kind, answer_type = kind_of(question, choices, one.answer)
         made = instruction(
             one.image_id,
-            one.question,
+            question,
             kind=kind,
             answer_type=answer_type,
-            choices=one.choices,
-            answer=_lettered(one.answer, one.choices),
+            choices=choices,
+            answer=_lettered(one.answer, choices),
             held_out=held_out,
         )
         if made.instruction_id not in seen:

@@ -4,38 +4,186 @@ import re
 
 from engine.records import AnswerType, Kind
 
-_NUMBER = re.compile(r"^(?:how many|what (?:is the )?(?:total )?(?:number|count) of)\b", re.IGNORECASE)
-_YES_NO = re.compile(
-    r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)(?:n't)?\b", re.IGNORECASE
+_DIRECTIVES: tuple[tuple[AnswerType, str], ...] = (
+    (
+        "option",
+        r"\b(?:option|choice|answer)(?:['’]s)? letter\b|\bletter of (?:the|your) (?:correct |right |"
+        r"best )?(?:option|choice|answer)|"
+        r"\bletter (?:from|of) the (?:given )?(?:choices|options)|\bcorrect (?:option|choice) (?:letter|from)|"
+        r"\b(?:choose|select|pick|answer with|respond with|give|output) (?:only )?(?:the |one |an? )?"
+        r"(?:single )?(?:correct |right |best |most \w+ )?(?:option|letter|choice)s?\b|"
+        r"\bfrom the (?:given|following|provided|above|below) (?:options|choices)",
+    ),
+    (
+        "yes_no",
+        r"\b(?:yes|true)[\"'”’*]*(?:,? ?/ ?|,? or )[\"'“‘*]*(?:no|false)\b|\bis (?:this|the|that) "
+        r"(?:statement|claim|sentence) (?:true|correct|right)\b",
+    ),
+    (
+        "number",
+        r"\b(?:answer|respond|reply|output|give|write|provide|return)\b[^.?!\n]{0,40}\b(?:an?|the|one|single|only) "
+        r"(?:[\w-]+ )?(?:number|integer|digit|numeral|figure|numeric(?:al)? value)s?\b(?! of (?:words|sentences))|"
+        r"\brequiring an? (?:integer|floating[- ]point number|number)|\b(?:in|as) (?:numerals|digits|"
+        r"an? (?:integer|number))\b",
+    ),
+    (
+        "phrase",
+        r"\b(?:single|one|two|three|few|couple of|1|2|3|1-3)(?: (?:or|to) (?:one|two|three|few|2|3))? "
+        r"(?:single )?(?:words?|tokens?)\b"
+        r"(?! (?:caption|title|story|poem|description|summary))|\b(?:word or (?:short )?phrase|short "
+        r"phrase|one phrase|short answer|"
+        r"(?:very )?brief answer|answer(?: \w+)? (?:very )?briefly|as few words|word answer|quick "
+        r"(?:response|answer))\b|"
+        r"\b(?:answer|respond|reply) with (?:only )?[\"'“]?[a-z-]+[\"'”]?(?:, "
+        r"?[\"'“]?[a-z-]+[\"'”]?)*,? or (?:with )?[\"'“]?[a-z-]+",
+    ),
 )
-_OR = re.compile(r"\bor\b", re.IGNORECASE)
-_DIGITS = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?\s*%?")
+"""What the instruction itself asks the answer to be; the first that applies counts."""
+_OPTION_MARK = re.compile(
+    r"(?:(?<=^)|(?<=\n))[ \t]*(?:\(([A-J])\)|\[([A-J])\]|([A-J])[.):])[ \t]*(?=\S)"  # in a line of its own
+    r"|(?<![\w(])\(([A-J])\)[ \t]*(?=\S)|(?<=[\s,;?:])([A-J])[.):][ \t]+(?=\S)",  # within a line
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"(?:^|\n|[.?] )(?:answer )?(?:options?|choices)\s*(?:are\s*)?:", re.IGNORECASE)
+_LONGEST_OPTION = 200
+"""Characters. What is longer is a passage with a letter in it."""
+
+_NUMBER = re.compile(
+    r"^(?:approximately |about |exactly )?(?:how many|what(?:['’]s| is| was| are)? (?:the )?(?:total |"
+    r"exact |approximate |combined )?"
+    r"(?:number|count|amount|quantity|percentage|percent|sum|difference|ratio|average|mean|median|age) "
+    r"(?:of|in|between)|"
+    r"what percent(?:age)?|count (?:the|all|how))\b(?! ways)",
+    re.IGNORECASE,
+)
+_YES_NO = re.compile(
+    r"^(?:and |so |then |but )?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|am|"
+    r"might|must)(?:n['’]?t)?\b",
+    re.IGNORECASE,
+)
+_ASKS_FOR_TALK = re.compile(
+    r"\b(?:can|could|would|will|do|are you able to|may|might|should)\s+(?:you|i|we)\b(?! (?:see|spot|find|"
+    r"identify any|detect|notice|read any|count any)\b)|"
+    r"^(?:please )?(?:describe|explain|write|tell|give|provide|create|generate|compose|summari[sz]e|"
+    r"discuss|elaborate|list|"
+    r"compare|analy[sz]e|imagine|suggest|outline|transcribe|translate|narrate|caption|show|identify|name)\b|"
+    r"\b(?:describe|explain|elaborate|why|justify|in detail|discuss|step[- ]by[- ]step|give (?:your "
+    r")?reasons?|reasoning|your thoughts|"
+    r"if so|if yes|if not|if any)\b|"
+    r"\band (?:what|why|how|where|who|which|when|describe|explain|tell|if)\b",
+    re.IGNORECASE,
+)
+"""What cannot be answered by one word even if the sentence begins like a yes-no question."""
+_OR = re.compile(r"\bor\b(?! (?:not|otherwise|anything|something|any|more|less|fewer|older|younger)\b)", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"^(?:hint|context|reference ocr token[s]?|note|passage|lecture|image|<image>|instruction[s]?)\s*:.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUESTION_MARK = re.compile(r"^\s*(?:<image>\s*)?(?:question|q)\s*[:.]\s*", re.IGNORECASE | re.MULTILINE)
+_QUANTITY = re.compile(
+    r"[-+−]?[$€£¥₹]?\s?(?:\d+(?:,\d{2,3})*(?:\.\d+)?|\.\d+|\d+ ?/ ?\d+|\d+ \d/\d|[½¼¾⅓⅔])\s*"
+    r"(?:%|percent|°\s?[CF]?|[$€£¥₹]|million|billion|thousand|"
+    r"[nμmck]?m[²³23]?|[μmk]?g|[mc]?[lL]|[km]?W|[kMGT]?B|[kMG]?Hz|k?V|lbs?|oz|ft|feet|inch(?:es)?|in|miles?|mph|km/h|(?:centi|milli|kilo)?met(?:er|re)s?|"
+    r"degrees?(?: (?:celsius|fahrenheit))?|dollars?|euros?|pounds?|cents?|seconds?|minutes?|hours?|days?|"
+    r"weeks?|months?|years?(?: old)?)?",
+    re.IGNORECASE,
+)  # fmt: skip
+_NUMBER_WORD = re.compile(
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|"
+    r"(?:a|one) hundred)",
+    re.IGNORECASE,
+)
 _LONGEST_PHRASE = 4
 """Words. A longer answer can be right in many wordings, so a vote over samples would not meet."""
 
 
 def kind_of(question: str, choices: tuple[str, ...] = (), answer: str | None = None) -> tuple[Kind, AnswerType | None]:
-    """Options make it closed; else the source's answer decides; else the question's own form.
+    """Options make it closed, given or in the question's text; else the source's answer decides; else what the
+    instruction asks the answer to be; else the question's own form.
 
     What is not plainly closed is open: an open question judged as closed has no majority and is dropped, the
     other way round it only loses its vote.
     """
-    if choices:
+    asked = directive(question)
+    if choices or asked == "option" or _LISTED.search(question) or apart(question)[1]:
         return "closed", "option"
-    first = question.strip().splitlines()[0] if question.strip() else ""
     if answer is not None:
         return _by_answer(answer.strip().rstrip("."))
+    if asked in ("number", "yes_no"):
+        return "closed", asked
+    stem = _stem(question)
+    if _ASKS_FOR_TALK.search(stem):
+        return "open", None
+    form = _by_form(stem) or asked
+    return ("closed", form) if form is not None else ("open", None)
+
+
+def directive(question: str) -> AnswerType | None:
+    """The form of answer that the instruction asks for in words, e.g. "Answer with the option's letter"."""
+    return next((kind for kind, pattern in _DIRECTIVES if re.search(pattern, question, re.IGNORECASE)), None)
+
+
+def apart(question: str) -> tuple[str, tuple[str, ...]]:
+    """(the question without the lettered options in its text, those options); (question, ()) if it lists none.
+
+    Options are lettered one after the other from A, in lines or in one line: "(A) red (B) green", "A. red\nB. green".
+    """
+    marks = _run_from_a(list(_OPTION_MARK.finditer(question)))
+    if len(marks) < 2:
+        return question, ()
+    ends = [mark.start() for mark in marks[1:]]
+    last = question.find("\n", marks[-1].end())
+    ends.append(len(question) if last < 0 else last)
+    options = tuple(question[mark.end() : end].strip(" \t\n,;") for mark, end in zip(marks, ends, strict=True))
+    folded = {option.casefold() for option in options}
+    if "" in folded or len(folded) < len(options) or max(map(len, options)) > _LONGEST_OPTION:
+        return question, ()
+    before = _LIST_HEAD.sub("", question[: marks[0].start()]).strip()
+    after = question[ends[-1] :].strip()
+    return "\n".join(part for part in (before, after) if part), options
+
+
+_LIST_HEAD = re.compile(r"(?:^|(?<=\s))(?:answer )?(?:options?|choices)\s*(?:are\s*)?:?\s*$", re.IGNORECASE)
+
+
+def _run_from_a(marks: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The last run of marks A, B, C, …, where the first begins a line or follows the end of a sentence."""
+    run: list[re.Match[str]] = []
+    best: list[re.Match[str]] = []
+    for mark in marks:
+        letter = next(filter(None, mark.groups())).upper()
+        begins = letter == "A" and mark.string[: mark.start()].rstrip(" \t")[-1:] in "\n?:.!;"
+        run = [*run, mark] if run and letter == chr(65 + len(run)) else [mark] if begins else []
+        best = run if len(run) > 1 else best
+    return best
+
+
+def _stem(question: str) -> str:
+    """The question itself: without the hint or context before it and the directive after it."""
+    text = _BLOCK.sub("", question.replace("<image>", " "))
+    marked = list(_QUESTION_MARK.finditer(text))
+    if marked:
+        text = text[marked[-1].end() :]
+    parts = [part.strip() for part in re.split(r"\n|(?<=[?.!])\s+", text) if part.strip()]
+    kept = [part for part in parts if directive(part) is None or (part.endswith("?") and _NUMBER.match(part))]
+    return " ".join(kept or parts[:1])
+
+
+def _by_form(stem: str) -> AnswerType | None:
+    sentences = [part for part in re.split(r"(?<=[?.!])\s+", stem) if part]
+    first = next((part for part in sentences if part.endswith("?")), sentences[0] if sentences else "")
+    if stem.count("?") > 1 or _OR.search(first):
+        return None
     if _NUMBER.match(first):
-        return "closed", "number"
-    if _YES_NO.match(first) and first.endswith("?") and not _OR.search(first):
-        return "closed", "yes_no"
-    return "open", None
+        return "number"
+    return "yes_no" if _YES_NO.match(first) and first.endswith("?") else None
 
 
 def _by_answer(answer: str) -> tuple[Kind, AnswerType | None]:
     if answer.lower() in ("yes", "no"):
         return "closed", "yes_no"
-    if _DIGITS.fullmatch(answer):
+    if _QUANTITY.fullmatch(answer) or _NUMBER_WORD.fullmatch(answer):
         return "closed", "number"
     if len(answer.split()) <= _LONGEST_PHRASE:
         return "closed", "phrase"

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from engine.prompts import PromptPack, sentences
-from engine.stages.synthesize.answers import NUMBER_WORDS
+from engine.stages.synthesize.answers.numbers import NUMBER_WORDS
 
 NOT_APPLICABLE = "NOT APPLICABLE"
 """What a prompt may ask for when a response holds no detail of the dimension."""

@@ -16,7 +16,9 @@ from engine.judging.asking import stored_text
 from engine.prompts import PromptPack, alteration_messages, answer_messages, full_question
 from engine.records import Instruction, Pair, Strategy, content_id, seed_for
 from engine.stages.synthesize.alterations import TRY_ANOTHER_DIMENSION, Altered, read_alteration
-from engine.stages.synthesize.answers import Vote, final_answer, normalise, vote
+from engine.stages.synthesize.answers.final import final_answer
+from engine.stages.synthesize.answers.normal import normalise
+from engine.stages.synthesize.answers.votes import Vote, comparable, vote
 from engine.verdicts import after_thinking
 
 REFUSED = "refused"
@@ -127,10 +129,12 @@ class ClosedDraft:
     def take(self, replies: Sequence[Completion]) -> Pair:
         desk = self.desk
         texts = [heard(reply) for reply in replies]
-        answers = [
-            None if reply.fault or reply.finish == "length" else self._answer(text)
-            for reply, text in zip(replies, texts, strict=True)
-        ]
+        answers = comparable(
+            [
+                None if reply.fault or reply.finish == "length" else self._answer(text)
+                for reply, text in zip(replies, texts, strict=True)
+            ]
+        )
         counted = vote(answers, desk.settings.min_votes)
         if desk.settings.strategy == "oracle":
             winner, reason = self._oracle(counted)

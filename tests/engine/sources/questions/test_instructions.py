@@ -16,7 +16,7 @@ from engine.sources.questions.instructions import (
     own_instructions,
 )
 from engine.sources.take_in import Asked
-from engine.stages.synthesize.answers import normalise
+from engine.stages.synthesize.answers.normal import normalise
 
 BANK = QuestionBank(
     open=["Describe it.", "What is there?", "Tell me."],

@@ -1,0 +1,128 @@
+"""Where the final answer stands in a reply."""
+
+import re
+
+_SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
+"""A reply without a mark of its answer counts as an answer itself up to this length; longer ones are talk."""
+
+_LONGEST = 600
+"""Characters of a line that are looked at; no answer is so long."""
+_THOUGHT = re.compile(
+    r"<(?:seed:)?(think|thinking|thought|reasoning|reason)>.*?(?:</(?:seed:)?\1>|\Z)", re.IGNORECASE | re.DOTALL
+)
+_THOUGHT_END = re.compile(r"</(?:seed:)?(?:think|thinking|thought|reasoning|reason)>", re.IGNORECASE)
+_TAGGED = re.compile(
+    r"<(answer|final_answer|final|ans)>((?:(?!<(?:answer|final_answer|final|ans)>)[^\0]){0,400}?)(?:</\1>|\Z)|"
+    r"\[(answer|ans)\]((?:(?!\[(?:answer|ans)\])[^\0]){0,400}?)\[/\3\]|"
+    r"[\"'](?:final[_ ]?)?answer[\"']\s*:\s*(?:\"((?:[^\"\\\n]|\\.){0,400})\"|([-\w.]{1,60}))",
+    re.IGNORECASE,
+)
+"""<answer>…</answer>, [ANSWER]…[/ANSWER], {"answer": …}."""
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]{0,80}\}){0,200}\}){0,300})\}")
+_WORDS = (
+    r"(?:(?:the|my) )?(?:(?:final|correct|short|right|best) )?(?:answers?|ans)|antwort|réponse|respuesta|resposta|"
+    r"risposta|ответ|答案|答え|回答|答|정답|답변|답|الجواب|الإجابة|उत्तर|cevap|odpowiedź"
+)
+_DRESS = r"[#>*_`\"'|•·\s-]*"
+_LINE = re.compile(
+    rf"^{_DRESS}(?:\d{{1,2}}[.)] +)?(?:(?:so|thus|therefore|hence),? +)?(?:{_WORDS})(?P<bold>[*_`\"']*)\s*"
+    r"(?:(?:is|would be)?[*_`\s]*[:：=](?!=)|(?:\s[-–—]+\s)|(?P<bare>[*_`#\s]*$))"
+    r"(?P<said>.*)$",
+    re.IGNORECASE,
+)
+_AGAIN = re.compile(r"\banswer(?: is)?[*_]*\s?[:：][*_]*\s?", re.IGNORECASE)
+_SENTENCE = re.compile(
+    r"\b(?:the|my) (?:(?:final|correct|right|best) )?(?:answer|option|choice)(?:,[^,.\n]{1,80},)?(?: to "
+    r"[^.,\n]{1,80}?)?"
+    r"(?: here)? (?:is|would be|must be|should be)(?: therefore| thus| then)?(?: "
+    r"that)?[:\s*_]+(?P<said>(?!clear|obvious|unclear|not\b)[^\n]{1,300})",
+    re.IGNORECASE,
+)
+_DECORATION = " \t*_`#>|"
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(.])(?:[A-Za-z]|mr|mrs|ms|dr|st|mt|no|nr|vs|jr|sr|prof|gen|inc|co|ltd|ave|approx|ft|in|oz|lb|lbs|etc|e\.g|i\.e)$",
+    re.IGNORECASE,
+)
+_STOP = re.compile(
+    r"(?<=[^\s.])[.!?](?:[*_`\"')\]]*)\s+(?=[\"'(*]*[^\W\d_a-zß-ÿ])|[;。！？]|\s+[—–-]{1,2}\s+(?=because|since|as\b)"
+)
+_BECAUSE = re.compile(
+    r"(?:,|\s)\s*(?:because|since|as (?:it|the|they|there|you|we|i|shown|seen)\b|which (?:is|means)\b).*$",
+    re.IGNORECASE,
+)
+
+
+def final_answer(text: str, pattern: str) -> str | None:
+    """The reply's final answer as it was written, or None if nothing says which words it is.
+
+    In this order, the last of each: what is tagged (`<answer>`), what stands in a line that begins with "Answer", what
+    stands in `\\boxed{}`, the group `answer` of the pack's `pattern`, "the answer, as seen here, is …"; else the whole
+    reply if it is short. What a model thought before it answered is not looked at.
+    """
+    folded = _folded(_THOUGHT_END.split(_THOUGHT.sub(" ", text))[-1])
+    for found in (_tagged(folded), _of_a_line(folded), _boxed(folded)):
+        if found is not None:
+            return found or None
+    said = _by_pattern(folded, pattern)
+    if said is not None:
+        return first_sentence(said) or None
+    sentences = [match["said"] for match in _SENTENCE.finditer(folded)]
+    if sentences:
+        return first_sentence(sentences[-1]) or None
+    bare = folded.strip("`").strip()
+    short = len(bare) <= _SHORT_CHARACTERS and len(bare.split()) <= _SHORT_WORDS
+    return bare if bare and short else None
+
+
+def _folded(text: str) -> str:
+    """Runs of white space as one sign, which keeps patterns with \\s* linear."""
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
+
+
+def _by_pattern(text: str, pattern: str) -> str | None:
+    """The last of what the pattern finds, also where it found a line in which "the answer is" stands twice."""
+    said = None
+    for _ in range(8):
+        found = [match["answer"].strip() for match in re.finditer(pattern, text if said is None else said)]
+        if not found or found[-1] == said:
+            break
+        said = found[-1]
+    return said
+
+
+def _tagged(text: str) -> str | None:
+    found = [match for match in _TAGGED.finditer(text) if match.group(match.lastindex or 0).strip()]
+    return None if not found else " ".join(found[-1].group(found[-1].lastindex or 0).split())
+
+
+def _boxed(text: str) -> str | None:
+    found = _BOXED.findall(text)
+    return found[-1].strip() if found else None
+
+
+def _of_a_line(text: str) -> str | None:
+    """What follows "Answer:" at the beginning of a line, or stands in the line below it."""
+    lines = text.split("\n")
+    answer = None
+    for number, line in enumerate(lines):
+        found = _LINE.match(line[:_LONGEST])
+        if found is None:
+            continue
+        said = (_AGAIN.split(found["said"])[-1] or found["said"]).strip(_DECORATION)
+        if not said and number + 1 < len(lines):
+            below = lines[number + 1].strip(_DECORATION)
+            said = "" if _LINE.match(lines[number + 1][:_LONGEST]) else below
+        if said:
+            answer = first_sentence(said)
+    return answer
+
+
+def first_sentence(text: str) -> str:
+    """The text up to the end of its first sentence and without its reason: "Blue. The sky is …", "B, because …"."""
+    text = text[:_LONGEST].strip(_DECORATION)
+    for stop in _STOP.finditer(text):
+        if not _ABBREVIATION.search(text[max(0, stop.start() - 8) : stop.start()]):
+            text = text[: stop.start()]
+            break
+    shorter = _BECAUSE.sub("", text)
+    return (shorter or text).strip(_DECORATION).rstrip(".").strip(_DECORATION)
