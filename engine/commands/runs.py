@@ -18,13 +18,14 @@ from engine.workspace.state import ALIVE, read_state, request_stop
 def settings_from(options: Namespace) -> Settings:
     """The settings that the words of `run` and `preview` mean. Raises `UsageError` or `SettingsError`."""
     preset = options.preset or (None if options.config else "shapes")
-    overrides = _overrides(options.settings)
+    overrides = overrides_from(options.settings)
     if getattr(options, "iterations", None) is not None:
         overrides["loop.iterations"] = options.iterations
     return load_settings(preset=preset, file=options.config, overrides=overrides)
 
 
-def _overrides(words: Sequence[str]) -> dict[str, Any]:
+def overrides_from(words: Sequence[str]) -> dict[str, Any]:
+    """Settings given as key=value. Raises `UsageError` for another word."""
     overrides: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")

@@ -145,6 +145,7 @@ class _Loop:
 
     def _check(self) -> None:
         """What can be known to fail before an hour of work is known now."""
+        from engine.sources.questions.key import check_answers
         from engine.stages.select.rule import check_rule
         from engine.stages.synthesize.stage import check_settings
 
@@ -152,6 +153,7 @@ class _Loop:
         self._check_server()
         check_settings(self.settings, self.pack)
         check_rule(self.settings.select)
+        check_answers(self.settings)
         before = run_record(self.run).get("model_fingerprint")
         now = model_fingerprint(self.settings.model.base)
         if before is not None and before != now:

@@ -330,8 +330,8 @@ def _offers(settings: Settings, sizes: _Sizes) -> tuple[Offer, ...]:
     """The baseline once and every iteration, priced."""
     if sizes.open is None or sizes.closed is None or sizes.traces is None or sizes.kept is None:
         return ()
-    blind = 2 if settings.evaluate.image_blind else 1
-    measured = rulings(settings, prompts=sizes.items * 2 * blind, samples=1, max_tokens=settings.evaluate.max_tokens)
+    verdicts = _verdicts(settings, sizes)
+    measured = rulings(settings, prompts=verdicts, samples=1, max_tokens=settings.evaluate.max_tokens)
     iteration = (
         synthesis(settings, opened=sizes.open, closed=sizes.closed)
         + rulings(

@@ -14,6 +14,7 @@ from engine.sources.questions.instructions import (
     held_out_images,
     own_instructions,
 )
+from engine.sources.questions.key import with_key
 from engine.sources.questions.written import write_questions
 from engine.sources.take_in import Count, Intake, take_in
 from engine.workspace.folders import StageFolder
@@ -105,7 +106,10 @@ def _unmodelled(
 ) -> Iterable[Instruction]:
     if settings.source.questions == "own":
         return own_instructions(taken.asked if taken else (), held_out=held_out)
-    return bank_instructions(images, pack.questions, settings.source, held_out=held_out, seed=settings.loop.seed)
+    asked = bank_instructions(images, pack.questions, settings.source, held_out=held_out, seed=settings.loop.seed)
+    if settings.source.answers == "key":
+        return with_key(asked, images, seed=settings.loop.seed)
+    return asked
 
 
 def _write_questions(
