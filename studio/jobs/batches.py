@@ -11,10 +11,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -22,14 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from engine.errors import JudgeStudioError, SourceError, UsageError, WorkspaceError
 from engine.judging.files import comparison_row, read_comparisons
 from engine.sources.pictures.store import store_image
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace
-from studio.jobs.runs import environment, plain_sentence
+from studio.jobs import child
 
 MOST_LINES = 100_000
 _MOST_LIST_BYTES = 200_000_000
@@ -100,9 +94,7 @@ def cancel(workspace: Workspace, key: str) -> None:
     folder = _folder(workspace, key)
     record = read_json(folder / "batch.json") or {}
     write_json(folder / "batch.json", {**record, "stopped": True})
-    process = _process(record)
-    if process is not None:
-        os.killpg(process.pid, signal.SIGTERM)  # it leads its own group: see _spawn
+    child.stop(record)
 
 
 def remove(workspace: Workspace, key: str) -> None:
@@ -136,37 +128,8 @@ def _spawn(workspace: Workspace, folder: Path, record: dict[str, Any]) -> None:
     words = ["judge", str(folder / "comparisons.jsonl"), "--out", str(folder / "verdicts.jsonl")]
     for judge in record["judges"]:
         words += ["--judge", judge]
-    with (folder / "log.txt").open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "engine.cli", *words, "--workspace", str(workspace.root)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=environment(),
-        )
-    threading.Thread(target=child.wait, name=f"reap {folder.name}", daemon=True).start()
-    write_json(
-        folder / "batch.json",
-        {**record, "stopped": False, "pid": child.pid, "born": _born(child.pid)},
-    )
-
-
-def _born(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return 0.0
-
-
-def _process(record: dict[str, Any]) -> Any:
-    """Its process if that is alive: the same number may belong to another one by now."""
-    try:
-        process = psutil.Process(int(record["pid"]))
-        is_same = abs(process.create_time() - float(record["born"])) < 1.0
-        return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return None
+    process = child.start(child.COMMANDS, [*words, "--workspace", str(workspace.root)], log=folder / "log.txt")
+    write_json(folder / "batch.json", {**record, "stopped": False, **child.name_of(process.pid)})
 
 
 def _read(folder: Path) -> JudgedFile | None:
@@ -175,7 +138,7 @@ def _read(folder: Path) -> JudgedFile | None:
         if record is None:
             return None
         done, total = _lines(folder / "verdicts.jsonl"), int(record["total"])
-        state: State = "done" if done >= total else "running" if _process(record) is not None else "failed"
+        state: State = "done" if done >= total else "running" if child.still(record) is not None else "failed"
         if state == "failed" and record.get("stopped"):
             state = "stopped"
         return JudgedFile(
@@ -201,12 +164,7 @@ def _lines(path: Path) -> int:
 
 
 def _last_words(folder: Path) -> str:
-    try:
-        lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    said = [line.strip() for line in lines if line.strip()]
-    return plain_sentence(said[-1]) if said else "It ended without a word. Resume it."
+    return child.last_sentence(child.log_tail(folder / "log.txt")) or "It ended without a word. Resume it."
 
 
 # --- the upload --------------------------------------------------------------------------------------------------

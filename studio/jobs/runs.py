@@ -6,14 +6,12 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -23,12 +21,14 @@ from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.locks import is_locked, run_lock
 from engine.workspace.state import ALIVE, read_state, request_stop
+from studio.jobs import child
 from studio.queries import notes
+
+if TYPE_CHECKING:
+    import subprocess
 
 _START_SECONDS = 30.0
 """Longest wait for a sign of life; the command imports its libraries in 2 to 4 s on two cores."""
-_LOG_BYTES = 64_000
-"""The end of a log that is read."""
 _SPAWNING = threading.Lock()
 """One at a time: two visitors who press Resume together start one process."""
 
@@ -78,11 +78,11 @@ def start_run(workspace: Workspace, launch: Launch) -> str:
         _reserve(run)
     words = Launch(preset=launch.preset, overrides=launch.overrides, name=name).words()
     with _SPAWNING:
-        child = _spawn(run, "run", words)
-    if not _wait_for(child, lambda: run.config.exists()) and not run.config.exists():
-        sentence = _last_line(run) or f"run '{name}': it ended at once without a word."
+        process = _spawn(run, "run", words)
+    if not _wait_for(process, lambda: run.config.exists()) and not run.config.exists():
+        sentence = _last_words(run)
         shutil.rmtree(run.folder, ignore_errors=True)
-        raise JudgeStudioError(plain_sentence(sentence))
+        raise JudgeStudioError(sentence)
     return name
 
 
@@ -92,9 +92,9 @@ def resume_run(run: RunFolder, *, iterations: int | None = None) -> None:
     with _SPAWNING:
         if is_locked(run) or is_starting(run):
             raise LockedError(f"run '{run.name}': a process is working on it already. Watch it, or stop it first.")
-        child = _spawn(run, "resume", words)
-    if not _wait_for(child, lambda: is_locked(run)) and child.poll():
-        raise JudgeStudioError(plain_sentence(_last_line(run) or f"run '{run.name}': it ended at once without a word."))
+        process = _spawn(run, "resume", words)
+    if not _wait_for(process, lambda: is_locked(run)) and process.poll():
+        raise JudgeStudioError(_last_words(run))
 
 
 def stop_run(run: RunFolder) -> None:
@@ -146,12 +146,7 @@ def is_starting(run: RunFolder) -> bool:
 
 def log_tail(run: RunFolder, lines: int = 40) -> list[str]:
     """The last lines that the run's process printed; none if there is no log."""
-    try:
-        with run.log.open("rb") as file:
-            file.seek(max(0, run.log.stat().st_size - _LOG_BYTES))
-            return file.read().decode(errors="replace").splitlines()[-lines:]
-    except OSError:
-        return []
+    return child.log_tail(run.log, lines)
 
 
 def _reserve_free(workspace: Workspace, stem: str) -> str:
@@ -178,78 +173,42 @@ def _reserve(run: RunFolder) -> None:
 
 
 def _spawn(run: RunFolder, command: str, words: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """The command in a session of its own: the end of the web server, or Ctrl-C in its terminal, does not reach it."""
-    arguments = [sys.executable, "-m", "engine.cli", command, *words, "--workspace", str(run.workspace.root)]
-    with run.log.open("ab") as log:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=environment(),
-        )
-    write_json(run.folder / "starting.json", {"pid": child.pid, "created": _created(child.pid)}, durable=False)
-    threading.Thread(target=child.wait, name=f"reap {run.name}", daemon=True).start()
-    return child
+    process = child.start(child.COMMANDS, [command, *words, "--workspace", str(run.workspace.root)], log=run.log)
+    write_json(run.folder / "starting.json", child.name_of(process.pid), durable=False)
+    return process
 
 
-def environment() -> dict[str, str]:
-    """Paths in settings stay relative to where the studio was started, so an uninstalled checkout is found by path."""
-    code = str(Path(__file__).parents[2])
-    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-
-
-def _wait_for(child: "subprocess.Popen[bytes]", is_there: Any) -> bool:
+def _wait_for(process: "subprocess.Popen[bytes]", is_there: Callable[[], bool]) -> bool:
     """Whether it came true before the child ended or the patience did."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if is_there():
             return True
-        if child.poll() is not None:
-            return bool(is_there())
+        if process.poll() is not None:
+            return is_there()
         time.sleep(0.05)
     return True  # slow, not dead: what it says later is in its state and log
 
 
-def _starting(run: RunFolder) -> psutil.Process | None:
+def _starting(run: RunFolder) -> Mapping[str, Any] | None:
+    """The record of the process that was started and has given no sign of life, if it is there."""
     try:
         record = read_json(run.folder / "starting.json")
-        if record is None:
-            return None
-        process = psutil.Process(int(record["pid"]))
-        born = process.create_time()
-        is_same = abs(born - float(record["created"])) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-        has_started = read_state(run).heartbeat > born
-        return process if is_same and not has_started else None
-    except (psutil.Error, WorkspaceError, KeyError, TypeError, ValueError):
+        process = child.still(record) if record is not None else None
+        return record if process is not None and read_state(run).heartbeat <= process.create_time() else None
+    except (psutil.Error, WorkspaceError, TypeError):
         return None
 
 
 def _end_starting(run: RunFolder) -> None:
-    process = _starting(run)
+    record = _starting(run)
     request_stop(run)
-    if process is not None and not is_locked(run):
-        process.terminate()
+    if record is not None and not is_locked(run):
+        child.stop(record)
 
 
-def _created(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0
-
-
-def _last_line(run: RunFolder) -> str:
-    lines = [line for line in log_tail(run) if line.strip()]
-    return lines[-1].strip() if lines else ""
-
-
-def plain_sentence(sentence: str) -> str:
-    """The sentence without the command's name before it."""
-    head, _, tail = sentence.partition(": ")
-    return tail if head.startswith("judge-studio ") and tail else sentence
+def _last_words(run: RunFolder) -> str:
+    return child.last_sentence(log_tail(run)) or f"run '{run.name}': it ended at once without a word."
 
 
 def _as_word(value: Any) -> str:

@@ -5,9 +5,7 @@ DuckDB confines what a question may read and how long it takes, but not what a s
 """
 
 import json
-import os
 import resource
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 from engine.errors import JudgeStudioError, UsageError
 from engine.workspace.catalog.database import Result, open_catalog
 from engine.workspace.folders import Workspace, open_workspace
+from studio.jobs import child
 
 ROW_LIMIT = 500
 SECONDS_LIMIT = 15.0
@@ -37,18 +36,11 @@ def ask(workspace: Workspace, text: str, *, limit: int = ROW_LIMIT, seconds: flo
         )
     question = json.dumps({"workspace": str(workspace.root), "text": text, "limit": limit, "seconds": seconds})
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "studio.jobs.sql"],
-            input=question.encode(),
-            capture_output=True,
-            timeout=seconds + _GRACE_SECONDS,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        done = child.ended("studio.jobs.sql", [], given=question.encode(), seconds=seconds + _GRACE_SECONDS)
+    except TimeoutError:
         raise UsageError("sql: stopped because it took too long. Ask for less, or filter by run.") from None
     try:
-        answer: dict[str, Any] = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(done.said)
     except ValueError:
         raise UsageError("sql: needs more memory than a question may have. Ask for fewer or shorter texts.") from None
     if "error" in answer:

@@ -10,16 +10,12 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from engine.config import SourceSettings
 from engine.errors import JudgeStudioError, UsageError, WorkspaceError
@@ -28,13 +24,15 @@ from engine.sources.take_in import Count, Intake, take_in
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace
 from engine.workspace.run_record import run_settings
-from studio.jobs.runs import environment
+from studio.jobs import child
 from studio.look import words
 
 SHOWN_IMAGES = 60
 SHOWN_SKIPPED = 200
 MAX_FILES = 5_000
 """Of one upload; more belong into a zip or a folder."""
+_START_SECONDS = 60.0
+"""How long a process may take until it writes its own name."""
 _WRITE_EVERY = 0.4
 """Seconds between writes of source.json while it works."""
 
@@ -124,14 +122,9 @@ def _read(folder: Path) -> ImageSource | None:
 
 
 def _is_alive(record: Mapping[str, Any]) -> bool:
-    pid = record.get("pid")
-    if pid is None:  # the process is being started
-        return time.time() - float(record.get("created", 0.0)) < 60
-    try:
-        process = psutil.Process(int(pid))
-        return abs(process.create_time() - float(record.get("born", 0.0))) < 1.0
-    except psutil.Error:
-        return False
+    if record.get("pid") is None:  # the process is being started
+        return time.time() - float(record.get("created", 0.0)) < _START_SECONDS
+    return child.still(record) is not None
 
 
 # --- starting ----------------------------------------------------------------------------------------------------
@@ -257,16 +250,7 @@ def _free_name(folder: Path, name: str) -> str:
 def _start(folder: Path, label: str, settings: dict[str, Any]) -> str:
     record = {"label": label, "settings": settings, "state": "running", "created": time.time(), "pid": None}
     write_json(folder / "source.json", record)
-    with (folder / "log.txt").open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "studio.jobs.uploads", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=environment(),
-        )
-    threading.Thread(target=child.wait, name=f"reap {folder.name}", daemon=True).start()
+    child.start("studio.jobs.uploads", [str(folder)], log=folder / "log.txt")
     return folder.name
 
 
@@ -302,8 +286,7 @@ def work(folder: Path) -> int:
     """Take the folder's source in; 0, or 1 after writing the sentence that says why not."""
     record = read_json(folder / "source.json")
     assert record is not None, "the studio writes it before it starts this"
-    me = psutil.Process()
-    report = _Report(folder, {**record, "pid": me.pid, "born": me.create_time()})
+    report = _Report(folder, {**record, **child.name_of(os.getpid())})
     report.write()
     stop_file = folder / "stop-requested"
     try:

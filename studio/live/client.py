@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 from engine.errors import BackendError
 from engine.workspace.folders import Workspace
 from engine.workspace.locks import device_holder
-from studio.jobs.runs import environment
+from studio.jobs import child
 from studio.live.worker import HOLDER, IDLE_SECONDS
 
 Event = Mapping[str, Any]
@@ -106,8 +105,8 @@ class LiveJudge:
     @property
     def is_running(self) -> bool:
         """Whether the process is there; it need not have a model loaded yet."""
-        child = self._child
-        return child is not None and child.poll() is None
+        process = self._child
+        return process is not None and process.poll() is None
 
     @property
     def waiting(self) -> int:
@@ -162,12 +161,12 @@ class LiveJudge:
     def forget(self, call: Call) -> None:
         """Nobody wants the answer any more, or it is there."""
         with self._lock:
-            known, child = self._calls.pop(call.key, None), self._child
-            if known is None or call.is_over or child is None or child.poll() is not None or child.stdin is None:
+            known, process = self._calls.pop(call.key, None), self._child
+            if known is None or call.is_over or process is None or process.poll() is not None or process.stdin is None:
                 return
             try:
-                child.stdin.write(json.dumps({"id": call.key, "do": "cancel"}) + "\n")
-                child.stdin.flush()
+                process.stdin.write(json.dumps({"id": call.key, "do": "cancel"}) + "\n")
+                process.stdin.flush()
             except OSError:
                 return  # it ended: nothing to cancel
 
@@ -175,9 +174,9 @@ class LiveJudge:
         """End the process."""
         with self._lock:
             self._is_closed = True
-            child, self._child = self._child, None
-        if child is not None:
-            child.terminate()
+            process, self._child = self._child, None
+        if process is not None:
+            child.end(process)
             self._listener.join()
         atexit.unregister(self.close)
 
@@ -205,28 +204,17 @@ class LiveJudge:
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self.log, f"{self.log}.1")  # why the process before this one ended can still be read
-            with self.log.open("w") as log:
-                child = subprocess.Popen(
-                    [sys.executable, "-m", "studio.live.worker", *words],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    start_new_session=True,
-                    env=environment(),
-                )
+            process = child.start_talking("studio.live.worker", words, log=self.log)
         except OSError as error:
             raise BackendError(f"the live judge does not start: {error}. Check {self.workspace.root}.") from error
-        self._listener = threading.Thread(target=self._listen, args=(child,), name="live judge", daemon=True)
+        self._listener = threading.Thread(target=self._listen, args=(process,), name="live judge", daemon=True)
         self._listener.start()
-        return child
+        return process
 
-    def _listen(self, child: "subprocess.Popen[str]") -> None:
+    def _listen(self, process: "subprocess.Popen[str]") -> None:
         """Hand events to those who asked, until the process ends; then say so, and give the rest to a new one."""
-        assert child.stdout is not None
-        for line in child.stdout:
+        assert process.stdout is not None
+        for line in process.stdout:
             try:
                 event = json.loads(line)
             except ValueError:
@@ -235,12 +223,12 @@ class LiveJudge:
                 call = self._calls.get(str(event.get("id")))
             if call is not None:
                 call.put(event)
-        code = child.wait()
+        code = process.wait()
         with self._lock:
-            if self._child is child:
+            if self._child is process:
                 self._child = None
-            _close_pipes(child)
-            calls = [call for call in self._calls.values() if call.sent_to is child]
+            _close_pipes(process)
+            calls = [call for call in self._calls.values() if call.sent_to is process]
         for call in calls:
             self._after_death(call, code)
 
@@ -257,8 +245,8 @@ class LiveJudge:
                 call.put({"event": "died", "error": str(error)})
 
 
-def _close_pipes(child: "subprocess.Popen[str]") -> None:
-    for pipe in (child.stdin, child.stdout):
+def _close_pipes(process: "subprocess.Popen[str]") -> None:
+    for pipe in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):  # a last line that nobody took
             if pipe is not None:
                 pipe.close()

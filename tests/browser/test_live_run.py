@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
-from studio.jobs.runs import environment
+from studio.jobs.child import environment
 from tests.browser.conftest import Opener
 from tests.sample_workspace import make_workspace
 from tests.studio_server import studio_server

@@ -1,8 +1,6 @@
 """The Launch tab: set up a run and start it, or watch, stop and resume the chosen one."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +14,8 @@ from engine.records import Step
 from engine.runs.plan import run_plan
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.run_record import run_settings
+from studio.jobs import child, uploads
 from studio.jobs import runs as jobs
-from studio.jobs import uploads
 from studio.look import cards, words
 from studio.look.sheet import card_html
 from studio.page import pulse
@@ -323,42 +321,25 @@ def _shown(body: cards.Html) -> Any:
 
 def preview_steps(launch: jobs.Launch) -> Iterator[cards.Html]:
     """Words and seconds while a child process makes the pairs, then the pairs, or the sentence why not."""
-    words_of = ["preview", *launch.words(), "--pairs", str(_PREVIEW_PAIRS), "--json"]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "engine.cli", *words_of],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=jobs.environment(),
-    )
+    asked = ["preview", *launch.words(), "--pairs", str(_PREVIEW_PAIRS), "--json"]
     began = time.monotonic()
     try:
-        while True:
-            seconds = time.monotonic() - began
-            yield cards.note(f"Loading the model and making {_PREVIEW_PAIRS} pairs, {words.duration(int(seconds))}.")
-            try:
-                out, problem = child.communicate(timeout=1.0)
-                break
-            except subprocess.TimeoutExpired:
-                if seconds > _PREVIEW_SECONDS:
-                    raise JudgeStudioError("the preview took longer than 10 minutes. Use fewer samples.") from None
-        yield _preview_outcome(child.returncode, out, problem)
-    except JudgeStudioError as error:
-        yield cards.note(f"Preview: {error}", tone="error")
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
+        for end in child.until_ended(child.COMMANDS, asked, seconds=_PREVIEW_SECONDS):
+            told = words.duration(int(time.monotonic() - began))
+            yield (
+                _preview_outcome(end)
+                if end is not None
+                else cards.note(f"Loading the model and making {_PREVIEW_PAIRS} pairs, {told}.")
+            )
+    except TimeoutError:
+        yield cards.note("Preview: it took longer than 10 minutes. Use fewer samples.", tone="error")
 
 
-def _preview_outcome(code: int, out: str, problem: str) -> cards.Html:
-    if code != 0:
-        lines = [line for line in problem.splitlines() if line.strip()]
-        sentence = jobs.plain_sentence(lines[-1]) if lines else "it ended without a word."
-        return cards.note(sentence, tone="error")
+def _preview_outcome(end: child.Ended) -> cards.Html:
+    if end.code != 0:
+        return cards.note(end.last_words or "it ended without a word.", tone="error")
     try:
-        return preview_card(json.loads(out))
+        return preview_card(json.loads(end.said))
     except (ValueError, TypeError, AttributeError):
         return cards.note("the preview printed something that is no list of pairs.", tone="error")
 

@@ -1,8 +1,6 @@
 """The Versions tab: which judge version is best, by how much, at what price, and on which items two versions differ."""
 
 import re
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +15,7 @@ from engine.errors import JudgeStudioError
 from engine.measure.metrics import STRICT
 from engine.workspace.decisions import best_judge, demote, promote, promoted_version
 from engine.workspace.folders import Workspace
+from studio.jobs import child
 from studio.jobs import runs as jobs
 from studio.look import cards, charts, words
 from studio.look.sheet import card_html
@@ -287,20 +286,16 @@ def export_version(workspace: Workspace, run: str | None, judge: str | None) -> 
         raise JudgeStudioError("export: choose a judge version first.")
     with tempfile.TemporaryDirectory(prefix="judge-studio-export-") as scratch:
         target = Path(scratch) / name
-        words_ = [sys.executable, "-m", "engine.cli", "export", f"{folder.name}/{judge}", str(target)]
-        words_ += ["--workspace", str(workspace.root)]
-        words_ += ["--merged"] if judge == "judge-v0" else []
+        asked = ["export", f"{folder.name}/{judge}", str(target), "--workspace", str(workspace.root)]
+        asked += ["--merged"] if judge == "judge-v0" else []
         try:
-            done = subprocess.run(
-                words_, stdin=subprocess.DEVNULL, capture_output=True, timeout=_EXPORT_SECONDS, env=jobs.environment()
-            )
-        except subprocess.TimeoutExpired:
+            done = child.ended(child.COMMANDS, asked, seconds=_EXPORT_SECONDS)
+        except TimeoutError:
             raise JudgeStudioError(
                 f"export of {name}: took longer than {_EXPORT_SECONDS:.0f} s. Use the command."
             ) from None
-        if done.returncode != 0:
-            lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-            raise JudgeStudioError(jobs.plain_sentence(lines[-1] if lines else "export: it ended without a word."))
+        if done.code != 0:
+            raise JudgeStudioError(done.last_words or "export: it ended without a word.")
         return _zipped(target, workspace.uploads / "incoming" / "exports" / f"{name}.zip")
 
 

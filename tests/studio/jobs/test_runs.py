@@ -17,6 +17,7 @@ from engine.workspace.files import write_json
 from engine.workspace.folders import RunFolder, Workspace, open_workspace
 from engine.workspace.state import RunState, read_state, stop_requested, write_state
 from studio.jobs import runs as jobs
+from studio.jobs.child import environment
 from studio.queries import notes
 from studio.tabs.home import Home, show_home
 from tests.sample_workspace import make_workspace
@@ -39,7 +40,7 @@ def at_work(run: RunFolder) -> Iterator[None]:
         [sys.executable, "-c", _HOLD, str(run.folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=jobs.environment(),
+        env=environment(),
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline().strip() == b"held"
@@ -145,7 +146,7 @@ def test_home_shows_the_other_runs_while_one_is_being_deleted(tmp_path: Path, mo
     workspace = make_workspace(tmp_path)
     shutil.copytree(workspace.run("shapes-01").folder, workspace.runs_folder / "shapes-02")
     shown: list[Home] = []
-    monkeypatch.setattr(jobs.shutil, "rmtree", lambda *_, **__: shown.append(show_home(workspace, None)))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: shown.append(show_home(workspace, None)))
     jobs.delete_run(workspace.run("shapes-02"))
     assert [run.name for run in workspace.runs()] == ["shapes-01"]
     assert "shapes-01" in shown[0].runs
@@ -167,7 +168,7 @@ def test_deletion_that_was_cut_short_is_finished_at_the_next_start(tmp_path: Pat
 def test_process_counts_as_starting_until_its_first_sign_of_life(tmp_path: Path) -> None:
     run = make_workspace(tmp_path).run("shapes-01")
     born = psutil.Process().create_time()
-    write_json(run.folder / "starting.json", {"pid": os.getpid(), "created": born})
+    write_json(run.folder / "starting.json", {"pid": os.getpid(), "born": born})
     assert jobs.is_starting(run)
     with pytest.raises(LockedError, match="is starting"):
         jobs.delete_run(run)
@@ -177,7 +178,7 @@ def test_process_counts_as_starting_until_its_first_sign_of_life(tmp_path: Path)
 
 def test_process_id_that_now_belongs_to_another_process_is_not_starting(tmp_path: Path) -> None:
     run = make_workspace(tmp_path).run("shapes-01")
-    write_json(run.folder / "starting.json", {"pid": os.getpid(), "created": 1.0})
+    write_json(run.folder / "starting.json", {"pid": os.getpid(), "born": 1.0})
     assert not jobs.is_starting(run)
 
 
@@ -202,11 +203,6 @@ def test_command_line_quotes_for_a_shell_and_names_another_workspace(tmp_path: P
     text = jobs.command_line("run", launch.words(), Workspace(tmp_path))
     assert "'source.path=/my photos; rm -rf'" in text
     assert f"--workspace {tmp_path}" in text
-
-
-def test_sentence_of_a_failed_command_loses_the_commands_name() -> None:
-    assert jobs.plain_sentence("judge-studio run: shapes.yaml: no.") == "shapes.yaml: no."
-    assert jobs.plain_sentence("run 'a': it ended.") == "run 'a': it ended."
 
 
 def test_unwritable_workspace_is_a_sentence(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The Launch tab: the form made from the schema, plan, command, preview, and the chosen run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from engine.config import Settings, flat, load_settings
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import RunState, write_state
 from studio.jobs import runs as jobs
+from studio.jobs.child import Ended
 from studio.page.settings_form import (
     FormField,
     as_setting,
@@ -149,8 +149,9 @@ def test_preview_shows_model_text_as_text_and_counts_what_was_dropped() -> None:
 
 
 def test_preview_that_prints_no_pairs_is_a_sentence() -> None:
-    assert "no list of pairs" in launch._preview_outcome(0, json.dumps({"a": 1}), "")
-    assert "no such model" in launch._preview_outcome(1, "", "judge-studio preview: no such model")
+    assert "no list of pairs" in launch._preview_outcome(Ended(code=0, said=b'{"a": 1}', problem=b""))
+    failed = Ended(code=1, said=b"", problem=b"judge-studio preview: no such model")
+    assert "no such model" in launch._preview_outcome(failed)
 
 
 def test_unknown_act_in_launch_does_nothing(tmp_path: Path) -> None:
