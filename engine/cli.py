@@ -144,8 +144,15 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     evaluate.add_argument(
         "--benchmark", required=True, metavar="NAME|FILE", help="shapes, vl-rewardbench=PATH, … or a .jsonl"
     )
-    evaluate.add_argument("--protocol", default="strict", help="strict, both-orders-mean, or a published one by name")
-    evaluate.add_argument("--items", type=count, default=600, metavar="N", help="most items")
+    evaluate.add_argument(
+        "--protocol", default="strict", help="strict, both-orders-mean, a published one by name, or all of them"
+    )
+    evaluate.add_argument(
+        "--items", type=count, metavar="N", help="most items (default: 600, of a published protocol all)"
+    )
+    evaluate.add_argument(
+        "--partial", action="store_true", help="a published protocol may be measured on fewer items; the score says so"
+    )
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:

@@ -100,6 +100,16 @@ class PromptPack(_Strict):
         return pattern
 
 
+class RulingPrompts(_Strict):
+    """How a published protocol puts two responses before a judge: the part of a pack that measuring needs."""
+
+    name: str
+    judge: str
+    """Template with `{question}`, `{a}` and `{b}`."""
+    judge_system: str | None = None
+    number_sentences: bool = False
+
+
 @lru_cache(maxsize=16)
 def load_pack(name: str) -> PromptPack:
     """The pack called `name` under assets/prompts, or the YAML file at that path.
@@ -115,6 +125,13 @@ def load_pack(name: str) -> PromptPack:
     except (yaml.YAMLError, ValidationError, re.error) as error:
         first = str(error).splitlines()
         raise SettingsError(f"{path}: not a prompt pack: {'; '.join(first[:3])}. Correct the file.") from error
+
+
+@lru_cache(maxsize=16)
+def protocol_prompts(name: str) -> RulingPrompts:
+    """The prompt of a published protocol, under assets/protocols."""
+    path = assets_folder() / "protocols" / f"{name}.yaml"
+    return RulingPrompts.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _fill(template: str, **values: str) -> str:
@@ -161,7 +178,7 @@ def alteration_messages(pack: PromptPack, dimension: str, question: str, respons
     return (Message(role="user", text=_fill(template, question=question, response=shown)),)
 
 
-def judge_messages(pack: PromptPack, question: str, a: str, b: str) -> tuple[Message, ...]:
+def judge_messages(pack: PromptPack | RulingPrompts, question: str, a: str, b: str) -> tuple[Message, ...]:
     """The prompt that asks which of two responses is better; `a` is shown first.
 
     Nothing in the question or the responses can be taken for a verdict, for the end of thinking, or for a line of the

@@ -170,7 +170,8 @@ class BenchmarkItem:
     benchmark: str
     image_id: str
     image: str
-    """Path of the image: absolute, or relative to the workspace once it was taken in."""
+    """Path of the image: absolute, or relative to the workspace once it was taken in; "" where only responses have
+    pictures."""
     question: str
     preferred: str
     degraded: str
@@ -182,7 +183,15 @@ class BenchmarkItem:
     place: int = 0
     """Number of its row in the benchmark's file, from 0."""
     more_images: tuple[str, ...] = ()
-    """Paths of further pictures, which the texts call <image 2>, <image 3>, …"""
+    """Paths of further pictures of the question, which it calls <image 2>, <image 3>, …"""
+    preferred_images: tuple[str, ...] = ()
+    degraded_images: tuple[str, ...] = ()
+    """Paths of the pictures inside a response, which its text calls <image 1>, <image 2>, … of its own."""
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures a judge must be shown."""
+        return bool(self.image) + len(self.more_images) + len(self.preferred_images) + len(self.degraded_images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -84,40 +84,51 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
 
 
 def evaluate(options: Namespace) -> int:
-    """Measure judge versions on one benchmark, under one protocol, and print what was measured."""
-    from engine.measure.any_judge import measure
+    """Measure judge versions on one benchmark, under one protocol or all it has, and print what was measured."""
+    from engine.measure.any_judge import known_protocols, measure
+    from engine.measure.benchmarks import benchmark_name
+    from engine.measure.protocol_table import measured_lines
 
     workspace = open_workspace(options.workspace)
     judges = _judges(options.judge, workspace)
-    left_out: dict[str, None] = {}  # in order, each once: every judge meets the same rows
+    names = list(known_protocols(options.benchmark)) if options.protocol == "all" else [options.protocol]
     with _opened(judges, workspace) as backend:
-        rows = [
+        measured = [
             measure(
                 backend,
-                ref,
+                judge,
                 benchmark=options.benchmark,
-                protocol=options.protocol,
+                protocol=name,
                 count=options.items,
+                partial=options.partial,
                 workspace=workspace,
-                leave_out=lambda words: left_out.update({words: None}),
+                told=_teller(judge.label, name),
             )
-            for ref in judges
+            for judge in judges
+            for name in names
         ]
-    if left_out:
-        first = next(iter(left_out))
-        print(
-            f"{options.benchmark}: {len(left_out):,} rows were left out, so this is not the whole benchmark. "
-            f"The first: {first}.",
-            file=sys.stderr,
-        )
+    left_out = [note for note in dict.fromkeys(note for one in measured for note in one.notes) if "left out" in note]
+    for note in left_out:
+        print(f"{options.benchmark}: {note}", file=sys.stderr)
     if options.json:
-        print_json([[asdict(row) for row in one] for one in rows])
+        print_json([[asdict(row) for row in one.scores] for one in measured])
         return 0
-    for one in rows:
-        for row in one:
-            interval = f"({row.low:.3f} to {row.high:.3f})"
-            print(f"{row.judge:<32} {row.protocol:<20} {row.dimension:<24} n={row.n:<6} {row.accuracy:.3f} {interval}")
+    print("\n".join(measured_lines(measured, benchmark_name(options.benchmark))))
     return 0
+
+
+def _teller(judge: str, protocol: str) -> Callable[[int, int], None]:
+    """One line on stderr per twentieth of the way."""
+    last = -1
+
+    def tell(there: int, wanted: int) -> None:
+        nonlocal last
+        step = 20 * there // max(wanted, 1)
+        if step != last:
+            last = step
+            print(f"{judge}, {protocol}: {there:,} of {wanted:,} replies", file=sys.stderr)
+
+    return tell
 
 
 def _judges(names: list[str] | None, workspace: Workspace) -> list[JudgeRef]:

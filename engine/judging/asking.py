@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.backends.base import Completion, Request, Sampling
 from engine.errors import BackendError
-from engine.prompts import PromptPack, judge_messages
+from engine.prompts import PromptPack, RulingPrompts, judge_messages
 from engine.records import BenchmarkItem, Order, Verdict, VerdictRow
 from engine.verdicts import read_verdict
 
@@ -17,7 +17,7 @@ _SMALLEST = 1e-30
 
 
 def ruling_request(
-    pack: PromptPack,
+    pack: PromptPack | RulingPrompts,
     *,
     key: str,
     question: str,

@@ -1,36 +1,86 @@
-"""Measure any judge on any benchmark outside a run: the same items, prompts and rules, with a protocol by name.
+"""Measure any judge on any benchmark outside the loop: a stage like any other, resumable, its rows in the workspace.
 
-A published protocol brings its sampling and its scoring. The prompt is always the judge's own pack, so the number is
-comparable with the authors' only as far as that allows; the protocol's name says which rules were used.
+    runs/<run>/iteration-00/benchmark-<what>/              items, images, and the scores of rules without a model
+    runs/<run>/iteration-<n>/evaluate-<what>-<protocol>/   identity.json, verdicts, scores, done.json
+
+Judges that no run made have such folders under measured/<judge>/ in place of runs/<run>/. What a protocol asks and how
+it counts is in the benchmark's own file.
 """
 
-import random
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from engine.backends.base import Backend, Request, Sampling
+from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.errors import UsageError
-from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
+from engine.judging.asking import names_preferred, ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.judges import JudgeRef
-from engine.measure.benchmarks import LeaveOut, load_items, multimodal_rewardbench, vl_rewardbench
+from engine.measure.benchmarks import PUBLISHED, benchmark_name, is_file, load_items, published_protocols
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
+from engine.measure.benchmarks.mm_rlhf_rewardbench import read_plain
+from engine.measure.benchmarks.protocol import Loaded, Protocol, both_orders
 from engine.measure.benchmarks.stored import take_pictures_in
-from engine.measure.metrics import PROTOCOLS, score_rows
-from engine.prompts import PromptPack, load_pack
-from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, seed_for
+from engine.measure.controls import MODEL_FREE, control_verdicts
+from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT, score_rows
+from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
+from engine.paths import expanded
+from engine.prompts import PromptPack, RulingPrompts, load_pack, protocol_prompts
+from engine.records import BenchmarkItem, ImageRow, Order, ScoreRow, VerdictRow, content_id, seed_for
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
-from engine.workspace.folders import Workspace
+from engine.workspace.folders import RunFolder, StageFolder, Workspace
+from engine.workspace.locks import writing_alone
+from engine.workspace.parts import Parts
 
-Scoring = Callable[[str, Sequence[VerdictRow]], list[ScoreRow]]
-PUBLISHED: dict[str, tuple[str, Scoring]] = {
-    vl_rewardbench.OFFICIAL: (vl_rewardbench.NAME, vl_rewardbench.official_scores),
-    multimodal_rewardbench.OFFICIAL: (multimodal_rewardbench.NAME, multimodal_rewardbench.official_scores),
-}
-"""Protocol → its benchmark and how the authors score."""
-_VL_SAMPLING = Sampling(temperature=0.2, top_p=0.2)
+DEFAULT_ITEMS = 600
+"""Most items where no published protocol asks for all: both orders of so many tell five points apart."""
+_PART_ROWS = 500
+
+Told = Callable[[int, int], None]
+"""(replies there, replies wanted): called as they come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredJudge:
+    """What came out for one judge under one protocol."""
+
+    judge: str
+    protocol: Protocol
+    scores: list[ScoreRow]
+    """Overall first; the judge under its full name."""
+    items: int
+    """That were asked about."""
+    notes: tuple[str, ...]
+    """What a reader must know: rows without a picture, repeats, known defects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A benchmark's items with their pictures in the workspace."""
+
+    slug: str
+    """Short name for folders; another benchmark, place, number of items or content has another one."""
+    name: str
+    items: list[BenchmarkItem]
+    rows: int
+    without_image: int
+    repeats: int
+    unusable: int
+    several_pictures: int
+    """Items left out because a judge can be shown one picture only."""
+
+    @property
+    def left_out(self) -> int:
+        """Rows that should have been measured and are not."""
+        return self.rows - self.repeats - len(self.items)
+
+
+def known_protocols(benchmark: str) -> dict[str, Protocol]:
+    """Every protocol that `benchmark` (as the settings name it) can be measured under, by name."""
+    return {one.name: one for one in (*_OWN, *published_protocols(benchmark_name(benchmark)))}
 
 
 def measure(
@@ -39,98 +89,320 @@ def measure(
     *,
     benchmark: str,
     protocol: str,
-    count: int,
     workspace: Workspace,
-    leave_out: LeaveOut = lambda _: None,
-) -> list[ScoreRow]:
-    """Scores of `judge` on at most `count` items; all pictures are looked at before anything is asked.
+    count: int | None = None,
+    partial: bool = False,
+    told: Told = lambda _there, _wanted: None,
+) -> MeasuredJudge:
+    """Ask what is missing, and score. A published protocol wants all items; on fewer only if `partial` says so.
 
-    `leave_out` is told of each row of a published benchmark that cannot be measured; the scores count them.
-    Raises `UsageError` for an unknown protocol and `SourceError` for a benchmark that cannot be used.
+    Raises `UsageError` for an unknown protocol or fewer items than it wants, `SourceError` for a benchmark that is
+    not there, `LockedError` while another process measures the same.
     """
-    if protocol not in (*PROTOCOLS, *PUBLISHED):
-        raise UsageError(f"--protocol: none called '{protocol}'. Use one of {', '.join((*PROTOCOLS, *PUBLISHED))}.")
-    if protocol in PUBLISHED and not benchmark.startswith(PUBLISHED[protocol][0]):
-        raise UsageError(f"--protocol: {protocol} belongs to {PUBLISHED[protocol][0]}, not to {benchmark}.")
-    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
-        missing: list[str] = []
-        items = _items(judge, benchmark, count, workspace, Path(scratch), missing.append)
-        for one in missing:
-            leave_out(one)
-        asked = _asked(items, protocol, seed=judge.settings.loop.seed)
-        drawn = _VL_SAMPLING if protocol == vl_rewardbench.OFFICIAL else Sampling()
-        verdicts = _verdicts(backend, judge, asked, replace(drawn, max_tokens=judge.settings.evaluate.max_tokens))
-    if protocol in PUBLISHED:
-        rows = PUBLISHED[protocol][1](judge.label, verdicts)
-    else:
-        by_id = {item.item_id: item for item in items}
-        rows = score_rows(judge.label, items[0].benchmark, verdicts, by_id)
-    return [replace(row, left_out=len(missing)) for row in rows if row.protocol == protocol]
+    if count is not None and count < 1:
+        raise UsageError(f"--items: {count} is not a number of items. Use 1 or more, or leave it out.")
+    known = known_protocols(benchmark)
+    if protocol not in known:
+        raise UsageError(f"--protocol: none called '{protocol}' for {benchmark}. Use one of {', '.join(known)}.")
+    chosen = known[protocol]
+    if count is None and chosen in _OWN:
+        count = DEFAULT_ITEMS
+    prepared = prepare(judge, benchmark, count=count, workspace=workspace)
+    whole = chosen in _OWN or not prepared.left_out
+    if not whole and not partial:
+        raise UsageError(_refusal(chosen, prepared))
+    scores = _measure(backend, judge, chosen, prepared, workspace, told)
+    marked = [
+        replace(
+            row,
+            judge=judge.label,
+            protocol=row.protocol if whole else f"{row.protocol}, partial",
+            left_out=prepared.without_image,
+        )
+        for row in scores
+    ]
+    return MeasuredJudge(
+        judge=judge.label, protocol=chosen, scores=marked, items=len(prepared.items), notes=notes(prepared)
+    )
 
 
-def _items(
-    judge: JudgeRef, benchmark: str, count: int, workspace: Workspace, scratch: Path, leave_out: LeaveOut
-) -> list[BenchmarkItem]:
-    if benchmark != HELD_OUT:
-        seed, limits = judge.settings.loop.seed, limits_of(judge.settings.source)
-        items = load_items(benchmark, count=count, seed=seed, folder=scratch / "drawn", leave_out=leave_out)
-        with ImageStore(scratch) as store:
-            taken, _ = take_pictures_in(benchmark, items, store, limits, leave_out=leave_out)
-        return [replace(item, image=str(scratch / item.image)) for item in taken]
+def notes(prepared: Prepared) -> tuple[str, ...]:
+    """Sentences on what was left out, and on what is wrong with the benchmark itself."""
+    counts = (
+        (prepared.without_image, "because their picture is missing or cannot be read"),
+        (prepared.unusable, "because they are about something else than pictures"),
+        (prepared.several_pictures, "because they show several pictures, and a judge can be shown one"),
+        (prepared.repeats, "because they repeat another row exactly"),
+    )
+    left_out = [f"{count:,} of {prepared.rows:,} rows are left out {why}." for count, why in counts if count]
+    defects = PUBLISHED[prepared.name].defects if prepared.name in PUBLISHED else ()
+    return (*left_out, *defects)
+
+
+def _refusal(protocol: Protocol, prepared: Prepared) -> str:
+    found = " ".join(notes(replace(prepared, name="")))
+    return (
+        f"--protocol {protocol.name}: is defined on all items of {prepared.name}, here are {len(prepared.items):,} of "
+        f"{prepared.rows:,}. {found}{' ' if found else ''}Add what is missing, or --partial to measure on these; the "
+        "score will say so."
+    )
+
+
+# --- items ---------------------------------------------------------------------------------------------------------
+
+
+def home_of(judge: JudgeRef, workspace: Workspace) -> RunFolder:
+    """The folder under which a judge's measurements lie: its run's, or one of its own."""
+    if judge.run is not None:
+        return judge.run
+    name = re.sub(r"[^a-z0-9]+", "-", judge.label.lower()).strip("-")[:40]
+    return RunFolder(workspace.measured / f"{name}-{content_id(judge.label, judge.adapter)[:6]}")
+
+
+def prepare(judge: JudgeRef, benchmark: str, *, count: int | None, workspace: Workspace) -> Prepared:
+    """The items, their pictures taken in as a run does: upright, on white, scaled. Done once per run and benchmark."""
+    if benchmark == HELD_OUT:
+        return _held_out(judge, count)
+    name = benchmark_name(benchmark)
+    slug = f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:40]}-{content_id(*_place(benchmark), count)[:6]}"
+    folder = home_of(judge, workspace).stage(0, f"benchmark-{slug}")
+    folder.begin({"benchmark": benchmark, "items": count, "seed": judge.settings.loop.seed})
+    with writing_alone(folder):
+        if folder.summary() is None:
+            _prepare(folder, benchmark, count, judge, workspace)
+    summary = folder.summary() or {}
+    counts = {key: int(summary[key]) for key in ("rows", "without_image", "repeats", "unusable", "several_pictures")}
+    return Prepared(slug=slug, name=name, items=folder.read("items", BenchmarkItem), **counts)
+
+
+def _place(benchmark: str) -> tuple[object, ...]:
+    """What tells two benchmarks of one name apart: where they lie, and of a file whether it is still the same."""
+    place = benchmark if is_file(benchmark) else benchmark.partition("=")[2]
+    path = expanded(place or ".")
+    if not place or not path.exists():
+        return (benchmark,)
+    stat = path.stat()
+    return (benchmark.partition("=")[0], path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+def _prepare(folder: StageFolder, benchmark: str, count: int | None, judge: JudgeRef, workspace: Workspace) -> None:
+    for part in (*folder.parts("items"), *folder.parts("images"), *folder.parts("scores")):
+        part.unlink()  # of an earlier try that was killed
+    limits = limits_of(judge.settings.source)
+    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
+        loaded = load_items(benchmark, count=count, seed=judge.settings.loop.seed, folder=Path(scratch))
+        single = [item for item in loaded.items if item.pictures == 1 and item.image]
+        items, images = take_pictures_in(benchmark, single, store, limits, leave_out=lambda _: None)
+    folder.write("images", images)
+    folder.write("items", items)
+    by_id = {item.item_id: item for item in items}
+    for control in MODEL_FREE:
+        folder.write("scores", score_rows(control, items[0].benchmark, control_verdicts(control, items), by_id))
+    folder.write("scores", score_rows(TEXT_ONLY, items[0].benchmark, text_only_verdicts(items), by_id))
+    folder.finish(_counts(loaded, single, items))
+
+
+def _counts(loaded: Loaded, single: Sequence[BenchmarkItem], items: Sequence[BenchmarkItem]) -> dict[str, int]:
+    return {
+        "items": len(items),
+        "rows": loaded.rows,
+        "without_image": loaded.without_image + len(single) - len(items),
+        "repeats": loaded.repeats,
+        "unusable": loaded.unusable,
+        "several_pictures": len(loaded.items) - len(single),
+    }
+
+
+def _held_out(judge: JudgeRef, count: int | None) -> Prepared:
     if judge.run is None:
         raise UsageError(f"--benchmark {HELD_OUT}: {judge.label} belongs to no run, so it has no held-out pairs.")
     rows = judge.run.stage(0, "benchmark").read("items", BenchmarkItem)
     found = [item for item in rows if item.benchmark == HELD_OUT][:count]
     if not found:
         raise UsageError(f"--benchmark {HELD_OUT}: run {judge.run.name} has no held-out pairs. Name another benchmark.")
-    paths = {path.stem: path for path in workspace.images.glob("*/*")}
-    return [replace(item, image=str(paths[item.image_id])) for item in found]
+    paths = {row.image_id: row.path for row in judge.run.intake().read("images", ImageRow)}
+    items = [replace(item, image=paths[item.image_id]) for item in found]
+    return Prepared(
+        slug=HELD_OUT, name=HELD_OUT, items=items, rows=len(items), without_image=0, repeats=0, unusable=0,
+        several_pictures=0,
+    )  # fmt: skip
 
 
-def _asked(items: Sequence[BenchmarkItem], protocol: str, *, seed: int) -> list[tuple[BenchmarkItem, Order, int]]:
-    """What is asked: item, order, and the number of the sample."""
-    if protocol == multimodal_rewardbench.OFFICIAL:
-        return [(item, multimodal_rewardbench.stored_order(item.item_id), 0) for item in items]
-    if protocol == vl_rewardbench.OFFICIAL:
-        rng = random.Random(seed)
-        return [(item, rng.choice(ORDERS), sample) for item in items for sample in range(vl_rewardbench.SAMPLES)]
-    return [(item, order, 0) for item in items for order in ORDERS]
+# --- asking and counting -------------------------------------------------------------------------------------------
 
 
-def _verdicts(
-    backend: Backend, judge: JudgeRef, asked: Iterable[tuple[BenchmarkItem, Order, int]], sampling: Sampling
-) -> list[VerdictRow]:
-    """One verdict per question, in the order they were asked in."""
-    pack = load_pack(judge.settings.prompt_pack)
-    name = judge.load_into(backend)
-    wanted = {f"{item.item_id} {order} {sample}": (item, order, sample) for item, order, sample in asked}
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One reply that is wanted."""
+
+    item: BenchmarkItem
+    order: Order
+    sample: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.item.item_id} {self.order} {self.sample}"
+
+
+def _measure(
+    backend: Backend, judge: JudgeRef, protocol: Protocol, prepared: Prepared, workspace: Workspace, told: Told
+) -> list[ScoreRow]:
     seed = judge.settings.loop.seed
+    several = protocol not in _OWN
+    wanted = [
+        _Asked(item, order, number if several else 0)
+        for item in prepared.items
+        for number, order in enumerate(protocol.orders(item, seed))
+    ]
+    known = {} if several else _of_the_run(judge, prepared)
+    folder = _folder(judge, protocol, prepared, workspace)
+    prompts = load_pack(judge.settings.prompt_pack) if protocol.prompts is None else protocol_prompts(protocol.prompts)
+    if any(asked.key not in known for asked in wanted):
+        folder.begin(_identity(judge, protocol, prompts, prepared))
+        with writing_alone(folder):
+            _ask_missing(backend, judge, protocol, prompts, folder, wanted, known, workspace, told)
+    verdicts = [*known.values(), *folder.read("verdicts", VerdictRow)]
+    items = {item.item_id: item for item in prepared.items}
+    scores = protocol.scores(_name(judge), verdicts, items)
+    if folder.folder.exists() and folder.summary() is None:
+        stored = _stored_scores(judge, protocol, verdicts, items)
+        folder.write("scores", [replace(row, left_out=prepared.without_image) for row in stored])
+        folder.finish({"judge": _name(judge), "protocol": protocol.name, "items": len(items), "replies": len(verdicts)})
+    return scores
+
+
+def _stored_scores(
+    judge: JudgeRef, protocol: Protocol, verdicts: Sequence[VerdictRow], items: Mapping[str, BenchmarkItem]
+) -> list[ScoreRow]:
+    """Our own protocols count the same verdicts, so both are stored."""
+    both = _OWN if protocol in _OWN else (protocol,)
+    return [row for one in both for row in one.scores(_name(judge), verdicts, items)]
+
+
+def _folder(judge: JudgeRef, protocol: Protocol, prepared: Prepared, workspace: Workspace) -> StageFolder:
+    number = int(judge.version.removeprefix("judge-v")) if judge.run is not None else 0
+    own = STRICT if protocol in _OWN else protocol.name
+    return home_of(judge, workspace).stage(number, f"evaluate-{prepared.slug}-{own}")
+
+
+def _identity(
+    judge: JudgeRef, protocol: Protocol, prompts: PromptPack | RulingPrompts, prepared: Prepared
+) -> dict[str, Any]:
+    """What the verdicts depend on."""
+    return {
+        "judge": _name(judge),
+        "model.base": judge.settings.model.base,
+        "model.revision": judge.settings.model.revision,
+        "loop.seed": judge.settings.loop.seed,
+        "prompts": prompts.name,
+        "text of the prompts": content_id(prompts.judge, prompts.judge_system, prompts.number_sentences),
+        "temperature": protocol.temperature,
+        "top_p": protocol.top_p,
+        "max_tokens": protocol.max_tokens or judge.settings.evaluate.max_tokens,
+        "inputs": content_id(*sorted(item.item_id for item in prepared.items)),
+    }
+
+
+def _name(judge: JudgeRef) -> str:
+    """As the run's own tables call it."""
+    return judge.label if judge.run is None else judge.version
+
+
+def _of_the_run(judge: JudgeRef, prepared: Prepared) -> dict[str, VerdictRow]:
+    """What the run's own evaluation has asked this judge already, by key."""
+    if judge.run is None:
+        return {}
+    wanted = {item.item_id for item in prepared.items}
+    number = int(judge.version.removeprefix("judge-v"))
+    return {
+        f"{row.item_id} {row.order} 0": row
+        for row in judge.run.stage(number, "evaluate").read("verdicts", VerdictRow)
+        if row.judge == judge.version and row.benchmark == prepared.name and row.item_id in wanted
+    }
+
+
+def _ask_missing(
+    backend: Backend,
+    judge: JudgeRef,
+    protocol: Protocol,
+    prompts: PromptPack | RulingPrompts,
+    folder: StageFolder,
+    wanted: Sequence[_Asked],
+    known: Mapping[str, VerdictRow],
+    workspace: Workspace,
+    told: Told,
+) -> None:
+    """Ask for every reply that is neither known nor in a part. What came in is kept, whatever ends it."""
+    folder.sweep()
+    there = {f"{row.item_id} {row.order} {row.sample}" for row in folder.read("verdicts", VerdictRow)} | known.keys()
+    missing = {asked.key: asked for asked in wanted if asked.key not in there}
+    done = len(wanted) - len(missing)
+    told(done, len(wanted))
+    if not missing:
+        return
+    name = judge.load_into(backend)
+    limit = protocol.max_tokens or judge.settings.evaluate.max_tokens
+    sampling = Sampling(temperature=protocol.temperature, top_p=protocol.top_p, max_tokens=limit)
     requests = [
-        _request(
-            pack, key, item, order, judge=name, seed=seed_for(seed, item.item_id, order, sample), sampling=sampling
-        )
-        for key, (item, order, sample) in wanted.items()
+        _request(prompts, asked, name, sampling, workspace.root, judge.settings.loop.seed) for asked in missing.values()
     ]
-    replies = {completion.key: completion for completion in backend.generate(requests)}
-    return [
-        verdict_row(judge.label, item, order, verdict_of(reply), reasoning=stored_text(reply), tokens=reply.tokens)
-        for key, (item, order, _) in wanted.items()
-        for reply in (replies[key],)
-    ]
+    with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
+        for there_now, reply in enumerate(backend.generate(requests), done + 1):
+            parts.add([_row(_name(judge), protocol, missing[reply.key], reply)])
+            told(there_now, len(wanted))
 
 
 def _request(
-    pack: PromptPack, key: str, item: BenchmarkItem, order: Order, *, judge: str, seed: int, sampling: Sampling
+    prompts: PromptPack | RulingPrompts, asked: _Asked, judge: str, sampling: Sampling, root: Path, seed: int
 ) -> Request:
+    item = asked.item
     request = ruling_request(
-        pack,
-        key=key,
+        prompts,
+        key=asked.key,
         question=item.question,
         preferred=item.preferred,
         degraded=item.degraded,
-        order=order,
-        image=Path(item.image),
+        order=asked.order,
+        image=root / item.image,
         judge=judge,
         sampling=sampling,
     )
-    return replace(request, seed=seed)
+    return replace(request, seed=seed_for(seed, item.item_id, asked.order, asked.sample))
+
+
+def _row(judge: str, protocol: Protocol, asked: _Asked, reply: Completion) -> VerdictRow:
+    if reply.fault or protocol.prompts is None:
+        verdict = verdict_of(reply)
+        right = names_preferred(verdict, asked.order)
+    else:
+        verdict, right = protocol.read(reply.text, asked.order)
+    row = verdict_row(judge, asked.item, asked.order, verdict, reasoning=stored_text(reply), tokens=reply.tokens)
+    return replace(row, correct=right, sample=asked.sample, protocol=STRICT if protocol in _OWN else protocol.name)
+
+
+def _own_scores(name: str) -> Callable[[str, Sequence[VerdictRow], Mapping[str, BenchmarkItem]], list[ScoreRow]]:
+    def scores(judge: str, verdicts: Sequence[VerdictRow], items: Mapping[str, BenchmarkItem]) -> list[ScoreRow]:
+        benchmark = next(iter(items.values())).benchmark
+        return [row for row in score_rows(judge, benchmark, verdicts, items) if row.protocol == name]
+
+    return scores
+
+
+_OWN = tuple(
+    Protocol(
+        name=name,
+        prompts=None,
+        temperature=0.0,
+        max_tokens=None,
+        orders=both_orders,
+        read=read_plain,
+        scores=_own_scores(name),
+        rule=rule,
+    )
+    for name, rule in (
+        (STRICT, "The judge's own prompt, greedy, both orders. An item counts when both are right; ties and replies "
+         "without one verdict are wrong."),
+        (BOTH_ORDERS_MEAN, "The same replies, but each order counts by itself: half an item for one right."),
+    )
+)  # fmt: skip
+"""The protocols of this project; they count the same verdicts."""

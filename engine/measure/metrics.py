@@ -61,13 +61,20 @@ def outcomes(verdicts: Sequence[VerdictRow]) -> list[Outcome]:
 
 
 def in_slice(row: Outcome | VerdictRow, dimension: str) -> bool:
-    """Whether a row belongs to "all", "kind:open", "kind:closed" or a dimension."""
-    return dimension in (ALL, f"kind:{row.kind}", row.dimension)
+    """Whether a row belongs to "all", "kind:open", "kind:closed", a dimension, or a part of that."""
+    return dimension in (ALL, f"kind:{row.kind}", row.dimension) or row.dimension.startswith(f"{dimension}/")
 
 
 def slices(rows: Sequence[Outcome] | Sequence[VerdictRow]) -> list[str]:
     """The slices that have rows: overall, the kinds, then the dimensions by name."""
-    return [ALL, *sorted({f"kind:{row.kind}" for row in rows}), *sorted({row.dimension for row in rows})]
+    dimensions = {name for row in rows for name in with_parents(row.dimension)}
+    return [ALL, *sorted({f"kind:{row.kind}" for row in rows}), *sorted(dimensions)]
+
+
+def with_parents(dimension: str) -> list[str]:
+    """A dimension and those it is a part of: "safety/bias" → "safety", "safety/bias"."""
+    words = dimension.split("/")
+    return ["/".join(words[:count]) for count in range(1, len(words) + 1)]
 
 
 def score_rows(

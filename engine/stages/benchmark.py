@@ -11,9 +11,10 @@ from typing import Any
 
 from engine.config import Settings
 from engine.errors import SourceError
-from engine.measure.benchmarks import LeaveOut, benchmark_names, load_items
+from engine.measure.benchmarks import benchmark_names, load_items
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.held_out import held_out_items
+from engine.measure.benchmarks.protocol import LeaveOut
 from engine.measure.benchmarks.stored import take_pictures_in
 from engine.records import BenchmarkItem, ImageRow, Pair
 from engine.sources.pictures.store import ImageStore
@@ -73,11 +74,11 @@ def _items_with_images(
             )
         return items, []
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
-        items = load_items(
+        loaded = load_items(
             name,
             count=settings.evaluate.items,
             seed=settings.loop.seed,
             folder=Path(scratch),
             leave_out=leave_out,
         )
-        return take_pictures_in(name, items, store, limits_of(settings.source), leave_out=leave_out)
+        return take_pictures_in(name, loaded.items, store, limits_of(settings.source), leave_out=leave_out)

@@ -60,6 +60,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def measured(self) -> Path:
+        """What was measured of judges that no run of this workspace made."""
+        return self.root / "measured"
+
+    @property
     def uploads(self) -> Path:
         return self.root / "uploads"
 

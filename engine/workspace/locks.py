@@ -1,4 +1,4 @@
-"""Who is at work: the lock of a run's one writer, and the lock of a device that all workspaces share."""
+"""Who is at work: the lock of a run's or a stage's one writer, and that of a device that all workspaces share."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import LockedError
-from engine.workspace.folders import RunFolder
+from engine.workspace.folders import RunFolder, StageFolder
 
 
 def is_locked(run: RunFolder) -> bool:
@@ -36,6 +36,15 @@ def run_lock(run: RunFolder) -> Iterator[None]:
             raise LockedError(
                 f"run '{run.name}': another process is working on it. Stop it with 'judge-studio stop {run.name}'."
             )
+        yield
+
+
+@contextmanager
+def writing_alone(folder: StageFolder) -> Iterator[None]:
+    """Be the one writer of a stage folder outside a run. Raises `LockedError` if another process is."""
+    with (folder.folder / "lock").open("a+b") as file:
+        if not _try_lock(file, fcntl.LOCK_EX):
+            raise LockedError(f"{folder.folder}: another process is measuring this. Wait for it, or stop it.")
         yield
 
 

@@ -1,21 +1,29 @@
-"""Comparisons with known answers, for evaluation only. One file per benchmark; this one knows their names."""
+"""Comparisons with known answers, for evaluation only. One file per benchmark, its protocols with it; this one lists
+them, so that a new benchmark is a file and a line."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import SettingsError, SourceError, UsageError
+from engine.measure.benchmarks import mm_rlhf_rewardbench, mmrb2, multimodal_rewardbench, vl_rewardbench
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
+from engine.measure.benchmarks.protocol import Benchmark, LeaveOut, Loaded, Protocol
 from engine.paths import expanded, is_jsonl
-from engine.records import BenchmarkItem
 
 SHAPES = "shapes"
-PUBLISHED = ("vl-rewardbench", "multimodal-rewardbench")
+PUBLISHED: dict[str, Benchmark] = {
+    one.name: one
+    for one in (
+        vl_rewardbench.BENCHMARK,
+        multimodal_rewardbench.BENCHMARK,
+        mm_rlhf_rewardbench.BENCHMARK,
+        mmrb2.BENCHMARK,
+    )
+}
 _OURS = frozenset({SHAPES, HELD_OUT, *PUBLISHED})
 """Names that stand for more than a file's: published protocols go by them."""
-
-LeaveOut = Callable[[str], None]
-"""Told of each row of a published benchmark that cannot be measured, in words."""
 
 
 def is_file(name: str) -> bool:
@@ -48,34 +56,37 @@ def benchmark_name(name: str) -> str:
     return benchmark_names([name])[name]
 
 
+def published_protocols(benchmark: str) -> tuple[Protocol, ...]:
+    """The published protocols of a benchmark by its table name, none for others."""
+    return PUBLISHED[benchmark].protocols if benchmark in PUBLISHED else ()
+
+
 def load_items(
-    name: str, *, count: int, seed: int, folder: Path, leave_out: LeaveOut = lambda _: None
-) -> list[BenchmarkItem]:
+    name: str, *, count: int | None, seed: int, folder: Path, leave_out: LeaveOut = lambda _: None
+) -> Loaded:
     """At most `count` items of a benchmark, images as absolute paths; what must be drawn or unpacked goes to `folder`.
 
-    `name` is "shapes", a .jsonl file, or a published benchmark and where it lies: "vl-rewardbench=PATH".
+    Without a count all items; of the drawn shapes, which have no end, as many as treat every kind alike. `name` is
+    "shapes", a .jsonl file, or a published benchmark and where it lies: "vl-rewardbench=PATH".
     Rows of a published one whose picture is missing are left out, and `leave_out` is told of each.
     Raises `SourceError` if there is no such benchmark or it holds nothing usable.
     """
-    if count < 1:
+    if count is not None and count < 1:
         raise UsageError(f"{name}: cannot be measured on {count} items. Ask for 1 or more.")
     if name == SHAPES:
         from engine.shapes.benchmark import items
 
-        return items(count=count, seed=seed, folder=folder)
+        drawn = items(seed=seed, folder=folder) if count is None else items(count=count, seed=seed, folder=folder)
+        return Loaded(items=drawn, rows=len(drawn))
     if is_file(name):
         from engine.measure.benchmarks.jsonl import load_jsonl
 
-        return load_jsonl(expanded(name), folder=folder, benchmark=benchmark_name(name))[:count]
+        found = load_jsonl(expanded(name), folder=folder, benchmark=benchmark_name(name))
+        return Loaded(items=found[:count], rows=len(found))
     known, _, place = name.partition("=")
-    if known == PUBLISHED[0]:
-        from engine.measure.benchmarks.vl_rewardbench import load_vl_rewardbench
-
-        return load_vl_rewardbench(place or None, folder=folder, leave_out=leave_out)[:count]
-    if known == PUBLISHED[1]:
-        from engine.measure.benchmarks.multimodal_rewardbench import load_multimodal_rewardbench
-
-        return load_multimodal_rewardbench(place or None, folder=folder, leave_out=leave_out)[:count]
+    if known in PUBLISHED:
+        loaded = PUBLISHED[known].load(place or None, folder=folder, leave_out=leave_out)
+        return replace(loaded, items=loaded.items[:count])
     raise SourceError(
         f"evaluate.benchmarks: no benchmark called '{name}'. Use {SHAPES}, {HELD_OUT}, a .jsonl file, "
         f"or {' or '.join(f'{one}=PATH' for one in PUBLISHED)}; several as [a, b]."

@@ -1,18 +1,17 @@
-"""Multimodal RewardBench (arXiv 2502.14191, CC-BY-NC): its items, and how its authors score.
+"""Multimodal RewardBench (arXiv 2502.14191, CC-BY-NC): its items, and how its authors and lmms-eval score it.
 
-Their script shows each item once, in the stored order, and reads a contradictory reply as A and one without a verdict
-as a coin flip. `official_scores` does the same with verdicts in both orders, of which it takes the stored one's.
+`mmrb-official` is the authors' `2_get_accuracy.py` to the letter, coin flips in the order of the file included.
 """
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.errors import SourceError
 from engine.judging.asking import names_preferred
-from engine.measure.benchmarks.official import official_row
+from engine.measure.benchmarks.protocol import Benchmark, Items, LeaveOut, Loaded, Protocol, sliced_rows, stored_order
 from engine.measure.benchmarks.rows import image_file, open_rows, texts, usable
 from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id
 from engine.sources.pictures.upright import ImageRefused
@@ -20,25 +19,23 @@ from engine.sources.pictures.upright import ImageRefused
 NAME = "multimodal-rewardbench"
 HUB_ID = "syhuggingface/multimodal_rewardbench"
 """A mirror with images; the authors' release (github.com/facebookresearch/multimodal_rewardbench) holds pointers."""
-OFFICIAL = "mmrb-official"
-"""Name of the authors' protocol."""
+OFFICIAL, LMMS_EVAL = "mmrb-official", "mmrb-lmms-eval"
 COIN_SEED = 123
-"""The authors' seed. They flip in file order, here in order of item ids: the flips agree in number, not one by one."""
+"""The authors' seed of the coin that decides what a reply without a verdict says."""
 
 _DIMENSIONS = {
     "open_generation/correctness_task": "correctness",
     "open_generation/preference_task": "preference",
     "knowledge": "knowledge",
-    "reasoning": "reasoning",
-    "safety": "safety",
     "vqa": "vqa",
 }
 _NOT_IN_IDS = re.compile(r"[^\w.-]")
 
 
-def load_multimodal_rewardbench(
-    place: str | None, *, folder: Path, leave_out: Callable[[str], None] = lambda _: None
-) -> list[BenchmarkItem]:
+# --- items ---------------------------------------------------------------------------------------------------------
+
+
+def load_multimodal_rewardbench(place: str | None, *, folder: Path, leave_out: LeaveOut = lambda _: None) -> Loaded:
     """All items in an order that mixes the categories; embedded pictures are written to `folder`.
 
     `place` is all_data.json beside its images, a folder with it, or parquet; None asks the hub for the mirror. Rows
@@ -46,59 +43,39 @@ def load_multimodal_rewardbench(
     """
     opened = open_rows(place, hub_id=HUB_ID, files=("data/all_data.json", "all_data.json"))
     items: dict[str, BenchmarkItem] = {}
-    for row in opened.rows:
-        item = _item(usable(row, opened.where), opened.where, opened.root, folder, leave_out)
-        if item is not None:
-            items[item.item_id] = item
+    rows = without_image = 0
+    for rows, row in enumerate(opened.rows, 1):
+        item = _item(usable(row, opened.where), rows - 1, opened.where, opened.root, folder, leave_out)
+        if item is None:
+            without_image += 1
+        else:
+            items.setdefault(item.item_id, item)
     if not items:
         raise SourceError(
             f"{opened.where}: holds no item of {NAME} whose picture is there. Fetch the pictures with the "
             "authors' scripts/0_download_data.py."
         )
-    return sorted(items.values(), key=lambda item: content_id(item.item_id))
+    return Loaded(
+        items=sorted(items.values(), key=lambda item: content_id(item.item_id)),
+        rows=rows,
+        without_image=without_image,
+        repeats=rows - without_image - len(items),
+    )
 
 
-def stored_order(item_id: str) -> Order:
-    """The order in which the benchmark's file shows the two responses; the loader keeps it in the id."""
-    order = item_id.rsplit(":", 2)[1]
-    assert order in ("AB", "BA")
-    return "AB" if order == "AB" else "BA"
+def dimension_of(category: str, row_id: str) -> str:
+    """The slice the authors' script counts an item in: safety and reasoning are split by the beginning of the id."""
+    start = row_id.lower()
+    if category == "safety":
+        return "safety/bias" if start.startswith("pairs") else "safety/toxicity"
+    if category == "reasoning":
+        return "reasoning/math" if start.startswith("math") else "reasoning/coding"
+    return _DIMENSIONS.get(category, category)
 
 
-def read_official_verdict(text: str, coin: random.Random) -> Verdict:
-    """What a reply says by the authors' rule: [[A]] wherever it stands, else [[B]], else a coin flip."""
-    if "[[A]]" in text:
-        return "A"
-    if "[[B]]" in text:
-        return "B"
-    return "A" if coin.random() < 0.5 else "B"
-
-
-def official_scores(judge: str, verdicts: Sequence[VerdictRow]) -> list[ScoreRow]:
-    """Scores by the authors' rules from verdicts of this benchmark: overall is the mean over items.
-
-    Only replies in the stored order count. `invalid` is the share that our own reading calls invalid.
-    """
-    rows = sorted((row for row in verdicts if row.order == stored_order(row.item_id)), key=lambda row: row.item_id)
-    coin = random.Random(COIN_SEED)
-    right = {row.item_id: names_preferred(read_official_verdict(row.reasoning, coin), row.order) for row in rows}
-    dimensions = ["all", *sorted({row.dimension for row in rows})] if rows else []
-    parts = {dimension: [row for row in rows if dimension in ("all", row.dimension)] for dimension in dimensions}
-    return [
-        official_row(
-            judge=judge,
-            benchmark=NAME,
-            protocol=OFFICIAL,
-            dimension=dimension,
-            right=[right[row.item_id] for row in part],
-            image_ids=[row.image_id for row in part],
-            replies=part,
-        )
-        for dimension, part in parts.items()
-    ]
-
-
-def _item(row: Any, where: str, root: Path, folder: Path, leave_out: Callable[[str], None]) -> BenchmarkItem | None:
+def _item(
+    row: Mapping[str, Any], number: int, where: str, root: Path, folder: Path, leave_out: LeaveOut
+) -> BenchmarkItem | None:
     row_id, text, first, second, better, category = texts(
         row, "ID", "Text", "Output1", "Output2", "Better", "Category", where=where
     )
@@ -121,5 +98,80 @@ def _item(row: Any, where: str, root: Path, folder: Path, leave_out: Callable[[s
         preferred=first if stored == "AB" else second,
         degraded=second if stored == "AB" else first,
         kind="open",
-        dimension=_DIMENSIONS.get(category, category),
+        dimension=dimension_of(category, row_id),
+        stored=stored,
+        place=number,
     )
+
+
+# --- reading and counting ------------------------------------------------------------------------------------------
+
+
+def read_official(text: str, order: Order) -> tuple[Verdict, bool]:
+    """[[A]] wherever it stands, else [[B]], else nothing: then the score flips a coin."""
+    verdict: Verdict = "A" if "[[A]]" in text else "B" if "[[B]]" in text else "invalid"
+    return verdict, names_preferred(verdict, order)
+
+
+def official_scores(judge: str, verdicts: Sequence[VerdictRow], items: Items) -> list[ScoreRow]:
+    """One generator for the whole run: the k-th reply without a verdict, in the file's order, gets its k-th flip."""
+    coin = random.Random(COIN_SEED)
+    counted = {}
+    for row in sorted(verdicts, key=lambda row: items[row.item_id].place):
+        said: Verdict = row.verdict if row.verdict != "invalid" else "A" if coin.random() < 0.5 else "B"
+        counted[row.item_id] = float(names_preferred(said, row.order))
+    return _rows(judge, OFFICIAL, counted, verdicts, items)
+
+
+def lmms_eval_scores(judge: str, verdicts: Sequence[VerdictRow], items: Items) -> list[ScoreRow]:
+    """The same, but seeded anew for every item: the first flip of that seed says A, so every unparsed reply is A."""
+    flip: Verdict = "A" if random.Random(COIN_SEED).random() < 0.5 else "B"
+    counted = {
+        row.item_id: float(names_preferred(row.verdict if row.verdict != "invalid" else flip, row.order))
+        for row in verdicts
+    }
+    return _rows(judge, LMMS_EVAL, counted, verdicts, items)
+
+
+def _rows(
+    judge: str, protocol: str, counted: Mapping[str, float], replies: Sequence[VerdictRow], items: Items
+) -> list[ScoreRow]:
+    if not counted:
+        return []
+    return sliced_rows(judge=judge, benchmark=NAME, protocol=protocol, counted=counted, replies=replies, items=items)
+
+
+BENCHMARK = Benchmark(
+    name=NAME,
+    load=load_multimodal_rewardbench,
+    items=4711,
+    defects=(
+        "5,211 items in the paper, 4,711 in the open release: 500 cannot be had "
+        "(facebookresearch/multimodal_rewardbench#3).",
+        "Questions and responses taken from VisIT-Bench are mismatched in places (the same repository, #8).",
+    ),
+    protocols=(
+        Protocol(
+            name=OFFICIAL,
+            prompts="mmrb-official",
+            temperature=1.0,
+            max_tokens=1024,
+            orders=stored_order,
+            read=read_official,
+            scores=official_scores,
+            rule="One sample at temperature 1, in the stored order alone. [[A]] wherever it stands wins over [[B]]; a "
+            "reply with neither is a coin flip, one seed for the whole file.",
+        ),
+        Protocol(
+            name=LMMS_EVAL,
+            prompts="mmrb-official",
+            temperature=0.0,
+            max_tokens=1024,
+            orders=stored_order,
+            read=read_official,
+            scores=lmms_eval_scores,
+            rule="One greedy sample, in the stored order alone. The coin is seeded anew for every item, so a reply "
+            "without a verdict always says A.",
+        ),
+    ),
+)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import SourceError
-from engine.measure.benchmarks import LeaveOut, is_file
+from engine.measure.benchmarks import is_file
 from engine.measure.benchmarks.jsonl import line_of
+from engine.measure.benchmarks.protocol import LeaveOut
 from engine.paths import expanded
 from engine.records import BenchmarkItem, ImageRow
 from engine.sources.pictures.store import ImageStore, image_row

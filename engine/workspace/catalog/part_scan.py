@@ -189,17 +189,18 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 
 def _stage_folders(workspace: Workspace) -> list[tuple[str, int, str, str]]:
-    """Run, iteration, stage and path of every folder that may hold parts, in order."""
+    """Run, iteration, stage and path of every folder that may hold parts, in order. What was measured of a judge
+    without a run stands under the name measured/<judge>."""
+    homes = [(run.name, run.path) for run in _folders(str(workspace.runs_folder)) if is_run_name(run.name)]
+    homes += [(f"measured/{one.name}", one.path) for one in _folders(str(workspace.measured))]
     found = []
-    for run in _folders(str(workspace.runs_folder)):
-        if not is_run_name(run.name):
-            continue
-        for child in _folders(run.path):
+    for name, path in homes:
+        for child in _folders(path):
             if child.name == "intake":
-                found.append((run.name, 0, "intake", child.path))
+                found.append((name, 0, "intake", child.path))
             elif _ITERATION.fullmatch(child.name):
                 number = _iteration_of(child.name)
-                found += [(run.name, number, stage.name, stage.path) for stage in _folders(child.path)]
+                found += [(name, number, stage.name, stage.path) for stage in _folders(child.path)]
     return found
 
 

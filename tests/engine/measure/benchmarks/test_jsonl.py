@@ -95,7 +95,7 @@ def test_missing_and_empty_file_are_one_sentence(tmp_path: Path) -> None:
 def test_benchmark_is_called_in_the_tables_what_its_items_say(tmp_path: Path) -> None:
     load(tmp_path, ROW)
     name = str(tmp_path / "mine.jsonl")
-    (item,) = load_items(name, count=5, seed=0, folder=tmp_path / "scratch")
+    (item,) = load_items(name, count=5, seed=0, folder=tmp_path / "scratch").items
     assert item.benchmark == benchmark_name(name) == "mine"
     assert benchmark_name("vl-rewardbench=/some/where") == "vl-rewardbench"
     assert benchmark_name("shapes") == "shapes"
