@@ -176,13 +176,15 @@ def prepare(judge: JudgeRef, benchmark: str, *, count: int | None, workspace: Wo
 
 
 def _place(benchmark: str) -> tuple[object, ...]:
-    """What tells two benchmarks of one name apart: where they lie, and of a file whether it is still the same."""
+    """What tells two benchmarks of one name apart: where they lie, and whether they are still the same."""
     place = benchmark if is_file(benchmark) else benchmark.partition("=")[2]
     path = expanded(place or ".")
     if not place or not path.exists():
         return (benchmark,)
-    stat = path.stat()
-    return (benchmark.partition("=")[0], path.resolve(), stat.st_size, stat.st_mtime_ns)
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    stats = [file.stat() for file in files]
+    newest = max((stat.st_mtime_ns for stat in stats), default=0)
+    return (benchmark.partition("=")[0], path.resolve(), len(stats), sum(stat.st_size for stat in stats), newest)
 
 
 def _prepare(folder: StageFolder, benchmark: str, count: int | None, judge: JudgeRef, workspace: Workspace) -> None:
