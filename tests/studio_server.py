@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.patience import seconds
+
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 120.0
-"""Gradio's import alone takes 10 s on a busy machine with two cores."""
+"""On a quiet machine; Gradio's import alone takes 5 s there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ def studio_server(workspace: Path, *options: str, port: int = 0) -> Iterator[Ser
     """Serve `workspace` until the context ends; ended by SIGTERM, as a service manager would."""
     words = ["--workspace", str(workspace), "--port", str(port), "--no-browser", *options]
     with tempfile.TemporaryFile("w+") as errors, started(words, errors) as process:
-        watchdog = threading.Timer(START_SECONDS, process.kill)
+        watchdog = threading.Timer(seconds(START_SECONDS), process.kill)
         watchdog.start()
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -44,7 +46,7 @@ def studio_server(workspace: Path, *options: str, port: int = 0) -> Iterator[Ser
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=seconds(60))
 
 
 def started(words: Sequence[str], errors: object) -> "subprocess.Popen[str]":

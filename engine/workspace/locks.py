@@ -13,6 +13,9 @@ from typing import IO, Any
 from engine.errors import LockedError
 from engine.workspace.folders import RunFolder, StageFolder
 
+_PROBE_SECONDS = 0.05
+"""Between two tries while only readers look whether a run is alive."""
+
 
 def is_locked(run: RunFolder) -> bool:
     """Whether a live process writes to this run."""
@@ -28,14 +31,12 @@ def run_lock(run: RunFolder) -> Iterator[None]:
     """Be the one writer of this run. Raises `LockedError` if another process is."""
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / "lock").open("a+b") as file:
-        for _ in range(20):  # a reader's probe holds the lock for an instant
-            if _try_lock(file, fcntl.LOCK_EX):
-                break
-            time.sleep(0.05)
-        else:
-            raise LockedError(
-                f"run '{run.name}': another process is working on it. Stop it with 'judge-studio stop {run.name}'."
-            )
+        while not _try_lock(file, fcntl.LOCK_EX):
+            if not _try_lock(file, fcntl.LOCK_SH):  # a writer; a reader's probe shares it, and is over soon
+                raise LockedError(
+                    f"run '{run.name}': another process is working on it. Stop it with 'judge-studio stop {run.name}'."
+                )
+            time.sleep(_PROBE_SECONDS)
         yield
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 from tests.studio_server import Server, studio_server
 
@@ -19,11 +20,11 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-playwright.expect.set_options(timeout=120_000)
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-PATIENCE = 120_000
-"""Milliseconds a locator waits: the machine may have two busy cores."""
+PATIENCE = 1000 * seconds(120)
+"""Milliseconds a locator waits."""
+playwright.expect.set_options(timeout=PATIENCE)
 
 
 def _is_browser_test(item: pytest.Item) -> bool:
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _is_browser_test(item):
             item.add_marker(pytest.mark.browser)
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(900))
+                item.add_marker(pytest.mark.timeout(seconds(900)))
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine (Debian: apt install chromium)"))
 

@@ -17,6 +17,7 @@ from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
 from studio.jobs.child import environment
 from tests.browser.conftest import Opener
+from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 from tests.studio_server import studio_server
 
@@ -78,7 +79,7 @@ def test_run_is_the_same_after_reload_restart_and_in_a_second_browser(visit: Ope
             page.wait_for_function(_SHOWS_MORE_THAN, arg=reached)
             page.get_by_role("button", name="Stop").click()
             expect(page.get_by_text("Stopped in iteration 2")).to_be_visible()
-            assert process.wait(timeout=60) == 0
+            assert process.wait(timeout=seconds(60)) == 0
             pages[1].close()
         for one in watched:  # while there was no server, the browser said so in its console
             one.problems[:] = [problem for problem in one.problems if not _WHILE_AWAY.search(problem)]

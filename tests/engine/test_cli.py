@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from engine.cli import build_parser, main
+from tests.patience import seconds
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "engine.cli", *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "engine.cli", *words], capture_output=True, text=True, timeout=seconds(60)
+    )
 
 
 def test_help_lists_every_command() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import UsageError
 from studio.server.binding import check_bind, is_loopback, read_password
+from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 from tests.studio_server import ROOT, Server, studio_server
 
@@ -32,7 +33,7 @@ def server(workspace: Path) -> Iterator[Server]:
 
 
 def fetch(server: Server, path: str, **options: object) -> httpx.Response:
-    return httpx.get(f"{server.url}{path}", timeout=60, **options)  # type: ignore[arg-type]
+    return httpx.get(f"{server.url}{path}", timeout=seconds(60), **options)  # type: ignore[arg-type]
 
 
 def test_page_is_served_with_headers_that_keep_others_out(server: Server) -> None:
@@ -95,7 +96,7 @@ def test_upload_from_a_page_of_this_machine_or_no_page_is_taken(server: Server) 
 def upload(server: Server, origin: str | None) -> httpx.Response:
     headers = {} if origin is None else {"Origin": origin}
     files = {"files": ("a.png", b"x")}
-    return httpx.post(f"{server.url}/gradio_api/upload", files=files, headers=headers, timeout=60)
+    return httpx.post(f"{server.url}/gradio_api/upload", files=files, headers=headers, timeout=seconds(60))
 
 
 def test_listeners_of_the_page_are_no_public_api(server: Server) -> None:
@@ -109,7 +110,7 @@ def test_port_in_use_is_one_sentence_and_exit_code_1(server: Server, workspace: 
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=seconds(60),
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -168,7 +169,7 @@ def test_studio_process_imports_no_model_library(workspace: Path) -> None:
         f"build_app(open_workspace(Path({str(workspace)!r})))\n"
         f"print([name for name in {MODEL_LIBRARIES!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=seconds(120))
     assert done.stdout.strip() == "[]", done.stderr
 
 

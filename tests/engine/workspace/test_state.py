@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -141,3 +142,24 @@ def test_state_that_a_power_loss_left_is_as_if_it_were_missing(run: RunFolder, c
 def test_usable_fields_of_a_damaged_state_are_kept(run: RunFolder) -> None:
     (run.folder / "state.json").write_text('{"state": "done", "best": "judge-v2", "seconds": null, "done": 7}')
     assert read_state(run) == RunState(run="first", state="done", best="judge-v2", done=7)
+
+
+def test_writer_waits_for_readers_however_slow_and_refuses_at_once_beside_a_writer(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.folder / "lock").touch()
+    slept: list[float] = []
+    with (run.folder / "lock").open("rb") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+
+        def sleep(time: float) -> None:
+            slept.append(time)
+            if len(slept) == 300:  # fifteen seconds of a reader that got no turn
+                fcntl.flock(reader, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("engine.workspace.locks.time.sleep", sleep)
+        with run_lock(run):
+            assert len(slept) == 300
+            with pytest.raises(LockedError), run_lock(run):
+                pass
+    assert len(slept) == 300

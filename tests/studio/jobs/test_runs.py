@@ -20,6 +20,7 @@ from studio.jobs import runs as jobs
 from studio.jobs.child import environment
 from studio.queries import notes
 from studio.tabs.home import Home, show_home
+from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 
 _HOLD = """
@@ -70,7 +71,7 @@ def until_ended(run: RunFolder) -> None:
     """Wait for the child's end on the thread that reaps it."""
     for thread in threading.enumerate():
         if thread.name == f"reap {run.name}":
-            thread.join(timeout=60)
+            thread.join(timeout=seconds(60))
 
 
 def test_run_with_a_wrong_setting_is_refused_before_anything_is_made(tmp_path: Path) -> None:

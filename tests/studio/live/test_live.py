@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,9 +118,7 @@ def test_visitor_who_leaves_cancels_the_question_and_frees_the_process(live: Liv
     events = live.ask(question(*[NOBODY] * 200_000))
     next(events)
     events.close()  # type: ignore[attr-defined]
-    started = time.monotonic()
-    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
-    assert time.monotonic() - started < 30, "200,000 judges take many minutes"
+    assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"  # 200,000 judges would outlast the test's limit
 
 
 def test_idle_process_has_ended_by_itself_and_comes_back(workspace: Workspace) -> None:

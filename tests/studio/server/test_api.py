@@ -12,6 +12,7 @@ from gradio_client.exceptions import AppError
 
 from engine.workspace.folders import Workspace
 from tests.made_run import made_run
+from tests.patience import seconds
 from tests.sample_workspace import make_run
 from tests.studio_server import studio_server
 from tests.tiny_models import save_scenes, save_tiny_llava
@@ -39,7 +40,7 @@ def client(workspace: Workspace) -> Iterator[Client]:
 def test_only_four_endpoints_are_public_and_each_says_what_it_does(client: Client) -> None:
     named: dict[str, Any] = client.view_api(return_format="dict")["named_endpoints"]  # type: ignore[index, call-overload]
     assert sorted(named) == ["/judge", "/pairs", "/runs", "/scores"]
-    described = httpx.get(f"{client.src}gradio_api/info", timeout=60).json()["named_endpoints"]
+    described = httpx.get(f"{client.src}gradio_api/info", timeout=seconds(60)).json()["named_endpoints"]
     for endpoint in described.values():
         assert len(endpoint["description"]) > 60
 
@@ -120,8 +121,8 @@ def test_file_that_is_no_picture_is_refused_in_a_sentence(client: Client, tmp_pa
 def test_path_of_this_machine_is_no_upload(client: Client, tmp_path: Path) -> None:
     (scene,) = save_scenes(tmp_path, 1)
     data = [{"path": str(scene)}, "How many?", "Three.", "Four.", ["made/judge-v0"]]
-    started = httpx.post(f"{client.src}gradio_api/call/judge", json={"data": data}, timeout=60).json()
-    answer = httpx.get(f"{client.src}gradio_api/call/judge/{started['event_id']}", timeout=60).text
+    started = httpx.post(f"{client.src}gradio_api/call/judge", json={"data": data}, timeout=seconds(60)).json()
+    answer = httpx.get(f"{client.src}gradio_api/call/judge/{started['event_id']}", timeout=seconds(60)).text
     assert "event: error" in answer
     assert "only an uploaded file can be judged" in answer
     assert os.path.exists(scene)

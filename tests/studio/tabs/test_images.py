@@ -14,6 +14,7 @@ from engine.workspace.folders import Workspace, open_workspace
 from studio.jobs import uploads
 from studio.page.page import create_page
 from studio.tabs import images
+from tests.patience import seconds
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)> \u202eümlaut 🟢.png"
 
@@ -32,7 +33,7 @@ def picture(path: Path, colour: tuple[int, int, int] = (200, 30, 30)) -> Path:
 def until_taken(key: str) -> None:
     for thread in threading.enumerate():
         if thread.name == f"reap {key}":
-            thread.join(timeout=60)
+            thread.join(timeout=seconds(60))
 
 
 def shown(workspace: Workspace, key: str) -> str:

@@ -19,6 +19,7 @@ from engine.backends.served.vllm_server import VllmBackend, VllmServer
 from engine.config import ModelSettings
 from engine.errors import BackendError, ModelError, SettingsError, StopRequested
 from tests.engine.backends.served.chat_server import fake_vllm
+from tests.patience import seconds
 
 
 def alive(pid):
@@ -29,9 +30,9 @@ def alive(pid):
         return False
 
 
-def wait_until_gone(pids, seconds=10):
+def wait_until_gone(pids):
     """Real time passes while the kernel ends processes; nothing to wait on, as they are no children of ours."""
-    ends = time.monotonic() + seconds
+    ends = time.monotonic() + seconds(10)
     while any(map(alive, pids)):
         assert time.monotonic() < ends, "still there"
         time.sleep(0.02)
