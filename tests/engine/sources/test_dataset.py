@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from engine.records import Skipped
 from engine.sources.dataset import open_dataset
 from engine.sources.entry import Entry
 from engine.sources.pictures.upright import Limits, limits_of
+from engine.sources.take_in import entries
 from tests.engine.sources.picture_files import file_bytes, picture
 
 datasets = pytest.importorskip("datasets")
@@ -137,3 +139,71 @@ def test_empty_folder_is_one_sentence(tmp_path: Path) -> None:
 def test_dataset_that_is_not_here_is_one_sentence_without_network(name: str, found: str) -> None:
     with pytest.raises(SourceError, match=found):
         read(name)
+
+
+def snapshot(folder: Path, **files: bytes) -> Path:
+    """A folder as `hf download --repo-type dataset` leaves it: links to the blobs of its repository."""
+    repository = folder / "datasets--owner--name"
+    train = repository / "snapshots" / "0a1b" / "train"
+    train.mkdir(parents=True)
+    (repository / "blobs").mkdir()
+    for number, (name, data) in enumerate(files.items()):
+        (repository / "blobs" / str(number)).write_bytes(data)
+        (train / name.replace("_", ".")).symlink_to(f"../../../blobs/{number}")
+    return train.parent
+
+
+def test_snapshot_of_the_hub_is_read_as_dataset_folder_and_table(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path, a_png=PNG)
+    (folder / "t.jsonl").write_bytes(b'{"image": "train/a.png"}\n')
+    for kind, path in (("dataset", folder / "train"), ("folder", folder / "train"), ("table", folder / "t.jsonl")):
+        settings = SourceSettings(kind=kind, path=str(path))
+        assert [entry.data for entry in entries(settings) if isinstance(entry, Entry)] == [PNG], kind
+
+
+def test_link_out_of_a_snapshots_repository_is_not_followed(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path, a_png=PNG)
+    (tmp_path / "secret.png").write_bytes(PNG)
+    (tmp_path / "datasets--other" / "blobs").mkdir(parents=True)
+    (tmp_path / "datasets--other" / "blobs" / "1").write_bytes(PNG)
+    (folder / "train" / "b.png").symlink_to(tmp_path / "secret.png")
+    (folder / "train" / "c.png").symlink_to(tmp_path / "datasets--other" / "blobs" / "1")
+    found = list(entries(SourceSettings(kind="folder", path=str(folder))))
+    assert [entry.name for entry in found if isinstance(entry, Entry)] == ["train/a.png"]
+    assert all("outside" in entry.reason for entry in found if isinstance(entry, Skipped))
+
+
+def test_zipped_folder_of_images_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "train.zip", "w") as archive:
+        archive.writestr("a.png", PNG)
+        archive.writestr("sub/b.png", PNG)
+    assert [entry.data for entry in read(folder) if isinstance(entry, Entry)] == [PNG, PNG]
+
+
+@pytest.mark.parametrize("saved", [True, False], ids=["saved to disk", "parquet"])
+def test_class_labels_are_read_by_name(tmp_path: Path, saved: bool) -> None:
+    names = datasets.ClassLabel(names=["cat", "dog"])
+    features = datasets.Features(
+        {"image": datasets.Image(), "q": datasets.Value("string"), "label": names, "options": datasets.List(names)}
+    )
+    rows = {"image": [{"bytes": PNG, "path": None}] * 2, "q": ["Which?"] * 2, "label": [1, -1], "options": [[1, 0]] * 2}
+    made = datasets.Dataset.from_dict(rows, features=features)
+    folder = tmp_path / "d"
+    if saved:
+        made.save_to_disk(folder)
+    else:
+        folder.mkdir()
+        made.to_parquet(str(folder / "train.parquet"))
+    first, second = read(folder, questions="own", question_column="q", answer_column="label", choices_column="options")
+    assert isinstance(first, Entry)
+    assert isinstance(second, Entry)
+    assert (first.answer, first.choices, second.answer) == ("dog", ("dog", "cat"), None)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("t.jsonl", "table"), ("t.parquet", "table"), ("p.zip", "zip")])
+def test_file_as_a_dataset_is_told_its_kind(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(SourceError, match=f"is a file.*source.kind={kind}"):
+        read(tmp_path / name)

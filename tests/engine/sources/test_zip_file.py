@@ -12,8 +12,8 @@ from engine.errors import SourceError
 from engine.records import Skipped
 from engine.sources import zip_file
 from engine.sources.entry import Entry
-from engine.sources.pictures.upright import Limits
-from engine.sources.zip_file import open_zip
+from engine.sources.pictures.upright import ImageRefused, Limits
+from engine.sources.zip_file import open_zip, read_member
 
 LIMITS = Limits(max_bytes=3_000_000)
 
@@ -174,3 +174,35 @@ def test_zip_with_damaged_bytes_is_read_skipped_or_refused_but_never_crashes(
     except SourceError:
         return
     assert len(entries) <= 2
+
+
+def test_member_packed_with_deflate64_is_named_as_such(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "p.zip", {"a.png": b"a" * 100, "b.png": b"b"})
+    data = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):  # the method of the first member, twice
+        start = data.index(signature)
+        data[start + place : start + place + 2] = struct.pack("<H", 9)
+    path.write_bytes(data)
+    taken, skipped = read(path)
+    assert list(taken) == ["b.png"]
+    assert (
+        skipped["a.png"]
+        == "it is packed with Deflate64, which is not read here; pack it again as an ordinary zip (Deflate)"
+    )
+
+
+def test_pointer_in_place_of_a_zip_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.zip").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 42\n")
+    with pytest.raises(SourceError, match="git-lfs pointer"):
+        read(tmp_path / "p.zip")
+
+
+def test_single_member_is_read_under_the_same_checks(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "p.zip", {"sub/a.png": b"a", "../b.png": b"b", "large.png": b"x" * 4_000_000})
+    assert read_member(path, "sub/a.png", LIMITS) == b"a"
+    for name, reason in (("c.png", "no such file"), ("../b.png", "outside"), ("large.png", "more than")):
+        with pytest.raises(ImageRefused, match=reason):
+            read_member(path, name, LIMITS)
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    with pytest.raises(ImageRefused, match="archive cannot be read"):
+        read_member(tmp_path / "broken.zip", "a.png", LIMITS)
