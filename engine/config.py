@@ -69,6 +69,9 @@ class SourceSettings(_Group):
     )
     count: int = _setting(400, "Drawn scenes to make.", unit="images", ge=1, le=1_000_000)
     difficulty: str = _setting("mixed", "Difficulty of drawn scenes.")
+    look: Literal["clear", "fog", "night"] = _setting("clear", "Weather of drawn scenes.")
+    look_from: float = _setting(0.0, "Thinnest weather of drawn scenes; 0 is clear.", ge=0, le=1)
+    look_to: float = _setting(0.8, "Thickest weather of drawn scenes; 1 hides everything.", ge=0, le=1)
     limit: int | None = _setting(None, "Take at most this many images; all if empty.", unit="images", ge=1)
     questions: Literal["bank", "model", "own"] = _setting(
         "bank", "bank: the prompt pack's questions; model: written by the model; own: the source's column."
@@ -91,6 +94,9 @@ class SynthesizeSettings(_Group):
     samples: int = _setting(16, "Responses sampled per closed question.", ge=2, le=256)
     min_votes: int = _setting(5, "Votes the majority answer needs.", unit="votes", ge=1)
     temperature: float = _setting(0.6, "Sampling temperature of responses.", ge=0, le=5)
+    open_temperature: float | None = _setting(
+        None, "Sampling temperature of open responses; that of all responses if empty.", ge=0, le=5
+    )
     top_p: float = _setting(0.9, "Nucleus of responses.", gt=0, le=1)
     top_k: int = _setting(50, "Most likely tokens kept; 0 keeps all.", ge=0)
     alteration_temperature: float = _setting(0.7, "Sampling temperature of alterations.", ge=0, le=5)
@@ -143,7 +149,7 @@ class SelectSettings(_Group):
 
 
 class TrainSettings(_Group):
-    """How the kept traces are trained on: TRL SFT with a PEFT LoRA adapter on the language layers."""
+    """How the kept traces are trained on: TRL SFT with a PEFT LoRA adapter."""
 
     start: Literal["previous", "base"] = _setting("previous", "Continue from the previous judge, or from the base.")
     epochs: float = _setting(5.0, "Passes over the kept traces.", gt=0, le=100)
@@ -153,6 +159,21 @@ class TrainSettings(_Group):
     rank: int = _setting(16, "LoRA rank.", ge=1, le=1024)
     alpha: int = _setting(32, "LoRA scale.", ge=1)
     dropout: float = _setting(0.0, "LoRA dropout.", ge=0, lt=1)
+    layers: Literal["language", "eyes", "all"] = _setting(
+        "language",
+        "Adapted layers: the language model's; those of its eyes (vision tower and projector; in this process only); "
+        "or both.",
+    )
+    responses: bool = _setting(
+        False, "Also train on the responses that kept traces name, as answers to their own questions."
+    )
+    augment: tuple[Literal["haze", "brightness", "contrast", "colour", "blur"], ...] = _setting(
+        (), "Changes to the pictures of training rows, none of which moves anything; none if empty."
+    )
+    augment_strength: float = _setting(0.5, "How far those changes may go.", gt=0, le=1)
+    pictures: Literal["own", "shuffled"] = _setting(
+        "own", "shuffled: every pair is trained on with another pair's picture (control that must gain nothing)."
+    )
     warmup: float = _setting(0.05, "Share of steps with rising learning rate.", ge=0, lt=1)
     max_steps: int | None = _setting(None, "Stop training after this many optimizer steps.", ge=1)
 
@@ -165,6 +186,9 @@ class EvaluateSettings(_Group):
     )
     items: int = _setting(600, "Items per benchmark.", ge=1)
     max_tokens: int = _setting(1024, "Longest trace.", unit="tokens", ge=1, le=32_768)
+    look: Literal["clear", "fog", "night"] = _setting("clear", "Weather of the shapes benchmark.")
+    look_from: float = _setting(0.0, "Thinnest weather of the shapes benchmark; 0 is clear.", ge=0, le=1)
+    look_to: float = _setting(0.8, "Thickest weather of the shapes benchmark; 1 hides everything.", ge=0, le=1)
     image_blind: bool = _setting(True, "Also measure every version without the image (control).")
     wrong_image: bool = _setting(
         True, "Also measure every version with another item's picture, and each iteration's pairs (control)."

@@ -148,12 +148,14 @@ class _Loop:
         from engine.sources.questions.key import check_answers
         from engine.stages.select.rule import check_rule
         from engine.stages.synthesize.stage import check_settings
+        from engine.stages.train.stage import check_layers
 
         check_fits(self.settings)
         self._check_server()
         check_settings(self.settings, self.pack)
         check_rule(self.settings.select)
         check_answers(self.settings)
+        check_layers(self.settings)
         before = run_record(self.run).get("model_fingerprint")
         now = model_fingerprint(self.settings.model.base)
         if before is not None and before != now:

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.errors import SourceError
 from engine.records import BenchmarkItem, content_id
 from engine.shapes.claims import DIMENSIONS, apply, describe, propose, text_of
+from engine.shapes.looks import CLEAR, Look, seen_through
 from engine.shapes.pretrain.corpus import CLOSED_DIMENSIONS, closed_response
 from engine.shapes.questions import ask, wrong_answer
 from engine.shapes.scenes import Difficulty, Scene, Space, draw, scene_seed
@@ -20,7 +21,7 @@ OPEN_QUESTION = "Describe the picture."
 
 def items(
     *, count: int = 660, seed: int = 0, folder: Path, difficulty: Difficulty = "normal",
-    space: Space = "benchmark",
+    space: Space = "benchmark", look: Look = CLEAR,
 ) -> list[BenchmarkItem]:  # fmt: skip
     """`count` items, closed and open in turn, every kind of question and of fault equally often.
 
@@ -30,17 +31,18 @@ def items(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_item(index, seed, folder, difficulty, space) for index in range(count)]
+        return [_item(index, seed, folder, difficulty, space, look) for index in range(count)]
     except OSError as error:
         raise SourceError(
             f"{folder}: cannot write the benchmark's pictures: {error.strerror}. Free space or choose another folder."
         ) from error
 
 
-def _item(index: int, seed: int, folder: Path, difficulty: Difficulty, space: Space) -> BenchmarkItem:
-    image, scene = draw(scene_seed(space, seed, index), difficulty)
+def _item(index: int, seed: int, folder: Path, difficulty: Difficulty, space: Space, look: Look) -> BenchmarkItem:
+    number = scene_seed(space, seed, index)
+    image, scene = draw(number, difficulty)
     path = folder / f"{space}-{difficulty}-{seed}-{index:05d}.png"
-    image.save(path)
+    seen_through(image, look, number).save(path)
     rng = random.Random(f"benchmark/{seed}/{index}")
     turn, place = divmod(index, 2)
     if place == 0:

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
+from engine.shapes.looks import CLEAR, Look, seen_through
+
 Difficulty = Literal["easy", "normal", "hard"]
 Space = Literal["pretrain", "loop", "benchmark", "measure", "test"]
 
@@ -39,8 +41,8 @@ _SPACES: dict[Space, int] = {"pretrain": 1, "loop": 2, "benchmark": 3, "measure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a difficulty looks like. Noise and jitter are standard deviations in 8-bit levels."""
+class Style:
+    """What scenes of a difficulty look like. Noise and jitter are standard deviations in 8-bit levels."""
 
     objects: tuple[int, int]
     noise: float
@@ -50,10 +52,10 @@ class Look:
     tint: float
 
 
-LOOKS: dict[Difficulty, Look] = {
-    "easy": Look(objects=(1, 3), noise=4, colour_jitter=5, background=(20, 60), tint=5),
-    "normal": Look(objects=(2, 4), noise=12, colour_jitter=12, background=(20, 110), tint=14),
-    "hard": Look(objects=(3, 5), noise=26, colour_jitter=20, background=(20, 140), tint=24),
+STYLES: dict[Difficulty, Style] = {
+    "easy": Style(objects=(1, 3), noise=4, colour_jitter=5, background=(20, 60), tint=5),
+    "normal": Style(objects=(2, 4), noise=12, colour_jitter=12, background=(20, 110), tint=14),
+    "hard": Style(objects=(3, 5), noise=26, colour_jitter=20, background=(20, 140), tint=24),
 }
 
 
@@ -91,9 +93,10 @@ def scene_seed(space: Space, seed: int, index: int) -> int:
     return (_SPACES[space] << 56) | int.from_bytes(digest[:7], "big")
 
 
-def scene_image(seed: int, index: int, difficulty: Difficulty = "normal") -> Image.Image:
+def scene_image(seed: int, index: int, difficulty: Difficulty = "normal", look: Look = CLEAR) -> Image.Image:
     """Picture `index` of the endless series `seed` for the loop: pixels only, never the key."""
-    return draw(scene_seed("loop", seed, index), difficulty)[0]
+    number = scene_seed("loop", seed, index)
+    return seen_through(draw(number, difficulty)[0], look, number)
 
 
 def draw(seed: int, difficulty: Difficulty = "normal") -> tuple[Image.Image, Scene]:
@@ -105,7 +108,7 @@ def draw(seed: int, difficulty: Difficulty = "normal") -> tuple[Image.Image, Sce
 
 def compose(rng: random.Random, difficulty: Difficulty) -> Scene:
     """A random scene, with colours and shapes that recur (p = 0.35) so that counting means something."""
-    cells = sorted(rng.sample(range(9), rng.randint(*LOOKS[difficulty].objects)))
+    cells = sorted(rng.sample(range(9), rng.randint(*STYLES[difficulty].objects)))
     things: list[Thing] = []
     for cell in cells:
         colour, shape = rng.choice(list(COLOURS)), rng.choice(SHAPES)
@@ -119,11 +122,11 @@ def compose(rng: random.Random, difficulty: Difficulty) -> Scene:
 
 def render(scene: Scene, rng: random.Random) -> Image.Image:
     """48×48 RGB pixels of a scene: tinted sloping background, anti-aliased shapes, noise on everything."""
-    look = LOOKS[scene.difficulty]
+    style = STYLES[scene.difficulty]
     noise = np.random.default_rng(rng.getrandbits(64))
-    grey = rng.uniform(*look.background)
-    base = np.clip(grey + noise.normal(0, look.tint, 3), 0, 160)
-    slope = np.linspace(-1, 1, SIDE) * rng.uniform(-look.tint, look.tint)
+    grey = rng.uniform(*style.background)
+    base = np.clip(grey + noise.normal(0, style.tint, 3), 0, 160)
+    slope = np.linspace(-1, 1, SIDE) * rng.uniform(-style.tint, style.tint)
     ground = np.broadcast_to(base, (SIDE, SIDE, 3)) + slope[:, None, None]
     if rng.random() < 0.5:
         ground = ground.transpose(1, 0, 2)
@@ -131,9 +134,9 @@ def render(scene: Scene, rng: random.Random) -> Image.Image:
     large = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8)).resize((SIDE * scale, SIDE * scale))
     pen = ImageDraw.Draw(large)
     for thing in scene.things:
-        _draw_thing(pen, thing, rng, look.colour_jitter, scale)
+        _draw_thing(pen, thing, rng, style.colour_jitter, scale)
     clean = np.asarray(large.reduce(scale), dtype=np.float32)
-    pixels = clean + noise.normal(0, look.noise, clean.shape)
+    pixels = clean + noise.normal(0, style.noise, clean.shape)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

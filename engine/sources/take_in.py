@@ -58,9 +58,11 @@ def open_source(settings: SourceSettings, *, seed: int = 0) -> Source:
     """
     limits = limits_of(settings)
     if settings.kind == "drawn":
+        from engine.shapes.looks import Look
         from engine.sources.drawn import open_drawn
 
-        return open_drawn(settings.count, settings.difficulty, seed)
+        look = Look(name=settings.look, low=settings.look_from, high=settings.look_to)
+        return open_drawn(settings.count, settings.difficulty, seed, look)
     if not settings.path:
         raise SettingsError(f"source.path: is empty, but source.kind is {settings.kind}. Name where the images are.")
     if settings.kind == "dataset":

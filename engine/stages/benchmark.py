@@ -17,8 +17,10 @@ from engine.measure.benchmarks.held_out import held_out_items
 from engine.measure.benchmarks.protocol import LeaveOut
 from engine.measure.benchmarks.stored import take_pictures_in
 from engine.records import BenchmarkItem, ImageRow, Pair
+from engine.shapes.looks import Look
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
+from engine.stages.identity import setting_fields
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import StageFolder, Workspace
 from engine.workspace.progress import Progress
@@ -37,7 +39,8 @@ def prepare_benchmarks(
     if (summary := folder.summary()) is not None:
         return summary
     names = settings.evaluate.benchmarks
-    folder.begin({"benchmarks": list(names), "items": settings.evaluate.items, "seed": settings.loop.seed})
+    look = setting_fields(settings, "evaluate.look", "evaluate.look_from", "evaluate.look_to")
+    folder.begin({"benchmarks": list(names), "items": settings.evaluate.items, "seed": settings.loop.seed, **look})
     folder.sweep()
     called = benchmark_names(names)
     counts: dict[str, int] = {}
@@ -73,12 +76,15 @@ def _items_with_images(
                 "(source.held_out), or name another benchmark."
             )
         return items, []
+    asked = settings.evaluate
+    look = Look(name=asked.look, low=asked.look_from, high=asked.look_to)
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
         loaded = load_items(
             name,
-            count=settings.evaluate.items,
+            count=asked.items,
             seed=settings.loop.seed,
             folder=Path(scratch),
+            look=look,
             leave_out=leave_out,
         )
         return take_pictures_in(name, loaded.items, store, limits_of(settings.source), leave_out=leave_out)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from engine.config import Settings
+from engine.config import Settings, flat
 from engine.prompts import PromptPack
 from engine.records import content_id
 
@@ -31,5 +31,25 @@ def identity(
     }
     if pack is not None:
         fields |= {"prompts": pack.name, "text of the prompts": content_id(pack.model_dump_json())}
-    values = getattr(settings, group).model_dump(mode="json")
-    return fields | {f"{group}.{name}": value for name, value in values.items()}
+    return fields | setting_fields(settings, group)
+
+
+def setting_fields(settings: Settings, *names: str) -> dict[str, Any]:
+    """The settings of a group ("train"), or single ones ("evaluate.look"), by their full names.
+
+    One that did not exist from the beginning is left out while it has its default, so that a run that was begun
+    before it existed goes on.
+    """
+    usual = flat(Settings())
+    return {
+        key: value
+        for key, value in flat(settings).items()
+        if (key in names or key.partition(".")[0] in names) and not (key in _LATER and value == usual[key])
+    }
+
+
+_LATER = {
+    "source.look", "source.look_from", "source.look_to", "evaluate.look", "evaluate.look_from", "evaluate.look_to",
+    "synthesize.open_temperature", "train.layers", "train.responses", "train.augment", "train.augment_strength",
+    "train.pictures",
+}  # fmt: skip

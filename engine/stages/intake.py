@@ -17,6 +17,7 @@ from engine.sources.questions.instructions import (
 from engine.sources.questions.key import with_key
 from engine.sources.questions.written import write_questions
 from engine.sources.take_in import Count, Intake, take_in
+from engine.stages.identity import setting_fields
 from engine.workspace.folders import StageFolder
 from engine.workspace.progress import Progress
 
@@ -66,7 +67,7 @@ def intake(
 
 def _identity(settings: Settings, pack: PromptPack) -> dict[str, Any]:
     """Questions of the source depend on no prompts; all others do."""
-    source = {f"source.{name}": value for name, value in settings.source.model_dump(mode="json").items()}
+    source = setting_fields(settings, "source")
     prompts = {} if settings.source.questions == "own" else {"prompts": content_id(pack.questions.model_dump_json())}
     return {**source, "loop.seed": settings.loop.seed, **prompts}
 

@@ -5,7 +5,7 @@ It knows no family: everything is asked of the tokenizer, the processor and the 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ class ImageSlot:
     """One image of a call, shared by all prompts that ask about it, so that it is processed and encoded once."""
 
     path: Path
+    change: Callable[[Any], Any] | None = None
+    """What is done to the RGB picture before anything else sees it; None: nothing."""
     processed: Any = None
     """What the image processor returned; kept while prompts about the image are still to be encoded."""
     size: tuple[int, int] = (0, 0)
@@ -135,6 +137,8 @@ class ChatEncoder:
         if slot is None:
             return dict(self._processor(text=[text], return_tensors="pt", **more))
         image = _open_image(slot.path) if slot.processed is None else _stand_in(slot.size)
+        if slot.processed is None and slot.change is not None:
+            image = slot.change(image)
         slot.size = image.size
         with self._image_door.working_on(slot):
             return dict(self._processor(text=[text], images=[image], return_tensors="pt", **more))

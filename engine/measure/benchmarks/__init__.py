@@ -11,6 +11,7 @@ from engine.measure.benchmarks import mm_rlhf_rewardbench, mmrb2, multimodal_rew
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.protocol import Benchmark, LeaveOut, Loaded, Protocol
 from engine.paths import expanded, is_jsonl
+from engine.shapes.looks import CLEAR, Look
 
 SHAPES = "shapes"
 PUBLISHED: dict[str, Benchmark] = {
@@ -62,12 +63,19 @@ def published_protocols(benchmark: str) -> tuple[Protocol, ...]:
 
 
 def load_items(
-    name: str, *, count: int | None, seed: int, folder: Path, leave_out: LeaveOut = lambda _: None
+    name: str,
+    *,
+    count: int | None,
+    seed: int,
+    folder: Path,
+    look: Look = CLEAR,
+    leave_out: LeaveOut = lambda _: None,
 ) -> Loaded:
     """At most `count` items of a benchmark, images as absolute paths; what must be drawn or unpacked goes to `folder`.
 
     Without a count all items; of the drawn shapes, which have no end, as many as treat every kind alike. `name` is
-    "shapes", a .jsonl file, or a published benchmark and where it lies: "vl-rewardbench=PATH".
+    "shapes", a .jsonl file, or a published benchmark and where it lies: "vl-rewardbench=PATH". `look` is that of the
+    pictures of "shapes"; other benchmarks have pictures of their own.
     Rows of a published one whose picture is missing are left out, and `leave_out` is told of each.
     Raises `SourceError` if there is no such benchmark or it holds nothing usable.
     """
@@ -76,7 +84,11 @@ def load_items(
     if name == SHAPES:
         from engine.shapes.benchmark import items
 
-        drawn = items(seed=seed, folder=folder) if count is None else items(count=count, seed=seed, folder=folder)
+        drawn = (
+            items(seed=seed, folder=folder, look=look)
+            if count is None
+            else items(count=count, seed=seed, folder=folder, look=look)
+        )
         return Loaded(items=drawn, rows=len(drawn))
     if is_file(name):
         from engine.measure.benchmarks.jsonl import load_jsonl

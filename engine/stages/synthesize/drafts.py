@@ -197,7 +197,9 @@ class OpenDraft:
         one, desk = self.instruction, self.desk
         if self.response is None:
             messages = answer_messages(desk.pack, one.kind, one.question, one.choices)
-            return desk.ask(one, messages, purpose="response", temperature=desk.settings.temperature)
+            asked = desk.settings.open_temperature
+            temperature = desk.settings.temperature if asked is None else asked
+            return desk.ask(one, messages, purpose="response", temperature=temperature)
         messages = alteration_messages(desk.pack, self.dimension, one.question, self.response)
         purpose = f"alteration {self.tries}"
         return desk.ask(one, messages, purpose=purpose, temperature=desk.settings.alteration_temperature)

@@ -19,7 +19,8 @@ from engine.errors import JudgeStudioError, StopRequested
 from engine.prompts import load_pack
 from engine.records import ImageRow, Pair, Trace, seed_for
 from engine.stages.train.fit import fit
-from engine.stages.train.stage import train, training_rows, unfinished_adapter
+from engine.stages.train.rows import training_rows
+from engine.stages.train.stage import train, unfinished_adapter
 from engine.workspace.folders import RunFolder, open_workspace, workspace_path
 from engine.workspace.locks import run_lock
 from engine.workspace.parts import Parts
@@ -79,7 +80,14 @@ def share(run: RunFolder, iteration: int, *, first: bool) -> None:
             folder=folder,
             work=folder.folder / "checkpoints",
             save_to=unfinished_adapter(folder),
-            rows=training_rows(ordered, pairs=pairs, images=images, pack=pack),
+            rows=training_rows(
+                ordered,
+                pairs=pairs,
+                images=images,
+                pack=pack,
+                settings=settings.train,
+                seed=seed_for(settings.loop.seed, "train", iteration),
+            ),
             model=settings.model,
             train=settings.train,
             parent_adapter=parent,

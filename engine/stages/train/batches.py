@@ -4,8 +4,9 @@ TRL's own collator would encode a prompt through the chat template, where text t
 one, and would process an image again in every epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,18 @@ class Encoded:
 class Collator:
     """Turns rows `{"images": [path], "prompt": [{"role", "text"}], "completion": text}` into a padded batch.
 
+    A row with a "change" that is not empty shows its picture changed: `change(picture, that text)`.
     Right padding. Labels are the completion and the end of its turn; prompt and padding are `IGNORED`.
     Every row and every image is encoded once, while they fit in the cache.
     """
 
-    def __init__(self, encoder: ChatEncoder) -> None:
+    def __init__(self, encoder: ChatEncoder, change: Callable[[Any, str], Any] | None = None) -> None:
         self._encoder = encoder
+        self._change = change
         self._end = end_of_turn(encoder)
         self._pad = _pad_id(encoder)
         self._known: dict[tuple[str, ...], Encoded] = {}
-        self._slots: dict[str, ImageSlot] = {}
+        self._slots: dict[tuple[str, str], ImageSlot] = {}
         self._room = _CACHE_BYTES
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
@@ -69,11 +72,11 @@ class Collator:
 
     def encode(self, row: Mapping[str, Any]) -> Encoded:
         """One row. The prompt's ids are exactly those that the backend feeds the model for the same request."""
-        path: str = row["images"][0]
-        slot = self._slot(path)
+        shown = _shown(row)
+        slot = self._slot(shown)
         messages = tuple(Message(role=turn["role"], text=turn["text"]) for turn in row["prompt"])
         prompt = self._encoder.encode(Request(key="", messages=messages, image=slot.path), slot)
-        self._remember(path, slot)
+        self._remember(shown, slot)
         completion = torch.tensor([*self._encoder.ids_of(row["completion"]), self._end])
         ids_T = torch.cat([prompt.ids_1T[0], completion])
         return Encoded(
@@ -84,21 +87,28 @@ class Collator:
         )
 
     def _example(self, row: Mapping[str, Any]) -> Encoded:
-        key = (row["images"][0], *(turn["text"] for turn in row["prompt"]), row["completion"])
+        key = (*_shown(row), *(turn["text"] for turn in row["prompt"]), row["completion"])
         known = self._known.get(key)
         if known is None:
             known = self.encode(row)
             # Without its image in the cache, a row would hold pixels of its own that nobody counts.
-            if row["images"][0] in self._slots and self._takes(known.ids.nbytes):
+            if _shown(row) in self._slots and self._takes(known.ids.nbytes):
                 self._known[key] = known
         return known
 
-    def _slot(self, path: str) -> ImageSlot:
-        return self._slots.get(path) or ImageSlot(path=Path(path))
+    def _slot(self, shown: tuple[str, str]) -> ImageSlot:
+        path, change = shown
+        if shown in self._slots:
+            return self._slots[shown]
+        return ImageSlot(path=Path(path), change=partial(self._changed, change) if change else None)
 
-    def _remember(self, path: str, slot: ImageSlot) -> None:
-        if path not in self._slots and self._takes(sum(value.nbytes for value in slot.inputs.values())):
-            self._slots[path] = slot
+    def _changed(self, seed: str, image: Any) -> Any:
+        assert self._change is not None, "a row asks for a change that nobody gave"
+        return self._change(image, seed)
+
+    def _remember(self, shown: tuple[str, str], slot: ImageSlot) -> None:
+        if shown not in self._slots and self._takes(sum(value.nbytes for value in slot.inputs.values())):
+            self._slots[shown] = slot
 
     def _takes(self, size: int) -> bool:
         """Whether the cache has room for `size` more bytes, which it then counts."""
@@ -106,6 +116,11 @@ class Collator:
             return False
         self._room -= size
         return True
+
+
+def _shown(row: Mapping[str, Any]) -> tuple[str, str]:
+    """A row's picture: its path and how it is changed."""
+    return row["images"][0], row.get("change") or ""
 
 
 def end_of_turn(encoder: ChatEncoder) -> int:

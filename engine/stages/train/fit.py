@@ -4,17 +4,20 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
+from PIL import Image
 from transformers import PrinterCallback
 
 from engine.backends.local.chat import ChatEncoder
 from engine.backends.local.transformers import load_model, load_processor
 from engine.config import ModelSettings, TrainSettings
 from engine.errors import TrainingError
+from engine.stages.train.augment import augmented
 from engine.stages.train.batches import IGNORED, Collator
 from engine.stages.train.lora import adapted, largest_change, weights_of
 from engine.stages.train.trainer import (
@@ -101,7 +104,7 @@ def _trainer(
     trainer = JudgeTrainer(
         model=adapted(base, train, parent=parent_adapter),
         args=training_arguments(train, folder=work, device=device, seed=seed, parameters=parameters),
-        data_collator=Collator(encoder),
+        data_collator=Collator(encoder, partial(_change, train)),
         train_dataset=Dataset.from_list(list(rows)),
         processing_class=load_processor(name, revision=model.revision),  # the encoder took the other apart
         callbacks=[callback],
@@ -111,12 +114,16 @@ def _trainer(
     return trainer
 
 
+def _change(train: TrainSettings, image: Image.Image, seed: str) -> Image.Image:
+    return augmented(image, train.augment, train.augment_strength, seed)
+
+
 @torch.no_grad()
 def opinions(model: Any, collator: Collator, rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
     """Log odds of [[A]] against [[B]] at the verdict of each probe row, by row number.
 
     Both completions share everything before the verdict, so the difference of their log likelihoods is what the
-    verdict alone makes.
+    verdict alone makes. The picture is the pair's own, unchanged: what a judge will be shown.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -127,6 +134,7 @@ def opinions(model: Any, collator: Collator, rows: Sequence[Mapping[str, Any]]) 
         verdict = stated(row["completion"])
         assert verdict is not None, "a probe states a verdict"
         before = row["completion"][: verdict.start]
+        row = {**row, "images": [row["own"]], "change": ""}
         a, b = (
             _log_likelihood(model, collator, {**row, "completion": before + verdict.instead(letter)}, device)
             for letter in "AB"

@@ -1,7 +1,8 @@
 """Which layers of a vision-language model are adapted, and where its adapter starts from.
 
-All linear layers of the language model; never the vision tower, the projector or the output head, so that the
-adapter also serves in vLLM, whose LoRA leaves those alone. No model family is named here.
+Usually all linear layers of the language model and nothing else, so that the adapter also serves in vLLM, whose LoRA
+leaves the rest alone. On demand the eyes: everything that makes tokens out of pixels. Never the output head. No model
+family is named here.
 """
 
 import re
@@ -36,6 +37,32 @@ def language_linears(model: Any) -> str:
     return rf"{re.escape(prefix)}\.(?:.*\.)?(?:{'|'.join(sorted(map(re.escape, leaves)))})"
 
 
+def eye_layers(model: Any) -> str:
+    """The same for the eyes: linear and convolution layers outside the language model and its output head.
+
+    Raises `ModelError` if the model has none.
+    """
+    decoder, head = model.get_decoder(), model.get_output_embeddings()
+    spoken = {id(module) for module in decoder.modules()} | {id(head)}
+    names = {
+        re.sub(r"(?<=\\.)\d+(?=\\.)", r"\\d+", re.escape(name))  # one pattern for all layers of a tower
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Conv3d) and id(module) not in spoken
+    }
+    if not names:
+        raise ModelError(
+            f"model {type(model).__name__}: no layers of its eyes were found to train. Set train.layers=language."
+        )
+    return "|".join(sorted(names))
+
+
+def trained_layers(model: Any, which: str) -> str:
+    """A regular expression for the layers that `train.layers` names."""
+    parts = [] if which == "eyes" else [language_linears(model)]
+    parts += [] if which == "language" else [eye_layers(model)]
+    return "|".join(f"(?:{part})" for part in parts) if len(parts) > 1 else parts[0]
+
+
 def adapted(model: Any, settings: TrainSettings, *, parent: Path | None) -> Any:
     """`model` with a trainable LoRA adapter: the one in folder `parent` continued, or a fresh one.
 
@@ -46,7 +73,7 @@ def adapted(model: Any, settings: TrainSettings, *, parent: Path | None) -> Any:
             r=settings.rank,
             lora_alpha=settings.alpha,
             lora_dropout=settings.dropout,
-            target_modules=language_linears(model),
+            target_modules=trained_layers(model, settings.layers),
             task_type="CAUSAL_LM",
         )
         return get_peft_model(model, config)

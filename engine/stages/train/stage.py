@@ -14,12 +14,12 @@ from typing import Any
 
 from engine.backends.base import BASE_JUDGE
 from engine.config import Settings
-from engine.errors import TrainingError
-from engine.judging.served_check import probe_traces, write_opinions
-from engine.prompts import PromptPack, judge_messages
+from engine.errors import SettingsError, TrainingError
+from engine.judging.served_check import write_opinions
+from engine.prompts import PromptPack
 from engine.records import Pair, Step, Trace, VersionRow, content_id, seed_for
 from engine.stages.identity import identity
-from engine.verdicts import read_verdict
+from engine.stages.train.rows import training_rows
 from engine.workspace.files import sync_folder
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
@@ -62,46 +62,28 @@ def train(
         )
     )
     folder.sweep()
-    rows = training_rows(ordered, pairs=pairs, images=images, pack=pack)
+    rows = training_rows(
+        ordered, pairs=pairs, images=images, pack=pack, settings=settings.train,
+        seed=seed_for(settings.loop.seed, "train", iteration),
+    )  # fmt: skip
     adapter = folder.folder / "adapter"
     seconds = 0.0
     if not adapter.exists():
         started = time.monotonic()
         _fit(folder, rows, settings, parent_adapter=parent_adapter, iteration=iteration, progress=progress)
         seconds = time.monotonic() - started
-    summary = _finish(folder, settings, trained_on=len(rows), iteration=iteration, seconds=seconds)
-    progress.event("trained", judge=summary["judge"], trained_on=len(rows), seconds=seconds)
+    summary = _finish(folder, settings, trained_on=len(ordered), iteration=iteration, seconds=seconds)
+    progress.event("trained", judge=summary["judge"], trained_on=len(ordered), seconds=seconds)
     return summary
 
 
-def training_rows(
-    traces: Sequence[Trace], *, pairs: Mapping[str, Pair], images: Mapping[str, Path], pack: PromptPack
-) -> list[dict[str, Any]]:
-    """Rows with the columns images, prompt, completion; length, for batches of like lengths; probe and trace_id, for
-    the served check.
-
-    The prompt is the judge's, with the responses in the order in which the trace saw them.
-    """
-    rows = []
-    probes = {trace.trace_id for trace in probe_traces(traces)}
-    for trace in traces:
-        pair = pairs[trace.pair_id]
-        shown = (pair.preferred, pair.degraded) if trace.order == "AB" else (pair.degraded, pair.preferred)
-        messages = judge_messages(pack, pair.question, *shown)
-        rows.append(
-            {
-                "images": [str(images[pair.image_id])],
-                "prompt": [{"role": message.role, "text": message.text} for message in messages],
-                "completion": trace.reasoning,
-                # Of the prompt alone. Batches of like completions would set a batch of short, lazy traces against one
-                # of long, careful ones, and the mean over tokens gives the first word of a short trace five times
-                # the weight: kept traces that were half careful taught the judge to be lazy.
-                "length": sum(len(message.text) for message in messages),
-                "probe": trace.trace_id in probes and read_verdict(trace.reasoning) in ("A", "B"),
-                "trace_id": trace.trace_id,
-            }
+def check_layers(settings: Settings) -> None:
+    """Raises `SettingsError` if the judge is served by an engine whose LoRA leaves the eyes alone."""
+    if settings.train.layers != "language" and settings.model.backend != "transformers":
+        raise SettingsError(
+            f"train.layers={settings.train.layers}: model.backend={settings.model.backend} applies adapters to the "
+            "language layers only. Set model.backend=transformers, or train.layers=language."
         )
-    return rows
 
 
 def unfinished_adapter(folder: StageFolder) -> Path:
@@ -147,7 +129,7 @@ def _fit(
             train=settings.train,
             parent_adapter=parent_adapter,
             seed=seed_for(settings.loop.seed, "train", iteration),
-            message=f"Training judge-v{iteration} on {len(rows)} traces",
+            message=f"Training judge-v{iteration} on {len(rows)} examples",
             progress=progress,
             parts=parts,
         )

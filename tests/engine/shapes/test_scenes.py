@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.shapes.scenes import LOOKS, Difficulty, draw, scene_image, scene_seed
+from engine.shapes.scenes import STYLES, Difficulty, draw, scene_image, scene_seed
 
 
 @pytest.mark.parametrize("difficulty", ["easy", "normal", "hard"])
@@ -16,7 +16,7 @@ def test_scene_drawn_twice_has_the_same_pixels_and_key(difficulty: Difficulty) -
 
 @pytest.mark.parametrize("difficulty", ["easy", "normal", "hard"])
 def test_scenes_keep_the_object_range_of_their_difficulty_and_reading_order(difficulty: Difficulty) -> None:
-    low, high = LOOKS[difficulty].objects
+    low, high = STYLES[difficulty].objects
     counts = set()
     for index in range(60):
         scene = draw(scene_seed("test", 1, index), difficulty)[1]

@@ -111,3 +111,19 @@ def test_row_whose_image_does_not_fit_the_cache_is_not_kept_either(encoder, scen
     first = collator([row(scenes[0])])
     assert collator._known == {}  # it would hold the pixels uncounted
     assert collator([row(scenes[0])])["input_ids"].equal(first["input_ids"])
+
+
+def test_changed_picture_is_what_the_model_is_shown_and_the_row_beside_it_keeps_its_own(encoder, scenes):
+    asked = []
+
+    def blacken(image, seed):
+        asked.append(seed)
+        return image.point(lambda _: 0)
+
+    plain = row(scenes[0])
+    collator = Collator(encoder, blacken)
+    pictures = [collator.encode(one).image for one in (plain, {**plain, "change": "x"}, {**plain, "change": ""})]
+    (name,) = [name for name in pictures[0] if "pixel_values" in name]
+    assert torch.equal(pictures[0][name], pictures[2][name])
+    assert not torch.equal(pictures[0][name], pictures[1][name])
+    assert asked == ["x"]

@@ -9,7 +9,7 @@ from transformers import AutoModelForImageTextToText
 
 from engine.config import TrainSettings
 from engine.errors import ModelError
-from engine.stages.train.lora import adapted, language_linears, largest_change, weights_of
+from engine.stages.train.lora import adapted, eye_layers, language_linears, largest_change, trained_layers, weights_of
 from tests.tiny_models import save_tiny_gemma3, save_tiny_llava, save_tiny_mllama
 
 MAKERS = {"llava": save_tiny_llava, "gemma3": save_tiny_gemma3, "mllama": save_tiny_mllama}
@@ -31,6 +31,25 @@ def test_adapted_layers_are_all_linears_of_the_language_model_and_no_others(fold
     for name, module in model.named_modules():
         wanted = isinstance(module, torch.nn.Linear) and id(module) in decoder
         assert bool(pattern.fullmatch(name)) is wanted, name
+
+
+def test_eyes_are_all_that_makes_tokens_of_pixels_and_nothing_of_the_language(folder):
+    model = load(folder)
+    pattern = re.compile(eye_layers(model))
+    spoken = {id(module) for module in model.get_decoder().modules()} | {id(model.get_output_embeddings())}
+    for name, module in model.named_modules():
+        wanted = isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and id(module) not in spoken
+        assert bool(pattern.fullmatch(name)) is wanted, name
+
+
+def test_all_layers_are_those_of_language_and_eyes(folder):
+    model = load(folder)
+    found = {
+        which: {name for name, _ in model.named_modules() if re.fullmatch(trained_layers(model, which), name)}
+        for which in ("language", "eyes", "all")
+    }
+    assert found["language"].isdisjoint(found["eyes"])
+    assert found["all"] == found["language"] | found["eyes"]
 
 
 def test_only_the_adapter_is_trainable(folder):

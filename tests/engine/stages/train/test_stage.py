@@ -2,17 +2,21 @@
 
 import resource
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from engine.config import Settings, parse_settings
-from engine.errors import IdentityError, StopRequested, TrainingError, WorkspaceError
+from engine.backends.base import Message, Request, Sampling
+from engine.backends.local.transformers import TransformersBackend
+from engine.config import Settings, TrainSettings, parse_settings
+from engine.errors import IdentityError, SettingsError, StopRequested, TrainingError, WorkspaceError
 from engine.prompts import load_pack
 from engine.records import Pair, Step, Trace, VersionRow
-from engine.stages.train.stage import train, training_rows
+from engine.stages.train.rows import training_rows
+from engine.stages.train.stage import check_layers, train
 from engine.workspace.folders import RunFolder, open_workspace
 from engine.workspace.progress import Progress
 from engine.workspace.state import RunState
@@ -112,7 +116,9 @@ def furthest(one: Path, other: Path) -> float:
 
 
 def test_rows_show_the_responses_in_the_order_of_the_trace(images):
-    rows = training_rows(TRACES[:2], pairs=PAIRS_BY_ID, images=images, pack=load_pack("shapes"))
+    rows = training_rows(
+        TRACES[:2], pairs=PAIRS_BY_ID, images=images, pack=load_pack("shapes"), settings=TrainSettings(), seed=0
+    )
     shown = [row["prompt"][0]["text"] for row in rows]
     assert shown[0].index("answer is three") < shown[0].index("answer is four")
     assert shown[1].index("answer is four") < shown[1].index("answer is three")
@@ -135,6 +141,30 @@ def test_train_writes_adapter_steps_version_and_leaves_no_checkpoint(run, model,
     names = weights(run.adapter(1)).keys()
     assert names
     assert all(".language_model." in name for name in names)
+
+
+def test_train_on_the_eyes_with_responses_and_changed_pictures_adapts_no_word_of_the_language(run, model, images):
+    summary = train_on(
+        run, model, images, layers="eyes", responses=True, augment=["haze", "blur"], augment_strength=0.7, epochs=2
+    )
+    folder = run.stage(1, "train")
+    assert summary["trained_on"] == 20
+    assert len(folder.read("steps", Step)) == 16  # 20 traces and 10 responses, by fours, twice
+    names = weights(run.adapter(1)).keys()
+    assert any("vision" in name for name in names)
+    assert any("projector" in name for name in names)
+    assert not [name for name in names if "language_model" in name or "lm_head" in name]
+    backend = TransformersBackend(model, device="cpu")
+    backend.load_judge("judge-v1", run.adapter(1))
+    request = Request(
+        key="k", messages=(Message(role="user", text="What?"),), image=images["image-0"], choices=("[[A]]", "[[B]]"),
+        sampling=Sampling(max_tokens=1),
+    )  # fmt: skip
+    base, tuned = (
+        next(iter(backend.generate([replace(request, judge=judge)]))).choice_probabilities
+        for judge in ("judge-v0", "judge-v1")
+    )
+    assert base != tuned
 
 
 def test_train_again_after_it_is_done_does_nothing(run, model, images):
@@ -261,3 +291,12 @@ def test_train_of_a_single_step_changes_the_adapter(run, model, images):
     (step,) = run.stage(1, "train").read("steps", Step)
     assert step.learning_rate > 0
     assert (summary["steps"], summary["loss"]) == (1, round(step.loss, 4))
+
+
+@pytest.mark.parametrize("backend", ["vllm", "openai"])
+def test_eyes_are_not_trained_for_an_engine_that_would_leave_them_out(backend):
+    settings = parse_settings({"model": {"backend": backend}, "train": {"layers": "all"}}, where="test")
+    with pytest.raises(SettingsError, match=f"train.layers=all: model.backend={backend}"):
+        check_layers(settings)
+    check_layers(parse_settings({"model": {"backend": backend}}, where="test"))
+    check_layers(parse_settings({"train": {"layers": "eyes"}}, where="test"))
