@@ -5,17 +5,51 @@ a default came later: parts of older workspaces lack its column, and their rows 
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any, Literal
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 Kind = Literal["open", "closed"]
 AnswerType = Literal["number", "option", "phrase", "yes_no"]
 Strategy = Literal["alteration", "majority", "oracle"]
 Order = Literal["AB", "BA"]
 Verdict = Literal["A", "B", "tie", "invalid"]
+Outcome = Literal["right", "wrong", "tie", "invalid"]
 
 ORDERS: tuple[Order, Order] = ("AB", "BA")
 """AB shows the preferred response as Response A; BA shows it as Response B."""
+
+_VERSION = re.compile(r"judge-v(0|[1-9]\d*)")
+Thing = TypeVar("Thing")
+
+
+def version(number: int) -> str:
+    """The name of the judge that came out of iteration `number`; 0 is the base model."""
+    return f"judge-v{number}"
+
+
+def number(judge: str) -> int | None:
+    """The iteration that a judge version came out of; None for any other name, a control's for one."""
+    found = _VERSION.fullmatch(judge)
+    return int(found[1]) if found else None
+
+
+def in_order(order: Order, preferred: Thing, degraded: Thing) -> tuple[Thing, Thing]:
+    """What belongs to the response shown first and to the one shown second."""
+    return (preferred, degraded) if order == "AB" else (degraded, preferred)
+
+
+def names_preferred(verdict: Verdict, order: Order) -> bool:
+    """Whether a verdict, which names a place, names the preferred response. A tie or an invalid reply does not."""
+    return verdict == order[0]
+
+
+def outcome(verdict: Verdict, order: Order) -> Outcome:
+    """What a verdict on places means for the response that counts as preferred."""
+    if verdict == "tie" or verdict == "invalid":
+        return verdict
+    return "right" if names_preferred(verdict, order) else "wrong"
 
 
 def content_id(*parts: object) -> str:
@@ -87,6 +121,26 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two responses to one question about one picture: what every judge is asked about, however it came to be."""
+
+    image: Path | None
+    """None: the judge must do without the picture."""
+    question: str
+    preferred: str
+    """The better one where that is known, by construction or by a key; else simply the one its owner calls a."""
+    degraded: str
+
+    def shown(self, order: Order) -> tuple[str, str]:
+        """The responses as the judge sees them, Response A and Response B."""
+        return in_order(order, self.preferred, self.degraded)
+
+    def with_image(self, image: Path | None) -> "Comparison":
+        """The same responses beside another picture, or none."""
+        return replace(self, image=image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """A preferred and a degraded response to one instruction; which is which is known by construction."""
 
@@ -108,6 +162,10 @@ class Pair:
     """Judge version (or "judge-v0") that wrote the responses."""
     dropped: str | None
     """None for a usable pair, else the reason code."""
+
+    def comparison(self, image: Path | None) -> Comparison:
+        """What a judge is asked, with its picture's file."""
+        return Comparison(image=image, question=self.question, preferred=self.preferred, degraded=self.degraded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +191,11 @@ class Trace:
     """None before selection."""
     reason: str | None
     """Reason code of its fate; None before selection."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What its verdict means for the preferred response."""
+        return outcome(self.verdict, self.order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +255,10 @@ class BenchmarkItem:
     def pictures(self) -> int:
         """How many pictures a judge must be shown."""
         return bool(self.image) + len(self.more_images) + len(self.preferred_images) + len(self.degraded_images)
+
+    def comparison(self, image: Path | None) -> Comparison:
+        """What a judge is asked, with its picture's file."""
+        return Comparison(image=image, question=self.question, preferred=self.preferred, degraded=self.degraded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

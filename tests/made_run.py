@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from engine.config import load_settings
-from engine.judging.asking import names_preferred
 from engine.measure.metrics import score_rows
 from engine.records import (
     ORDERS,
@@ -16,6 +15,7 @@ from engine.records import (
     VerdictRow,
     VersionRow,
     content_id,
+    names_preferred,
 )
 from engine.workspace.folders import RunFolder, open_workspace
 from engine.workspace.run_record import create_run

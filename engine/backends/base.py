@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-BASE_JUDGE = "judge-v0"
+from engine.records import version
+
+BASE_JUDGE = version(0)
 """The base model, without any adapter."""
 
 

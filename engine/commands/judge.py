@@ -16,7 +16,7 @@ from engine.judging.judges import JudgeRef, resolve_judge, told_apart
 from engine.judging.ruling import Ruling, rule
 from engine.paths import expanded
 from engine.prompts import load_pack
-from engine.records import without_halves
+from engine.records import Comparison, without_halves
 from engine.sources.pictures.store import store_image
 from engine.sources.pictures.upright import ImageRefused, limits_of
 from engine.workspace.folders import Workspace, open_workspace
@@ -31,15 +31,18 @@ def judge(options: Namespace) -> int:
     missing = [f"--{name}" for name in ("image", "question", "a", "b") if getattr(options, name) is None]
     if missing:
         raise UsageError(f"one comparison needs {', '.join(missing)}; many need a FILE.jsonl and --out.")
+    asked = Comparison(
+        image=None,
+        question=without_halves(options.question),
+        preferred=without_halves(options.a),
+        degraded=without_halves(options.b),
+    )
     with _shown(expanded(options.image), judges[0]) as image, _opened(judges, workspace) as backend:
         rulings = [
             rule(
                 backend,
                 load_pack(ref.settings.prompt_pack),
-                image=image,
-                question=without_halves(options.question),
-                a=without_halves(options.a),
-                b=without_halves(options.b),
+                asked.with_image(image),
                 judge=ref.load_into(backend),
                 max_tokens=ref.settings.judge.max_tokens,
             )

@@ -17,7 +17,7 @@ from engine.errors import WorkspaceError
 from engine.export.hub_cards import front_matter, one_line
 from engine.export.judge import new_folder
 from engine.prompts import PromptPack, judge_messages, load_pack
-from engine.records import ImageRow, Pair, Trace
+from engine.records import ImageRow, Order, Pair, Trace, in_order
 from engine.workspace.folders import RunFolder
 from engine.workspace.run_record import run_settings
 
@@ -77,7 +77,7 @@ def _judge_preferences(
     """Each kept trace against one rejected trace with the wrong verdict on the very same prompt."""
     wrong: dict[tuple[str, str], list[Trace]] = defaultdict(list)
     for trace in traces:
-        if not trace.kept and trace.verdict in ("A", "B") and trace.verdict != trace.order[0]:
+        if not trace.kept and trace.outcome == "wrong":
             wrong[trace.pair_id, trace.order].append(trace)
     for trace in traces:
         if trace.kept and (others := wrong[trace.pair_id, trace.order]):
@@ -112,8 +112,8 @@ def _about(iteration: int, pair: Pair) -> Row:
     }
 
 
-def _judge_prompt(pair: Pair, order: str, pack: PromptPack) -> list[Row]:
-    first, second = (pair.preferred, pair.degraded) if order == "AB" else (pair.degraded, pair.preferred)
+def _judge_prompt(pair: Pair, order: Order, pack: PromptPack) -> list[Row]:
+    first, second = in_order(order, pair.preferred, pair.degraded)
     return [
         {"role": message.role, "content": message.text}
         for message in judge_messages(pack, pair.question, first, second)

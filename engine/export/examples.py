@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from engine.records import ImageRow, Pair, Trace
+from engine.records import ImageRow, Pair, Trace, in_order
 from engine.workspace.folders import RunFolder
 
 _EXAMPLES = 3
@@ -49,8 +49,8 @@ def _some(traces: Sequence[Trace], *, kept: bool) -> list[Trace]:
 
 
 def _card(trace: Trace, pair: Pair, image: Path | None) -> str:
-    shown = (pair.preferred, pair.degraded) if trace.order == "AB" else (pair.degraded, pair.preferred)
-    marks = ("preferred", "degraded") if trace.order == "AB" else ("degraded", "preferred")
+    shown = in_order(trace.order, pair.preferred, pair.degraded)
+    marks = in_order(trace.order, "preferred", "degraded")
     responses = "".join(
         f"<p><b>Response {letter}</b> <span class=dim>({mark})</span> {escape(text)}</p>"
         for letter, mark, text in zip("AB", marks, shown, strict=True)

@@ -46,12 +46,9 @@ def probes(items: Sequence[BenchmarkItem], *, images: Mapping[str, Path], pack: 
         replace(
             ruling_request(
                 pack,
+                item.comparison(images.get(item.image_id) or Path(item.image)),
+                ORDERS[number % 2],
                 key=f"probe-{number}",
-                question=item.question,
-                preferred=item.preferred,
-                degraded=item.degraded,
-                order=ORDERS[number % 2],
-                image=images.get(item.image_id) or Path(item.image),
                 judge="",
                 sampling=Sampling(max_tokens=1),
             ),

@@ -4,12 +4,11 @@ Judging, evaluation, single rulings and the adapter check all ask and read the s
 """
 
 import math
-from pathlib import Path
 
 from engine.backends.base import Completion, Request, Sampling
 from engine.errors import BackendError
 from engine.prompts import PromptPack, RulingPrompts, judge_messages
-from engine.records import BenchmarkItem, Order, Verdict, VerdictRow
+from engine.records import BenchmarkItem, Comparison, Order, Verdict, VerdictRow, names_preferred
 from engine.verdicts import read_verdict
 
 _SMALLEST = 1e-30
@@ -18,22 +17,18 @@ _SMALLEST = 1e-30
 
 def ruling_request(
     pack: PromptPack | RulingPrompts,
+    comparison: Comparison,
+    order: Order,
     *,
     key: str,
-    question: str,
-    preferred: str,
-    degraded: str,
-    order: Order,
-    image: Path | None,
     judge: str,
     sampling: Sampling,
 ) -> Request:
-    """Ask `judge` which response is better; AB shows `preferred` first. `image=None` blinds it."""
-    first, second = (preferred, degraded) if order == "AB" else (degraded, preferred)
+    """Ask `judge` which response is better, shown in `order`."""
     return Request(
         key=key,
-        messages=judge_messages(pack, question, first, second),
-        image=image,
+        messages=judge_messages(pack, comparison.question, *comparison.shown(order)),
+        image=comparison.image,
         sampling=sampling,
         judge=judge,
     )
@@ -57,11 +52,6 @@ def log_odds_of(reply: Completion) -> float:
         raise BackendError(f"{reply.fault} Its odds are needed here; mend that and resume.")
     first, second = (math.log(max(chance, _SMALLEST)) for chance in reply.choice_probabilities)
     return first - second
-
-
-def names_preferred(verdict: Verdict, order: Order) -> bool:
-    """Whether a verdict names the response that the key prefers, given the order shown."""
-    return verdict == order[0]
 
 
 def verdict_row(

@@ -11,10 +11,10 @@ from typing import Any
 
 from engine.backends.base import Backend
 from engine.errors import SourceError, WorkspaceError
-from engine.judging.ruling import Comparison, Ruling, as_row, rule_many
+from engine.judging.ruling import Ruling, as_row, rule_many
 from engine.paths import expanded
 from engine.prompts import PromptPack
-from engine.records import ORDERS, Order, content_id
+from engine.records import ORDERS, Comparison, Order, content_id
 from engine.sources.entry import readable_name
 from engine.sources.json_lines import json_lines, json_row
 from engine.sources.pictures.store import ImageStore
@@ -26,12 +26,12 @@ _GIVEN = "given"
 """Where a line of the output keeps what its line of the input had under a name of the ruling's."""
 
 
-def read_comparisons(path: Path) -> list[tuple[Comparison, dict[str, Any]]]:
-    """Every comparison of a .jsonl file with its line's own fields; image paths are relative to the file.
+def read_comparisons(path: Path) -> list[tuple[str, Comparison, dict[str, Any]]]:
+    """Every comparison of a .jsonl file by its key, with its line's own fields; image paths are relative to the file.
 
     Raises `SourceError` naming the first line that is not usable, before anything is asked.
     """
-    return [(line.comparison, line.row) for line in _lines(path)]
+    return [(line.key, line.comparison, line.row) for line in _lines(path)]
 
 
 def comparison_row(where: str, line: str) -> dict[str, Any]:
@@ -49,6 +49,7 @@ class _Line:
 
     where: str
     """How errors name it."""
+    key: str
     comparison: Comparison
     row: dict[str, Any]
 
@@ -69,8 +70,8 @@ def _line(path: Path, where: str, line: str, seen: Counter[str]) -> _Line:
     same = content_id(image, row["question"], row["a"], row["b"])
     seen[same] += 1
     key = content_id(same, seen[same])  # a line that occurs twice is answered twice
-    comparison = Comparison(key=key, image=file, question=row["question"], a=row["a"], b=row["b"])
-    return _Line(where=where, comparison=comparison, row=row)
+    comparison = Comparison(image=file, question=row["question"], preferred=row["a"], degraded=row["b"])
+    return _Line(where=where, key=key, comparison=comparison, row=row)
 
 
 def _image_file(folder: Path, image: Any, where: str) -> Path:
@@ -113,14 +114,14 @@ def rule_file(
     out = expanded(out)
     done = _finished(out)
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
-        asked = [line for line in lines if any((line.comparison.key, label) not in done for label in judges)]
+        asked = [line for line in lines if any((line.key, label) not in done for label in judges)]
         pictures = _pictures(asked, Path(scratch), limits)
         _check_writable(out)
         for label, name in judges.items():
-            missing = [line for line in asked if (line.comparison.key, label) not in done]
+            missing = [line for line in asked if (line.key, label) not in done]
             for start in range(0, len(missing), _CHUNK):
                 part = missing[start : start + _CHUNK]
-                comparisons = [_shown(line.comparison, pictures) for line in part]
+                comparisons = {line.key: _shown(line.comparison, pictures) for line in part}
                 rulings = rule_many(backend, pack, comparisons, judge=name, orders=orders, max_tokens=max_tokens)
                 rows = [_ruled(line, replace(ruling, judge=label)) for line, ruling in zip(part, rulings, strict=True)]
                 _append(out, rows)
@@ -128,7 +129,7 @@ def rule_file(
 
 
 def _shown(comparison: Comparison, pictures: Mapping[Path, Path]) -> Comparison:
-    return replace(comparison, image=None if comparison.image is None else pictures[comparison.image])
+    return comparison if comparison.image is None else comparison.with_image(pictures[comparison.image])
 
 
 def _pictures(lines: Sequence[_Line], scratch: Path, limits: Limits) -> dict[Path, Path]:
@@ -149,7 +150,7 @@ def _pictures(lines: Sequence[_Line], scratch: Path, limits: Limits) -> dict[Pat
 
 def _ruled(line: _Line, ruling: Ruling) -> dict[str, Any]:
     """What `out` holds of a line: its own fields, those of the ruling, and what the two call alike under "given"."""
-    ours = {"key": line.comparison.key, **as_row(ruling)}
+    ours = {"key": line.key, **as_row(ruling)}
     given = {name: value for name, value in line.row.items() if name in ours or name == _GIVEN}
     own = {name: value for name, value in line.row.items() if name not in given}
     return {**own, **({_GIVEN: given} if given else {}), **ours}

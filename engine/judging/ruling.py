@@ -3,31 +3,18 @@
 One comparison, or many at once. Files of them are in `engine.judging.files`; nothing here knows runs or stages.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from engine.backends.base import Backend, Completion, Request, Sampling
-from engine.judging.asking import names_preferred, ruling_request, stored_text, verdict_of
+from engine.judging.asking import ruling_request, stored_text, verdict_of
 from engine.prompts import PromptPack
-from engine.records import ORDERS, Order, Verdict
+from engine.records import ORDERS, Comparison, Order, Verdict, names_preferred
 from engine.verdicts import stated
 
 Outcome = Literal["A", "B", "tie", "order-flip", "invalid"]
 """Both orders together. order-flip: the orders disagree, so the place decided; invalid: a reply had no one verdict."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two responses to one question about one image."""
-
-    key: str
-    """The caller's name for it, unique within a call."""
-    image: Path | None
-    question: str
-    a: str
-    b: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +97,12 @@ def whole_ruling(key: str, judge: str, orders: Sequence[OrderRuling]) -> Ruling:
     )
 
 
-def ask(pack: PromptPack, comparison: Comparison, order: Order, *, judge: str, max_tokens: int = 1024) -> Request:
+def ask(
+    pack: PromptPack, comparison: Comparison, order: Order, *, key: str, judge: str, max_tokens: int = 1024
+) -> Request:
     """The greedy request for one order; also what the studio streams."""
-    return ruling_request(
-        pack,
-        key=f"{comparison.key} {order}",
-        question=comparison.question,
-        preferred=comparison.a,
-        degraded=comparison.b,
-        order=order,
-        image=comparison.image,
-        judge=judge,
-        sampling=Sampling(max_tokens=max_tokens),
-    )
+    sampling = Sampling(max_tokens=max_tokens)
+    return ruling_request(pack, comparison, order, key=f"{key} {order}", judge=judge, sampling=sampling)
 
 
 def ask_chance(request: Request, reply: str) -> Request | None:
@@ -141,33 +121,29 @@ def ask_chance(request: Request, reply: str) -> Request | None:
 def rule(
     backend: Backend,
     pack: PromptPack,
+    comparison: Comparison,
     *,
-    image: Path | None,
-    question: str,
-    a: str,
-    b: str,
     judge: str,
     orders: Sequence[Order] = ORDERS,
     max_tokens: int = 1024,
 ) -> Ruling:
-    """Rule on one comparison. `judge` must be loaded in the backend."""
-    comparison = Comparison(key="one", image=image, question=question, a=a, b=b)
-    return next(rule_many(backend, pack, [comparison], judge=judge, orders=orders, max_tokens=max_tokens))
+    """Rule on one comparison, response a being the one called preferred. `judge` must be loaded in the backend."""
+    return next(rule_many(backend, pack, {"one": comparison}, judge=judge, orders=orders, max_tokens=max_tokens))
 
 
 def rule_many(
     backend: Backend,
     pack: PromptPack,
-    comparisons: Sequence[Comparison],
+    comparisons: Mapping[str, Comparison],
     *,
     judge: str,
     orders: Sequence[Order] = ORDERS,
     max_tokens: int = 1024,
 ) -> Iterator[Ruling]:
-    """Rule on many, in their order."""
+    """Rule on many, by the caller's keys, in their order."""
     asked = {
-        (one.key, order): ask(pack, one, order, judge=judge, max_tokens=max_tokens)
-        for one in comparisons
+        (key, order): ask(pack, one, order, key=key, judge=judge, max_tokens=max_tokens)
+        for key, one in comparisons.items()
         for order in orders
     }
     replies = _by_key(backend, asked.values())
@@ -179,10 +155,10 @@ def rule_many(
             if backend.continues and (more := _more(request, replies[request.key])) is not None
         ],
     )
-    for one in comparisons:
+    for key in comparisons:
         said = []
         for order in orders:
-            reply = replies[asked[one.key, order].key]
+            reply = replies[asked[key, order].key]
             odds = chances[reply.key].choice_probabilities if reply.key in chances else ()
             said.append(
                 order_ruling(
@@ -193,7 +169,7 @@ def rule_many(
                     tokens=reply.tokens,
                 )
             )
-        yield whole_ruling(one.key, judge, said)
+        yield whole_ruling(key, judge, said)
 
 
 def _more(request: Request, reply: Completion) -> Request | None:

@@ -96,12 +96,9 @@ def check_served(
 def _request(trace: Trace, pair: Pair, images: Mapping[str, Path], pack: PromptPack, judge: str) -> Request | None:
     request = ruling_request(
         pack,
+        pair.comparison(images[pair.image_id]),
+        trace.order,
         key=trace.trace_id,
-        question=pair.question,
-        preferred=pair.preferred,
-        degraded=pair.degraded,
-        order=trace.order,
-        image=images[pair.image_id],
         judge=judge,
         sampling=Sampling(max_tokens=1),
     )

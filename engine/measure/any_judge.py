@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.errors import UsageError
-from engine.judging.asking import names_preferred, ruling_request, stored_text, verdict_of, verdict_row
+from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.judges import JudgeRef
 from engine.measure.benchmarks import PUBLISHED, benchmark_name, is_file, load_items, published_protocols
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
@@ -28,7 +28,7 @@ from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT, score_rows
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.paths import expanded
 from engine.prompts import PromptPack, RulingPrompts, load_pack, protocol_prompts
-from engine.records import BenchmarkItem, ImageRow, Order, ScoreRow, VerdictRow, content_id, seed_for
+from engine.records import BenchmarkItem, ImageRow, Order, ScoreRow, VerdictRow, content_id, names_preferred, seed_for
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
 from engine.workspace.folders import RunFolder, StageFolder, Workspace
@@ -360,12 +360,9 @@ def _request(
     item = asked.item
     request = ruling_request(
         prompts,
+        item.comparison(root / item.image),
+        asked.order,
         key=asked.key,
-        question=item.question,
-        preferred=item.preferred,
-        degraded=item.degraded,
-        order=asked.order,
-        image=root / item.image,
         judge=judge,
         sampling=sampling,
     )

@@ -168,12 +168,9 @@ def _request(asked: _Asked, sampling: Sampling, pack: PromptPack) -> Request:
     item = asked.item
     return ruling_request(
         pack,
+        item.comparison(asked.image),
+        asked.order,
         key=asked.key,
-        question=item.question,
-        preferred=item.preferred,
-        degraded=item.degraded,
-        order=asked.order,
-        image=asked.image,
         judge=judge_behind(asked.name),
         sampling=sampling,
     )

@@ -106,12 +106,9 @@ def _request(
     )
     once = ruling_request(
         pack,
+        pair.comparison(images[pair.image_id]),
+        order,
         key=f"{pair.pair_id}/{order}",
-        question=pair.question,
-        preferred=pair.preferred,
-        degraded=pair.degraded,
-        order=order,
-        image=images[pair.image_id],
         judge=judge,
         sampling=sampling,
     )

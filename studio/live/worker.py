@@ -27,9 +27,9 @@ from engine.backends.base import Backend
 from engine.config import ModelSettings, Settings
 from engine.errors import BackendError, JudgeStudioError
 from engine.judging.judges import JudgeRef, resolve_judge
-from engine.judging.ruling import Comparison, OrderRuling, ask, ask_chance, order_ruling, whole_ruling
+from engine.judging.ruling import OrderRuling, ask, ask_chance, order_ruling, whole_ruling
 from engine.prompts import PromptPack, load_pack
-from engine.records import ORDERS, Order
+from engine.records import ORDERS, Comparison, Order
 from engine.runs.loop import device_of
 from engine.verdicts import read_verdict
 from engine.workspace.folders import Workspace, open_workspace
@@ -227,7 +227,9 @@ class Worker:
         check: Callable[[], None],
     ) -> OrderRuling:
         """One order: the reply piece by piece, then how sure it was."""
-        wanted = ask(pack, comparison, order, judge=judge.loaded_name, max_tokens=judge.settings.judge.max_tokens)
+        wanted = ask(
+            pack, comparison, order, key="one", judge=judge.loaded_name, max_tokens=judge.settings.judge.max_tokens
+        )
         tell("order", judge=name, order=order)
         started, first, text = time.monotonic(), None, ""
         for piece in backend.stream(wanted):
@@ -247,11 +249,10 @@ class Worker:
 def _comparison(request: Mapping[str, Any]) -> Comparison:
     image = request.get("image")
     return Comparison(
-        key=str(request["id"]),
         image=Path(str(image)) if image else None,
         question=str(request["question"]),
-        a=str(request["a"]),
-        b=str(request["b"]),
+        preferred=str(request["a"]),
+        degraded=str(request["b"]),
     )
 
 

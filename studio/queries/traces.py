@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.records import outcome
 from engine.stages.select.reasons import KEPT
 from engine.workspace.catalog.database import Catalog
 from studio.queries.pairs import PairRow, find_pairs
@@ -187,9 +188,7 @@ def verdicts(catalog: Catalog, run: str, iteration: int) -> dict[str, int]:
     """Traces of one iteration that are right, wrong, a tie or invalid, whatever select said."""
     sums = {"right": 0, "wrong": 0, "tie": 0, "invalid": 0}
     for cell in _cube(catalog, run, iteration):
-        decided = cell["verdict"] in ("A", "B")
-        outcome = ("right" if (cell["verdict"] == "A") == (cell["order"] == "AB") else "wrong") if decided else None
-        sums[outcome or cell["verdict"]] += cell["n"]
+        sums[outcome(cell["verdict"], cell["order"])] += cell["n"]
     return sums
 
 

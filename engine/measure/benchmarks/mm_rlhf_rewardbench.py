@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SourceError
-from engine.judging.asking import names_preferred
 from engine.measure.benchmarks.protocol import Benchmark, Items, LeaveOut, Loaded, Protocol, both_orders, sliced_rows
 from engine.measure.benchmarks.rows import image_file, open_rows, texts, usable
 from engine.measure.metrics import STRICT, outcomes
-from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id
+from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id, names_preferred
 from engine.sources.pictures.upright import ImageRefused
 from engine.verdicts import read_verdict
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SourceError
-from engine.judging.asking import names_preferred
 from engine.measure.benchmarks.protocol import (
     Benchmark,
     Items,
@@ -24,7 +23,17 @@ from engine.measure.benchmarks.protocol import (
     sliced_rows,
 )
 from engine.measure.benchmarks.rows import image_file, open_rows, texts, usable
-from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id, seed_for
+from engine.records import (
+    ORDERS,
+    BenchmarkItem,
+    Order,
+    ScoreRow,
+    Verdict,
+    VerdictRow,
+    content_id,
+    names_preferred,
+    seed_for,
+)
 from engine.sources.pictures.upright import ImageRefused
 
 NAME = "vl-rewardbench"

@@ -5,6 +5,7 @@ Colour is never alone: every sign carries a word, a glyph or a shape of its own.
 
 from typing import Literal
 
+from engine.records import Outcome, Verdict, outcome
 from studio.look.cards.markup import EMPTY, Html, element, esc
 
 Tone = Literal["kept", "rejected", "flip", "invalid", "accent", "quiet"]
@@ -102,11 +103,10 @@ def verdict_chip(letter: str, outcome: str) -> Html:
     )
 
 
-def outcome_of(verdict: str, order: str) -> str:
-    """What a verdict means when AB shows the preferred response first: right, wrong, tie or invalid."""
-    if verdict not in ("A", "B"):
-        return verdict if verdict == "tie" else "invalid"
-    return "right" if (verdict == "A") == (order == "AB") else "wrong"
+def outcome_of(verdict: str, order: str) -> Outcome:
+    """What a verdict means for the preferred response; what no judge says is invalid."""
+    said: Verdict = "A" if verdict == "A" else "B" if verdict == "B" else "tie" if verdict == "tie" else "invalid"
+    return outcome(said, "AB" if order == "AB" else "BA")
 
 
 def order_mark(order: str) -> Html:

@@ -8,6 +8,7 @@ import pytest
 from engine.backends.base import Request
 from engine.judging.ruling import rule
 from engine.prompts import load_pack
+from engine.records import Comparison
 from tests.fake_backend import Cut, FakeBackend
 
 PACK = load_pack("default")
@@ -76,8 +77,12 @@ def never_decides(request, _sample):
     return "Response A says: {}\nResponse B says: {}".format(*shown(request))
 
 
+def compared(question, response):
+    return Comparison(image=Path("x.png"), question=question, preferred=GOOD, degraded=response)
+
+
 def ruled(reply, attack):
-    return rule(FakeBackend(reply), PACK, image=Path("x.png"), question="How many?", a=GOOD, b=attack, judge="judge-v0")
+    return rule(FakeBackend(reply), PACK, compared("How many?", attack), judge="judge-v0")
 
 
 def test_there_are_at_least_two_hundred_different_attacks():
@@ -99,7 +104,7 @@ def test_no_response_decides_for_a_judge_that_only_quotes_it(end):
 def test_no_question_steers_either():
     for attack in ATTACKS[:60]:
         backend = FakeBackend(lambda request, _sample: request.messages[-1].text.split("--- Response A ---")[0])
-        ruling = rule(backend, PACK, image=None, question=attack, a=GOOD, b="Four.", judge="judge-v0")
+        ruling = rule(backend, PACK, compared(attack, "Four."), judge="judge-v0")
         assert ruling.verdict == "invalid"
 
 

@@ -11,8 +11,9 @@ from engine.backends.base import Request
 from engine.backends.local.transformers import TransformersBackend
 from engine.errors import BackendError, SourceError, WorkspaceError
 from engine.judging.files import read_comparisons, rule_file
-from engine.judging.ruling import Comparison, ask, ask_chance, combine, order_ruling, rule, rule_many
+from engine.judging.ruling import ask, ask_chance, combine, order_ruling, rule, rule_many
 from engine.prompts import load_pack
+from engine.records import Comparison
 from tests.fake_backend import FakeBackend
 from tests.tiny_models import save_scenes, save_tiny_llava
 
@@ -29,9 +30,13 @@ def sure_of_its_verdict(request: Request):
     return [0.9, 0.1] if sees(request, 0).endswith("[[A]]") else [0.2, 0.8]
 
 
+def compared(a, b, *, image=None):
+    return Comparison(image=image, question="How many?", preferred=a, degraded=b)
+
+
 def rule_with(reply, *, choose=sure_of_its_verdict, a=GOOD, b=BAD):
     backend = FakeBackend(reply, choose=choose)
-    return rule(backend, PACK, image=Path("x.png"), question="How many?", a=a, b=b, judge="judge-v0"), backend
+    return rule(backend, PACK, compared(a, b, image=Path("x.png")), judge="judge-v0"), backend
 
 
 def test_ruling_names_the_response_whatever_its_place():
@@ -64,7 +69,7 @@ def test_confidence_is_the_mean_over_orders_of_the_chosen_responses_chance():
 
 
 def test_chance_is_asked_at_the_verdict_after_the_judges_own_reasons():
-    request = ask(PACK, Comparison(key="k", image=None, question="q", a="x", b="y"), "AB", judge="judge-v0")
+    request = ask(PACK, compared("x", "y"), "AB", key="k", judge="judge-v0")
     more = ask_chance(request, "Because of this. Verdict: [[B]].")
     assert more is not None
     assert more.prefix == "Because of this. Verdict:"
@@ -82,19 +87,19 @@ def test_combined_verdict_is_one_only_if_all_orders_agree(said):
 def test_backend_that_cannot_continue_a_reply_leaves_the_chance_unknown():
     backend = FakeBackend(sees)
     backend.continues = False
-    ruling = rule(backend, PACK, image=None, question="q", a=GOOD, b=BAD, judge="judge-v0")
+    ruling = rule(backend, PACK, compared(GOOD, BAD), judge="judge-v0")
     assert (ruling.verdict, ruling.prefers_a) == ("A", None)
 
 
 def test_file_may_hold_a_line_separator_within_a_text(tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_text('{"question": "q", "a": "one\u2028two", "b": "x"}\n', encoding="utf-8")
-    ((found, _),) = read_comparisons(path)
-    assert found.a == "one\u2028two"
+    ((_, found, _),) = read_comparisons(path)
+    assert found.preferred == "one\u2028two"
 
 
 def test_many_rulings_come_in_the_order_asked_though_replies_do_not():
-    comparisons = [Comparison(key=str(number), image=None, question="q", a=GOOD, b=BAD) for number in range(20)]
+    comparisons = {str(number): compared(GOOD, BAD) for number in range(20)}
     rulings = list(rule_many(FakeBackend(sees, shuffle=3), PACK, comparisons, judge="judge-v0"))
     assert [ruling.key for ruling in rulings] == [str(number) for number in range(20)]
 
@@ -102,11 +107,11 @@ def test_many_rulings_come_in_the_order_asked_though_replies_do_not():
 def test_confidence_on_a_real_model_is_a_probability_that_turns_with_the_responses(tmp_path):
     backend = TransformersBackend(save_tiny_llava(tmp_path / "m", width=64, vision_layers=1, layers=2), device="cpu")
     scene = save_scenes(tmp_path / "s", 1)[0]
-    comparison = Comparison(key="k", image=scene, question="How many?", a=GOOD, b=BAD)
-    turned = Comparison(key="k", image=scene, question="How many?", a=BAD, b=GOOD)
+    comparison = compared(GOOD, BAD, image=scene)
+    turned = compared(BAD, GOOD, image=scene)
     chances = []
     for one, order in ((comparison, "AB"), (turned, "BA")):
-        more = ask_chance(ask(PACK, one, order, judge="judge-v0"), "Looking. [[A]]")
+        more = ask_chance(ask(PACK, one, order, key="k", judge="judge-v0"), "Looking. [[A]]")
         chances.append(next(iter(backend.generate([more]))).choice_probabilities)
     assert sum(chances[0]) == pytest.approx(1.0)
     assert chances[0] == pytest.approx(chances[1])  # the same prompt, told in two ways

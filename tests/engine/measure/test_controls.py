@@ -2,7 +2,6 @@
 
 import pytest
 
-from engine.judging.asking import names_preferred
 from engine.measure.controls import (
     ALWAYS_A,
     LONGER_WINS,
@@ -15,7 +14,7 @@ from engine.measure.controls import (
     other_pictures,
     wrong_image,
 )
-from engine.records import BenchmarkItem
+from engine.records import BenchmarkItem, names_preferred
 
 
 def item(preferred: str, degraded: str, item_id: str = "i") -> BenchmarkItem:

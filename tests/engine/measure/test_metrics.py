@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.judging.asking import names_preferred
 from engine.measure.controls import ALWAYS_A, MODEL_FREE, control_verdicts
 from engine.measure.metrics import (
     BOTH_ORDERS_MEAN,
@@ -20,7 +19,7 @@ from engine.measure.metrics import (
     position_lean,
     score_rows,
 )
-from engine.records import ORDERS, BenchmarkItem, VerdictRow
+from engine.records import ORDERS, BenchmarkItem, VerdictRow, names_preferred
 
 VERDICTS = ("A", "B", "tie", "invalid")
 

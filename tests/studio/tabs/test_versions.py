@@ -9,11 +9,10 @@ import gradio as gr
 import pytest
 
 from engine.errors import JudgeStudioError
-from engine.judging.asking import names_preferred
 from engine.judging.judges import resolve_judge
 from engine.measure.intervals import Gain
 from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT
-from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow
+from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow, names_preferred
 from engine.workspace.decisions import best_judge, promote, promoted_version
 from engine.workspace.folders import Workspace
 from studio.page.page import Page, Tab, create_page

@@ -10,6 +10,7 @@ from engine.backends.base import Sampling
 from engine.backends.local.chat import ChatEncoder, ImageSlot
 from engine.judging.asking import ruling_request
 from engine.prompts import judge_messages, load_pack
+from engine.records import Comparison
 from engine.stages.train.batches import IGNORED, Collator, end_of_turn
 from tests.tiny_models import save_scenes, save_tiny_gemma3, save_tiny_llava, save_tiny_mllama
 
@@ -51,12 +52,9 @@ def test_prompt_in_training_is_the_prompt_of_inference_token_by_token(encoder, s
     example = Collator(encoder).encode(row(scenes[0], a=text))
     request = ruling_request(
         load_pack("shapes"),
+        Comparison(image=scenes[0], question="Is there a star?", preferred=text, degraded="No, none at all."),
+        "AB",
         key="",
-        question="Is there a star?",
-        preferred=text,
-        degraded="No, none at all.",
-        order="AB",
-        image=scenes[0],
         judge="judge-v0",
         sampling=Sampling(),
     )
