@@ -24,12 +24,16 @@ _VERSION = re.compile(r"judge-v(0|[1-9]\d*)")
 Thing = TypeVar("Thing")
 
 
-def version(number: int) -> str:
+def version_name(number: int) -> str:
     """The name of the judge that came out of iteration `number`; 0 is the base model."""
     return f"judge-v{number}"
 
 
-def number(judge: str) -> int | None:
+BASE_JUDGE = version_name(0)
+"""The base model, without any adapter."""
+
+
+def version_number(judge: str) -> int | None:
     """The iteration that a judge version came out of; None for any other name, a control's for one."""
     found = _VERSION.fullmatch(judge)
     return int(found[1]) if found else None
@@ -43,6 +47,11 @@ def in_order(order: Order, preferred: Thing, degraded: Thing) -> tuple[Thing, Th
 def names_preferred(verdict: Verdict, order: Order) -> bool:
     """Whether a verdict, which names a place, names the preferred response. A tie or an invalid reply does not."""
     return verdict == order[0]
+
+
+def naming(preferred: bool, order: Order) -> Verdict:
+    """The verdict that names the preferred response, or the degraded one."""
+    return "A" if preferred == (order == "AB") else "B"
 
 
 def outcome(verdict: Verdict, order: Order) -> Outcome:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.backends.base import BASE_JUDGE, Completion, Request
+from engine.backends.base import Completion, Request
 from engine.errors import BackendError, ModelError
-from engine.records import seed_for
+from engine.records import BASE_JUDGE, seed_for
 
 
 @dataclass(frozen=True, slots=True)

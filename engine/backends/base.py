@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from engine.records import version
-
-BASE_JUDGE = version(0)
-"""The base model, without any adapter."""
+from engine.records import BASE_JUDGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from engine.commands.runs import overrides_from
-from engine.commands.terminal import duration, print_json, say, watcher
+from engine.commands.terminal import print_json, say, watcher
 from engine.errors import JudgeStudioError, LockedError, StopRequested
 from engine.runs.experiments import Experiment, Variant, experiments, load_experiment, variants
 from engine.runs.outcomes import RunScore, outcome, record, table
 from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import RunState, read_state
+from engine.workspace.timing import duration
 
 
 def experiment(options: Namespace) -> int:

@@ -41,13 +41,12 @@ def compare(options: Namespace) -> int:
 
 def _verdicts(judge: "JudgeRef") -> "dict[str, list[VerdictRow]]":
     """What the judge said in its run's evaluation, by benchmark."""
-    from engine.records import VerdictRow
+    from engine.records import VerdictRow, version_number
 
     if judge.run is None:
         raise UsageError(f"{judge.label}: belongs to no run, so nothing was measured. Name RUN/judge-vN.")
-    number = int(judge.version.removeprefix("judge-v"))
     found: dict[str, list[VerdictRow]] = {}
-    for row in judge.run.stage(number, "evaluate").read("verdicts", VerdictRow):
+    for row in judge.run.stage(version_number(judge.version) or 0, "evaluate").read("verdicts", VerdictRow):
         if row.judge == judge.version:
             found.setdefault(row.benchmark, []).append(row)
     return found

@@ -9,7 +9,7 @@ from engine import __version__
 from engine.judging.judges import JudgeRef
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, STRICT
-from engine.records import ScoreRow
+from engine.records import BASE_JUDGE, ScoreRow
 from engine.workspace.folders import RunFolder
 
 _METHOD = (
@@ -70,7 +70,7 @@ def model_card(judge: JudgeRef, *, merged: bool) -> str:
 
 def _measured(run: RunFolder, version: str) -> list[str]:
     rows = run_scores(run)
-    wanted = [row for row in rows if row.judge in (version, "judge-v0") or is_control(row.judge)]
+    wanted = [row for row in rows if row.judge in (version, BASE_JUDGE) or is_control(row.judge)]
     return ["## Measured", "", *measured_table(wanted)] if wanted else []
 
 

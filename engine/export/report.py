@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from engine import __version__
-from engine.backends.base import BASE_JUDGE
 from engine.config import Settings, flat
 from engine.errors import UsageError, WorkspaceError
 from engine.export.charts import Point, accuracy_chart, loss_chart
@@ -22,7 +21,7 @@ from engine.export.sheet import SHEET
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
 from engine.paths import expanded
-from engine.records import ScoreRow, Step, VerdictRow
+from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
 from engine.workspace.catalog.part_scan import Fault, PartScan
 from engine.workspace.files import write_text
 from engine.workspace.folders import RunFolder
@@ -155,8 +154,7 @@ def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[dict[st
     """Paired gains of `judge` over judge-v0, overall first, then by slice; nothing without both sets of verdicts."""
     sides = []
     for version in (judge, BASE_JUDGE):
-        number = int(version.removeprefix("judge-v"))
-        rows = facts.run.stage(number, "evaluate").read("verdicts", VerdictRow)
+        rows = facts.run.stage(version_number(version) or 0, "evaluate").read("verdicts", VerdictRow)
         sides.append([row for row in rows if (row.judge, row.benchmark) == (version, benchmark)])
     return comparisons(*sides) if all(sides) else iter(())
 
@@ -289,7 +287,7 @@ def _training(facts: _Facts) -> str:
     for number in range(1, facts.iterations + 1):
         steps = facts.run.stage(number, "train").read("steps", Step)
         if steps:
-            curves[f"judge-v{number}"] = [(step.step, step.loss) for step in steps]
+            curves[version_name(number)] = [(step.step, step.loss) for step in steps]
     if not curves:
         return ""
     chart = loss_chart(curves, title="Training loss by optimizer step")

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.backends.adapter_folder import base_of
-from engine.backends.base import BASE_JUDGE, Backend
+from engine.backends.base import Backend
 from engine.backends.model_files import is_path
 from engine.config import ModelSettings, Settings
 from engine.errors import ModelError, UsageError, WorkspaceError
 from engine.paths import EMBEDDED, expanded
+from engine.records import BASE_JUDGE, version_name, version_number
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.provenance import model_folder
@@ -88,10 +89,10 @@ def _of_run(run: RunFolder, version: str) -> JudgeRef:
         )
     if version == "best":
         version = best_judge(run)
-    number = version.removeprefix("judge-v")
-    if not number.isdigit() or version != f"judge-v{int(number)}":
+    number = version_number(version)
+    if number is None:
         raise UsageError(f"judge '{run.name}/{version}': a version is called judge-v0, judge-v1, … or best.")
-    adapter = run.adapter(int(number)) if int(number) else None
+    adapter = run.adapter(number) if number else None
     if adapter is not None and not (adapter / "adapter_config.json").is_file():
         there = ", ".join(versions_of(run))
         raise WorkspaceError(f"run '{run.name}': there is no {version}. Versions here: {there}.")
@@ -102,7 +103,7 @@ def versions_of(run: RunFolder) -> list[str]:
     """Every version of the run that can be loaded, judge-v0 first."""
     made = [int(path.parents[2].name.removeprefix("iteration-")) for path in
             run.folder.glob("iteration-*/train/adapter/adapter_config.json")]  # fmt: skip
-    return [BASE_JUDGE, *(f"judge-v{number}" for number in sorted(made))]
+    return [BASE_JUDGE, *(version_name(number) for number in sorted(made))]
 
 
 def _of_adapter(folder: Path) -> JudgeRef:

@@ -28,7 +28,17 @@ from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT, score_rows
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.paths import expanded
 from engine.prompts import PromptPack, RulingPrompts, load_pack, protocol_prompts
-from engine.records import BenchmarkItem, ImageRow, Order, ScoreRow, VerdictRow, content_id, names_preferred, seed_for
+from engine.records import (
+    BenchmarkItem,
+    ImageRow,
+    Order,
+    ScoreRow,
+    VerdictRow,
+    content_id,
+    names_preferred,
+    seed_for,
+    version_number,
+)
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
 from engine.workspace.folders import RunFolder, StageFolder, Workspace
@@ -282,7 +292,7 @@ def _stored_scores(
 
 
 def _folder(judge: JudgeRef, protocol: Protocol, prepared: Prepared, workspace: Workspace) -> StageFolder:
-    number = int(judge.version.removeprefix("judge-v")) if judge.run is not None else 0
+    number = (version_number(judge.version) or 0) if judge.run is not None else 0
     own = STRICT if protocol in _OWN else protocol.name
     return home_of(judge, workspace).stage(number, f"evaluate-{prepared.slug}-{own}")
 
@@ -315,7 +325,7 @@ def _of_the_run(judge: JudgeRef, prepared: Prepared) -> dict[str, VerdictRow]:
     if judge.run is None:
         return {}
     wanted = {item.item_id for item in prepared.items}
-    number = int(judge.version.removeprefix("judge-v"))
+    number = version_number(judge.version) or 0
     return {
         f"{row.item_id} {row.order} 0": row
         for row in judge.run.stage(number, "evaluate").read("verdicts", VerdictRow)

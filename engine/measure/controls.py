@@ -6,9 +6,8 @@ scores .569, above many published judges, so they stand beside every accuracy.
 
 from collections.abc import Iterable, Sequence
 
-from engine.backends.base import BASE_JUDGE
 from engine.judging.asking import verdict_row
-from engine.records import ORDERS, BenchmarkItem, Order, Verdict, VerdictRow, content_id, seed_for
+from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, Order, Verdict, VerdictRow, content_id, naming, seed_for
 
 SHORTER_WINS = "control:shorter-wins"
 LONGER_WINS = "control:longer-wins"
@@ -83,4 +82,4 @@ def _verdict(control: str, item: BenchmarkItem, order: Order) -> Verdict:
         prefers_preferred = seed_for("equal length", item.item_id) % 2 == 0
     else:
         prefers_preferred = (difference < 0) == (control == SHORTER_WINS)
-    return "A" if prefers_preferred == (order == "AB") else "B"
+    return naming(prefers_preferred, order)

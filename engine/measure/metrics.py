@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.backends.base import BASE_JUDGE
 from engine.measure.controls import length
 from engine.measure.intervals import Clusters, Gain, Values, clustered_interval, paired_gain
-from engine.records import ORDERS, BenchmarkItem, Kind, ScoreRow, VerdictRow, seed_for
+from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, Kind, ScoreRow, VerdictRow, seed_for
 
 STRICT = "strict"
 """An item is right only when the verdicts in both orders are: a judge that always says A scores 0."""

@@ -2,7 +2,7 @@
 
 from engine.measure.controls import is_wrong_image
 from engine.measure.leaks import Finding, findings
-from engine.records import ScoreRow
+from engine.records import ScoreRow, version_number
 from engine.workspace.folders import RunFolder, StageFolder
 
 
@@ -35,10 +35,10 @@ def latest_findings(run: RunFolder) -> list[Finding]:
 
 def kept_share(run: RunFolder, judge: str) -> float | None:
     """Share of traces kept in the iteration that made this judge version."""
-    number = judge.removeprefix("judge-v")
-    if not number.isdigit() or int(number) == 0:
+    number = version_number(judge)
+    if not number:
         return None
-    summary = run.stage(int(number), "select").summary()
+    summary = run.stage(number, "select").summary()
     return None if not summary or not summary.get("traces") else summary["kept"] / summary["traces"]
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from engine.judging.asking import verdict_row
 from engine.measure.text_features import BLOCKS, Rows, features
-from engine.records import ORDERS, BenchmarkItem, VerdictRow, seed_for
+from engine.records import ORDERS, BenchmarkItem, VerdictRow, naming, seed_for
 
 TEXT_ONLY = "control:text-only"
 FEWEST = 40
@@ -39,7 +39,7 @@ def text_only_verdicts(items: Sequence[BenchmarkItem]) -> list[VerdictRow]:
         for item, score in zip(group, _scores(group), strict=True):
             prefers[item.item_id] = _prefers(item, score)
     return [
-        verdict_row(TEXT_ONLY, item, order, "A" if prefers[item.item_id] == (order == "AB") else "B")
+        verdict_row(TEXT_ONLY, item, order, naming(prefers[item.item_id], order))
         for item in items
         if item.item_id in prefers
         for order in ORDERS

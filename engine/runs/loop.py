@@ -12,11 +12,11 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from engine.backends.base import BASE_JUDGE, Backend
+from engine.backends.base import Backend
 from engine.config import Settings
 from engine.errors import IdentityError, ModelError, SourceError
 from engine.prompts import PromptPack, load_pack
-from engine.records import BenchmarkItem, ImageRow, Instruction, Pair, Trace
+from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name, version_number
 from engine.runs.costs import check_fits
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
@@ -185,7 +185,7 @@ class _Loop:
                 )
         for judge in judges:
             if judge != BASE_JUDGE and judge not in self._loaded:
-                self._backend.load_judge(judge, self.run.adapter(int(judge.removeprefix("judge-v"))))
+                self._backend.load_judge(judge, self.run.adapter(version_number(judge) or 0))
                 self._loaded.add(judge)
         return self._backend
 
@@ -279,7 +279,7 @@ class _Loop:
     def _one_iteration(self, number: int, instructions: list[Instruction], expected: float | None) -> None:
         left = None if expected is None else expected * (self.settings.loop.iterations - number + 1)
         self.progress.update(iteration=number, run_left=left)
-        parent = f"judge-v{number - 1}"
+        parent = version_name(number - 1)
         writer = parent if self.settings.synthesize.writer == "previous" else BASE_JUDGE
         self._synthesize(number, self._slice(number, instructions), writer=writer)
         self._judge(number, parent)
@@ -381,7 +381,7 @@ class _Loop:
         folder = self.run.stage(number, "evaluate")
         if folder.summary() is not None or read_json(folder.folder / "adapter-check.json") is not None:
             return
-        judge = f"judge-v{number}"
+        judge = version_name(number)
         self.progress.update(message=f"Checking that {judge} differs from {parent}")
         if self.settings.model.backend != "transformers":
             self._check_served(number, judge, folder)
@@ -414,7 +414,7 @@ class _Loop:
         folder = self.run.stage(number, "evaluate")
         if folder.summary() is not None:
             return
-        judge = f"judge-v{number}"
+        judge = version_name(number)
         evaluate(
             folder=folder,
             items=self._items(),

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from engine.backends.base import BASE_JUDGE
 from engine.config import Settings
 from engine.errors import BackendError
 from engine.prompts import load_pack
-from engine.records import ImageRow, Instruction, Pair
+from engine.records import BASE_JUDGE, ImageRow, Instruction, Pair
 from engine.runs.loop import Opener, open_model
 from engine.stages.intake import intake
 from engine.stages.synthesize.stage import synthesize

@@ -11,8 +11,9 @@ from pathlib import Path
 from engine.config import Settings
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.workspace.folders import RunFolder
+from engine.workspace.locks import is_locked
 from engine.workspace.run_record import run_record, run_settings
-from engine.workspace.state import append_event, is_locked
+from engine.workspace.state import append_event
 
 _PAIRS = ("model", "source", "synthesize")
 _SHARED: tuple[tuple[str, tuple[str, ...]], ...] = (

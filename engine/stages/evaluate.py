@@ -28,7 +28,7 @@ from engine.measure.leaks import findings
 from engine.measure.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
-from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow
+from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, version_name
 from engine.stages.identity import identity
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.parts import Parts
@@ -260,7 +260,7 @@ def _earlier(parent_folder: StageFolder | None) -> dict[str, list[VerdictRow]]:
     run = RunFolder(parent_folder.folder.parents[1])
     found: dict[str, list[VerdictRow]] = {}
     for number in range(parent_folder.iteration + 1):
-        version = f"judge-v{number}"
+        version = version_name(number)
         rows = run.stage(number, "evaluate").read("verdicts", VerdictRow)
         found[version] = [row for row in rows if row.judge == version]
     return found

@@ -54,12 +54,9 @@ def show_other_pictures(
         requests = {
             f"{item.item_id}/{order}": ruling_request(
                 pack,
+                item.comparison(images[others[item.image_id]]),
+                order,
                 key=f"{item.item_id}/{order}",
-                question=item.question,
-                preferred=item.preferred,
-                degraded=item.degraded,
-                order=order,
-                image=images[others[item.image_id]],
                 judge=judge,
                 sampling=Sampling(max_tokens=max_tokens),
             )

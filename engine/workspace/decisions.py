@@ -9,6 +9,7 @@ import sqlite3
 import time
 
 from engine.errors import UsageError, WorkspaceError
+from engine.records import BASE_JUDGE, version_number
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
@@ -46,7 +47,7 @@ def promoted_version(run: RunFolder) -> str | None:
 
 def best_judge(run: RunFolder) -> str:
     """What RUN/best means: the chosen version, else the one the statistics name, else the base model."""
-    return promoted_version(run) or read_state(run).best or "judge-v0"
+    return promoted_version(run) or read_state(run).best or BASE_JUDGE
 
 
 def promote(run: RunFolder, judge: str) -> None:
@@ -62,7 +63,7 @@ def demote(run: RunFolder) -> None:
 
 
 def _is_there(run: RunFolder, judge: str) -> bool:
-    number = judge.removeprefix("judge-v")
-    if not number.isdecimal() or judge != f"judge-v{int(number)}":
+    number = version_number(judge)
+    if number is None:
         return False
-    return int(number) == 0 or (run.adapter(int(number)) / "adapter_config.json").is_file()
+    return number == 0 or (run.adapter(number) / "adapter_config.json").is_file()

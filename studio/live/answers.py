@@ -14,6 +14,7 @@ from typing import Any
 from engine.assets import assets_folder
 from engine.errors import JudgeStudioError, UsageError
 from engine.judging.judges import versions_of
+from engine.records import BASE_JUDGE, version_number
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import Workspace
 from engine.workspace.provenance import model_folder
@@ -58,8 +59,8 @@ def judge_choices(workspace: Workspace) -> list[Choice]:
         except (JudgeStudioError, TypeError):
             continue  # a damaged run; Home says so
         names = versions_of(run)
-        for judge in sorted(names, key=lambda name: (name != best, -int(name.removeprefix("judge-v")))):
-            role = "best version" if judge == best and len(names) > 1 else "base model" if judge == "judge-v0" else ""
+        for judge in sorted(names, key=lambda name: (name != best, -(version_number(name) or 0))):
+            role = "best version" if judge == best and len(names) > 1 else "base model" if judge == BASE_JUDGE else ""
             parts = [run.name, role, "running" if state in ALIVE else ""]
             found.append(Choice(name=f"{run.name}/{judge}", about=", ".join(part for part in parts if part)))
     folder = model_folder(EMBEDDED)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from engine.config import Settings
+from engine.records import version_name
 from engine.workspace.folders import STAGES
 from studio.look import words
 from studio.look.cards import LedgerRow, StageCell
@@ -19,13 +20,13 @@ def ledger(view: RunView) -> list[LedgerRow]:
 
 def _row(view: RunView, number: int, *, current: bool) -> LedgerRow | None:
     cells = stage_cells(view, number)
-    judge = f"judge-v{max(number - 1, 0)}"
+    judge = version_name(max(number - 1, 0))
     select = view.summaries.get((number, "select"), {})
     evaluate = view.summaries.get((number, "evaluate"), {})
     accuracy = words.decimal(as_number(evaluate.get("accuracy")), missing="")
     line = [
         f"{words.number(as_number(select.get('kept')))} kept" if select.get("kept") is not None else "",
-        f"judge-v{number} {accuracy}" if accuracy else "",
+        f"{version_name(number)} {accuracy}" if accuracy else "",
     ]
     if number == 0 and not current and not evaluate:
         return None
@@ -98,7 +99,7 @@ def _outcome(stage: str, number: int, summary: Summary) -> tuple[str, str]:
     gain = as_number(summary.get("gain"))
     parent = summary.get("parent")
     against = f"{words.signed(gain)} on {parent}" if gain is not None and parent else ""
-    return f"{accuracy} judge-v{number}" if accuracy else "Done", against
+    return f"{accuracy} {version_name(number)}" if accuracy else "Done", against
 
 
 def _units(count: object, noun: str) -> str:

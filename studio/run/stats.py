@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 
+from engine.records import BASE_JUDGE, version_name
 from engine.workspace.folders import STAGES
 from engine.workspace.state import ALIVE
 from studio.look import words
@@ -66,7 +67,7 @@ def _rested(view: RunView) -> list[Stat]:
             label="Trained on",
             value=words.number(as_number(trained)),
             unit="traces" if trained is not None else "",
-            context=f"judge-v{last}" if last is not None and known else "",
+            context=version_name(last) if last is not None and known else "",
         ),
     ]
 
@@ -83,7 +84,7 @@ def _invalid(view: RunView) -> Stat:
 
 def _best(view: RunView) -> Stat:
     accuracy = best_accuracy(view)
-    best = view.state.best or "judge-v0"
+    best = view.state.best or BASE_JUDGE
     label = "Best so far" if view.is_active else "Best"
     return Stat(label=label, value=words.decimal(accuracy), context=f"{best}, strict" if accuracy is not None else "")
 

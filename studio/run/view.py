@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
+from engine.records import BASE_JUDGE, version_number
 from engine.workspace.files import read_json
 from engine.workspace.folders import STAGES, RunFolder
 from engine.workspace.locks import device_holder
@@ -134,8 +135,8 @@ def accuracies(view: RunView) -> list[float | None]:
 def best_accuracy(view: RunView) -> float | None:
     """Of the version the statistics name."""
     known = accuracies(view)
-    number = (view.state.best or "judge-v0").removeprefix("judge-v")
-    return known[int(number)] if number.isdigit() and int(number) < len(known) else None
+    number = version_number(view.state.best or BASE_JUDGE)
+    return known[number] if number is not None and number < len(known) else None
 
 
 def kept_share(view: RunView) -> float | None:
@@ -158,7 +159,7 @@ def run_row(view: RunView, bytes_: int | None) -> RunRow:
         iteration=view.state.iteration,
         iterations=view.state.iterations or None,
         accuracies=accuracies(view),
-        best=view.state.best or ("judge-v0" if accuracies(view) else None),
+        best=view.state.best or (BASE_JUDGE if accuracies(view) else None),
         best_accuracy=best_accuracy(view),
         kept_share=kept_share(view),
         seconds=view.state.seconds or None,
@@ -225,7 +226,7 @@ def main_action(view: RunView) -> Action:
     if view.shown_state == "failed":
         return Action(label="Show the error", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
     best = view.state.best
-    values = {"versions.older": "judge-v0", "versions.newer": best} if best and best != "judge-v0" else {}
+    values = {"versions.older": BASE_JUDGE, "versions.newer": best} if best and best != BASE_JUDGE else {}
     label = f"Compare judge-v0 with {best}" if values else "Compare the versions"
     return Action(label=label, url=link("versions", view.name, values), kind="main")
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from engine.errors import JudgeStudioError
 from engine.measure.metrics import ALL, STRICT
-from engine.records import ScoreRow, Step, VersionRow
+from engine.records import BASE_JUDGE, ScoreRow, Step, VersionRow, version_name, version_number
 from engine.workspace.decisions import best_judge, promoted_version
 from engine.workspace.state import RunState, read_state
 from studio.look import cards, charts, words
@@ -81,8 +81,8 @@ def show_training(page: Page, run: str | None) -> Training:
     is_live = state is not None and state.state == "running" and state.stage == "train" and state.iteration == newest
     total = state.total if state is not None and is_live and state.unit == "steps" else None
     done = steps[newest]
-    trained_on = {version.judge: version.trained_on for version in versions}.get(f"judge-v{newest}")
-    aside = cards.heartbeat(f"judge-v{newest} is training", pulse="live") if is_live else _names(steps)
+    trained_on = {version.judge: version.trained_on for version in versions}.get(version_name(newest))
+    aside = cards.heartbeat(f"{version_name(newest)} is training", pulse="live") if is_live else _names(steps)
     return Training(
         cards=(
             "",
@@ -124,11 +124,11 @@ def _state(page: Page, run: str) -> RunState | None:
 def _names(steps: dict[int, list[Step]]) -> Html:
     """Legend: the newest version, those between, the first one."""
     names = sorted(steps)
-    kinds: list[tuple[str, Any]] = [(f"judge-v{names[-1]}", "new")]
+    kinds: list[tuple[str, Any]] = [(version_name(names[-1]), "new")]
     if len(names) > 2:
         kinds.append(("between", "mid"))
     if len(names) > 1:
-        kinds.append((f"judge-v{names[0]}", "base"))
+        kinds.append((version_name(names[0]), "base"))
     return cards.legend(*kinds)
 
 
@@ -139,7 +139,7 @@ def _series(steps: dict[int, list[Step]], name: str) -> list[StepSeries]:
         every = max(1, -(-len(rows) // _POINTS))
         kept = [row for place, row in enumerate(rows) if place % every == 0 or place == len(rows) - 1]
         values = [getattr(row, name) for row in kept]
-        found.append(StepSeries(name=f"judge-v{iteration}", steps=[row.step for row in kept], values=values))
+        found.append(StepSeries(name=version_name(iteration), steps=[row.step for row in kept], values=values))
     return found
 
 
@@ -149,7 +149,7 @@ def _stats(newest: int, done: list[Step], total: int | None, trained_on: int | N
     token = last.token_accuracy
     return [
         Stat(
-            label=f"Trained on, judge-v{newest}",
+            label=f"Trained on, {version_name(newest)}",
             value=words.number(trained_on, missing="–"),
             unit="traces" if trained_on is not None else "",
             context="known when it ends" if trained_on is None and is_live else "kept by select",
@@ -174,9 +174,9 @@ def _rate(value: float) -> str:
 def loss_sentence(iteration: int, steps: list[Step]) -> str:
     """First and last loss in words."""
     first, last = steps[0].loss, steps[-1].loss
-    way = "fell" if last < first else "did not fall"
+    judge, way = version_name(iteration), "fell" if last < first else "did not fall"
     told = f"{words.decimal(first, 3)} to {words.decimal(last, 3)}"
-    return f"judge-v{iteration}: the loss {way}, {told} nats per token over {words.plural(steps[-1].step, 'step')}."
+    return f"{judge}: the loss {way}, {told} nats per token over {words.plural(steps[-1].step, 'step')}."
 
 
 def accuracy_sentence(iteration: int, steps: list[Step]) -> str:
@@ -185,7 +185,9 @@ def accuracy_sentence(iteration: int, steps: list[Step]) -> str:
     if not known:
         return "Token accuracy was not recorded."
     told = f"{words.percent(known[0])} to {words.percent(known[-1])}"
-    return f"judge-v{iteration}: {told} of the traces' tokens predicted right. It says nothing about the verdicts."
+    return (
+        f"{version_name(iteration)}: {told} of the traces' tokens predicted right. It says nothing about the verdicts."
+    )
 
 
 def _foot(text: str) -> str:
@@ -208,7 +210,7 @@ def _iterations(steps: dict[int, list[Step]], versions: list[VersionRow]) -> Htm
     finished = {version.judge for version in versions}
     rows = []
     for iteration, done in sorted(steps.items(), reverse=True):
-        judge, last = f"judge-v{iteration}", done[-1]
+        judge, last = version_name(iteration), done[-1]
         name = cards.element(
             "span", cards.esc(judge), cards.EMPTY if judge in finished else cards.chip("not finished"),
             class_="st-row is-tight",
@@ -237,10 +239,10 @@ def _lineage(
     overall = {
         row.judge: row for row in scores if (row.benchmark, row.protocol, row.dimension) == (decides, STRICT, ALL)
     }
-    rows = [_lineage_row(VersionRow(judge="judge-v0", parent=None, adapter=None, trained_on=0), None, overall, run)]
+    rows = [_lineage_row(VersionRow(judge=BASE_JUDGE, parent=None, adapter=None, trained_on=0), None, overall, run)]
     for version in versions:
-        if version.judge != "judge-v0":
-            iteration = int(version.judge.removeprefix("judge-v"))
+        if version.judge != BASE_JUDGE:
+            iteration = version_number(version.judge) or 0
             rows.append(_lineage_row(version, steps.get(iteration), overall, run))
     marked = [replace(row, is_best=row.judge == best, is_promoted=row.judge == promoted) for row in rows]
     note = f"Accuracy on {decides}, strict: right in both orders." if decides else "Not measured yet."

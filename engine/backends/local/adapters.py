@@ -14,9 +14,9 @@ import torch
 from safetensors import SafetensorError
 
 from engine.backends.adapter_folder import WEIGHTS, check_adapter_files, check_base, misfit
-from engine.backends.base import BASE_JUDGE
 from engine.backends.model_files import damaged, first_line
 from engine.errors import ModelError
+from engine.records import BASE_JUDGE
 
 _SMALL = 1_000_000_000
 """Bytes of weights up to which a whole second model is made to merge a version."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.adapter_folder import check_base, fingerprint
-from engine.backends.base import BASE_JUDGE, Completion, Request
+from engine.backends.base import Completion, Request
 from engine.backends.pictures import DOOR, ImageRefused, is_plain, read_limited, shown_bytes
 from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
 from engine.backends.served.odds import OddsReader
@@ -25,7 +25,7 @@ from engine.backends.served.replicas import Replicas
 from engine.backends.served.replies import Reply, choices_of, replies_of, text_of
 from engine.backends.served.shared_adapters import publish
 from engine.errors import BackendError, ModelError
-from engine.records import without_halves
+from engine.records import BASE_JUDGE, without_halves
 
 _TICK = 1.0
 """Seconds between two looks at whether the run shall stop while no reply comes."""

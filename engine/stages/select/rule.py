@@ -24,7 +24,7 @@ from typing import Literal
 
 from engine.config import SelectSettings
 from engine.errors import SettingsError
-from engine.records import ORDERS, Order, Pair, PairFate, Trace, content_id, seed_for
+from engine.records import ORDERS, Order, Pair, PairFate, Trace, content_id, names_preferred, seed_for
 from engine.stages.select.reasons import KEPT, REASONS
 
 Said = Literal["right", "wrong", "tie", "invalid"]
@@ -114,7 +114,9 @@ def said_of(trace: Trace, flips: Flips | None) -> Said:
     """What the trace says of the response that counts as preferred; without one no verdict is right."""
     if trace.verdict == "invalid" or trace.verdict == "tie":
         return trace.verdict
-    return "right" if flips is not None and _names_preferred(trace) != flips[trace.order] else "wrong"
+    return (
+        "right" if flips is not None and names_preferred(trace.verdict, trace.order) != flips[trace.order] else "wrong"
+    )
 
 
 def holds(group: Sequence[Trace], flips: Flips | None) -> bool:
@@ -134,10 +136,6 @@ def _upheld(group: Sequence[Trace]) -> Flips | None:
 
 def _coin(*parts: object) -> bool:
     return random.Random(seed_for(*parts)).random() < 0.5
-
-
-def _names_preferred(trace: Trace) -> bool:
-    return (trace.verdict == "A") == (trace.order == "AB")
 
 
 def _rule_out(

@@ -51,7 +51,11 @@ def _trace_rows(
     rows = []
     for trace in traces:
         pair = pairs[trace.pair_id]
-        row = _row(judge_messages(pack, pair.question, *pair.comparison(None).shown(trace.order)), trace.reasoning, trace.trace_id)
+        row = _row(
+            judge_messages(pack, pair.question, *pair.comparison(None).shown(trace.order)),
+            trace.reasoning,
+            trace.trace_id,
+        )
         row["probe"] = trace.trace_id in probes and read_verdict(trace.reasoning) in ("A", "B")
         rows.append((pair.image_id, row))
     return rows

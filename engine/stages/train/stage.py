@@ -17,7 +17,7 @@ from engine.config import Settings
 from engine.errors import SettingsError, TrainingError
 from engine.judging.served_check import write_opinions
 from engine.prompts import PromptPack
-from engine.records import Pair, Step, Trace, VersionRow, content_id, seed_for
+from engine.records import BASE_JUDGE, Pair, Step, Trace, VersionRow, content_id, seed_for, version_name
 from engine.stages.identity import identity
 from engine.stages.train.rows import training_rows
 from engine.workspace.files import sync_folder
@@ -129,7 +129,7 @@ def _fit(
             train=settings.train,
             parent_adapter=parent_adapter,
             seed=seed_for(settings.loop.seed, "train", iteration),
-            message=f"Training judge-v{iteration} on {len(rows)} examples",
+            message=f"Training {version_name(iteration)} on {len(rows)} examples",
             progress=progress,
             parts=parts,
         )
@@ -148,8 +148,8 @@ def _finish(
     `loss` is the mean of the last tenth of the steps, in nats per token: one step says little.
     """
     version = VersionRow(
-        judge=f"judge-v{iteration}",
-        parent=f"judge-v{iteration - 1}" if iteration > 1 else BASE_JUDGE,
+        judge=version_name(iteration),
+        parent=version_name(iteration - 1) if iteration > 1 else BASE_JUDGE,
         adapter=str((folder.folder / "adapter").relative_to(folder.folder.parents[3])),
         trained_on=trained_on,
     )

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.backends.base import BASE_JUDGE
 from engine.measure.controls import is_control
 from engine.measure.intervals import Gain
 from engine.measure.metrics import PROTOCOLS, STRICT, compare, outcomes, slices
-from engine.records import ORDERS, ScoreRow, VerdictRow
+from engine.records import BASE_JUDGE, ORDERS, ScoreRow, VerdictRow, version_number
 from engine.workspace.catalog.database import Catalog
 from studio.queries.verdicts import verdicts
 
@@ -71,8 +70,7 @@ class Compared:
 
 def number_of(judge: str) -> int:
     """Place of a version: judge-v3 → 3."""
-    tail = judge.removeprefix("judge-v")
-    return int(tail) if tail.isdecimal() else 0
+    return version_number(judge) or 0
 
 
 def choices_of(scores: Sequence[ScoreRow], benchmark: str | None = None) -> Choices:

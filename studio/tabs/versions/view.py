@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from engine.backends.base import BASE_JUDGE
 from engine.measure.controls import is_control, judge_behind
 from engine.measure.intervals import Gain
 from engine.measure.metrics import ALL
-from engine.records import ORDERS, BenchmarkItem, ScoreRow, VerdictRow
+from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, ScoreRow, VerdictRow
 from studio.look import cards, charts, words
 from studio.look.cards import Action, ChangedItem, ComparedRow, Html, Score, Stat
 from studio.look.charts import ControlLine, DimensionDots, VersionPoint

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.backends.base import BASE_JUDGE, Request
+from engine.backends.base import Request
 from engine.config import Settings, load_settings
 from engine.errors import BackendError, IdentityError, ModelError, SourceError
 from engine.measure.scores import scoreboard, strict_scores
-from engine.records import Instruction, Pair, Trace, VersionRow
+from engine.records import BASE_JUDGE, Instruction, Pair, Trace, VersionRow
 from engine.runs.loop import run_loop
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, open_workspace
