@@ -147,7 +147,8 @@ def test_exported_data_loads_with_images_and_whole_text(run, tmp_path):
     assert rows.column_names[0] == "images"
     assert rows[0]["images"][0].size == (48, 48)
     assert rows[0]["completion"] == [{"role": "assistant", "content": f"I see three. {NASTY}"}]
-    assert NASTY in rows[0]["prompt"][0]["content"]
+    shown = NASTY.replace("[[", "[ [")  # a marker in a response cannot steer a judge, in training as in use
+    assert shown in rows[0]["prompt"][0]["content"]
     pairs = load_dataset(str(tmp_path / "data"), "preference", split="train", cache_dir=str(tmp_path / "cache"))
     assert pairs[0]["chosen"][0]["content"].startswith("Three.")
     assert pairs[0]["rejected"][0]["content"] == "Four."

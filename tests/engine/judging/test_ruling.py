@@ -246,6 +246,6 @@ def test_image_that_is_no_path_is_one_short_sentence(comparisons_file, tmp_path,
 def test_file_with_a_byte_order_mark_and_half_an_emoji_is_read(tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"question": "q", "a": "cut \\ud83d", "b": "x"}\n')
-    ((found, _),) = read_comparisons(path)
-    assert found.a == "cut \ufffd"
+    ((_, found, _),) = read_comparisons(path)
+    assert found.preferred == "cut \ufffd"
     assert rule_all(path, tmp_path / "out.jsonl", FakeBackend(lambda _request, _sample: "[[A]]")) == 1
