@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from engine.backends.base import BASE_JUDGE
 from engine.config import Settings
 from engine.errors import SettingsError, TrainingError
 from engine.judging.served_check import write_opinions
