@@ -7,6 +7,7 @@ JUDGE_STUDIO_MACHINE names:
     gpus: 8
     card: H100          # as in the plan's table of cards
     price: 2.5          # of one GPU for one hour, in any money
+    accelerate: /etc/fsdp.yaml    # how training is launched, if not as one process for each GPU
 """
 
 import os
@@ -31,6 +32,7 @@ class Machine(BaseModel):
     gpus: int = Field(default=1, ge=1, le=4096)
     card: str | None = None
     price: float | None = Field(default=None, ge=0)
+    accelerate: str | None = None
 
     @property
     def in_flight(self) -> int:

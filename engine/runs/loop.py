@@ -15,6 +15,7 @@ from typing import Any
 from engine.backends.base import Backend
 from engine.config import Settings
 from engine.errors import IdentityError, ModelError, SourceError
+from engine.machine import this_machine
 from engine.prompts import PromptPack, load_pack
 from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name, version_number
 from engine.runs.costs import check_fits
@@ -112,6 +113,13 @@ def device_of(settings: Settings) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def trains_on_gpu(settings: Settings) -> bool:
+    """Whether the trainer will run on a GPU of this machine, wherever the judge is asked."""
+    import torch
+
+    return settings.model.device != "cpu" and torch.cuda.is_available()
 
 
 def _wait(progress: Progress, device: str, holder: str) -> None:
@@ -355,13 +363,18 @@ class _Loop:
         return flagged_pairs(self.run) if self.settings.select.exclude_flagged else set()
 
     def _train(self, number: int) -> None:
-        from engine.stages.train.stage import train
-
         folder = self.run.stage(number, "train")
         if folder.summary() is not None:
             return
         if self.progress.state.device != "cpu":
             self.release()  # the trainer needs the memory; a miniature on a CPU does not
+        if trains_on_gpu(self.settings):
+            from engine.stages.train.child import train_in_child
+
+            train_in_child(self.run, number, machine=this_machine(), progress=self.progress)
+            return
+        from engine.stages.train.stage import train
+
         previous = self.settings.train.start == "previous" and number > 1
         train(
             folder=folder,

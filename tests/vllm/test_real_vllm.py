@@ -67,9 +67,13 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def served(scenes: list[Path], adapters: dict[str, Path]) -> Iterator[OpenAIBackend]:
+def served(
+    scenes: list[Path], adapters: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenAIBackend]:
     settings = load_settings(preset="shapes", overrides=SERVED).model
-    backend = open_server(settings, base=str(BASE), workspace=scenes[0].parent, rank=8, report=print)
+    log = tmp_path_factory.mktemp("log") / "vllm.log"
+    print(f"the server's log: {log}")
+    backend = open_server(settings, base=str(BASE), workspace=scenes[0].parent, rank=8, report=print, log=log)
     for name, adapter in adapters.items():
         backend.load_judge(name, adapter)
     yield backend

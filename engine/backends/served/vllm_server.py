@@ -33,7 +33,8 @@ _POLL = 0.25
 _REPORT = 1.0
 """Seconds between two reports of how the start goes; a stop that was asked for is obeyed as fast."""
 
-_GUARD = Path(__file__).with_name("process_guard.py")
+GUARD = Path(__file__).with_name("process_guard.py")
+"""Started with a command; it ends the command with all its children when whoever started it is gone."""
 
 _REMOVED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP"}
 """Variables of this environment that would mislead another one's Python."""
@@ -124,7 +125,7 @@ class VllmServer:
         }
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, str(_GUARD), str(_GRACE), *command],
+                [sys.executable, str(GUARD), str(_GRACE), *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -4,7 +4,8 @@
     accelerate launch --num_processes 8 -m engine.stages.train RUN ITERATION [--workspace DIR]
     judge-studio resume RUN
 
-The first process does what the loop would do, with all its files; the others only share the work.
+The first process does what the loop would do, with all its files; the others only share the work. With `--told` it is
+a child of the run itself (`child.py`), which holds the run's lock.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from engine.config import Settings
 from engine.errors import JudgeStudioError, StopRequested
 from engine.prompts import load_pack
 from engine.records import ImageRow, Pair, Trace, seed_for
+from engine.stages.train.child import ToldProgress, tell_error
 from engine.stages.train.fit import fit
 from engine.stages.train.rows import training_rows
 from engine.stages.train.stage import train, unfinished_adapter
@@ -35,22 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("iteration", type=int, metavar="ITERATION")
     parser.add_argument("--workspace", type=Path, metavar="DIR")
+    parser.add_argument("--told", type=Path, metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     first = os.environ.get("RANK", "0") == "0"
+    told: Path | None = options.told
     try:
         run = open_workspace(workspace_path(options.workspace), create=False).existing_run(options.run)
-        with run_lock(run) if first else nullcontext():
-            if first:
+        with run_lock(run) if first and told is None else nullcontext():
+            if first and told is None:
                 clear_stop(run)  # the stop that made room for this; a new one is meant for this training
-            share(run, options.iteration, first=first)
+            share(run, options.iteration, first=first, told=told)
     except JudgeStudioError as error:
-        if first:
+        if first and told is not None:
+            tell_error(told, error)
+        elif first:
             print(f"engine.stages.train: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def share(run: RunFolder, iteration: int, *, first: bool) -> None:
+def share(run: RunFolder, iteration: int, *, first: bool, told: Path | None = None) -> None:
     """One process's part of training judge-v{iteration}. Raises what `stages.train.train` raises."""
     settings: Settings = run_settings(run)
     folder = run.stage(iteration, "train")
@@ -71,7 +77,7 @@ def share(run: RunFolder, iteration: int, *, first: bool) -> None:
             pack=pack,
             parent_adapter=parent,
             iteration=iteration,
-            progress=Progress(run, read_state(run)),
+            progress=Progress(run, read_state(run)) if told is None else ToldProgress(run, told),
         )
         return
     ordered = sorted(kept, key=lambda trace: trace.trace_id)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -30,6 +31,7 @@ _CHECKPOINT_SECONDS = 60.0
 """Training a kill may cost. A checkpoint of an adapter and its optimizer takes well under a second per 100 MB."""
 _LARGE_MODEL = 1_000_000_000
 """Parameters above which recomputing activations is worth a third more time."""
+_SAY_SECONDS = 30.0
 _WHOLE = "whole"
 """The mark of a finished checkpoint."""
 
@@ -74,8 +76,11 @@ def disk_faults(folder: Path) -> Iterator[None]:
         raise WorkspaceError(f"{folder}: cannot write a checkpoint. Free some space, then resume.") from error
 
 
-def training_arguments(settings: TrainSettings, *, folder: Path, device: str, seed: int, parameters: int) -> SFTConfig:
-    """The trainer's settings. `device` is "cpu" or "cuda"; under `accelerate launch` every process holds a share."""
+def training_arguments(
+    settings: TrainSettings, *, folder: Path, device: str, seed: int, parameters: int, workers: int = 0
+) -> SFTConfig:
+    """The trainer's settings. `device` is "cpu" or "cuda"; under `accelerate launch` every process holds a share.
+    `workers` processes prepare batches beside the training, each with a cache of its own."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     micro = min(settings.micro_batch_size, settings.batch_size)
     cuda = device == "cuda"
@@ -99,7 +104,9 @@ def training_arguments(settings: TrainSettings, *, folder: Path, device: str, se
         max_length=None,
         completion_only_loss=True,
         remove_unused_columns=False,
-        dataloader_num_workers=0,
+        dataloader_num_workers=workers,
+        dataloader_persistent_workers=workers > 0,
+        dataloader_prefetch_factor=2 if workers else None,
         dataloader_pin_memory=cuda,
         save_strategy="no",  # the callback says when: by the clock, and before a stop
         eval_strategy="no",
@@ -129,14 +136,15 @@ class StageCallback(TrainerCallback):  # type: ignore[misc]
         self._message = message
         self._recorded = {row.step: row.tokens for row in recorded}
         self._tokens_before = 0
-        self._saved = time.monotonic()
+        self._saved = self._said = time.monotonic()
+        self._tokens_said = 0
         self.stopped: StopRequested | None = None
         self.last_loss: float | None = recorded[-1].loss if recorded else None
 
     def on_train_begin(self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
         # The trainer counts tokens from its own start; those before the checkpoint are in the recorded steps.
         self._tokens_before = self._recorded.get(state.global_step, 0)
-        self._saved = time.monotonic()
+        self._saved = self._said = time.monotonic()
         if self._progress is not None:
             self._progress.begin(
                 "train", total=state.max_steps, done=state.global_step, unit="steps", message=self._message
@@ -181,6 +189,7 @@ class StageCallback(TrainerCallback):  # type: ignore[misc]
         self.last_loss = loss
         if state.global_step in self._recorded or not args.should_save:
             return  # a step repeated after a kill, or not the first process
+        self._say_speed(state.global_step, loss, int(logs["num_tokens"]))
         accuracy = logs.get("mean_token_accuracy")
         self._parts.add(
             [
@@ -194,6 +203,20 @@ class StageCallback(TrainerCallback):  # type: ignore[misc]
                 )
             ]
         )
+
+    def _say_speed(self, step: int, loss: float, tokens: int) -> None:
+        """About twice a minute, an event with the loss, the tokens a second since the last one, and the memory held."""
+        now = time.monotonic()
+        if self._progress is None or now - self._said < _SAY_SECONDS:
+            return
+        self._progress.event(
+            "training",
+            step=step,
+            loss=round(loss, 4),
+            tokens_per_second=round((tokens - self._tokens_said) / (now - self._said), 1),
+            memory_bytes=held_memory(),
+        )
+        self._said, self._tokens_said = now, tokens
 
     def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:
         self._saved = time.monotonic()
@@ -214,6 +237,13 @@ def decided_by_first(flags: tuple[bool, bool], device: torch.device) -> tuple[bo
     held = torch.tensor(flags, dtype=torch.int32, device=device)
     torch.distributed.broadcast(held, src=0)
     return bool(held[0]), bool(held[1])
+
+
+def held_memory() -> int:
+    """Bytes: the most that was held on the GPU, or by this process where there is none."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return int(psutil.Process().memory_info().rss)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
