@@ -20,6 +20,7 @@ from engine.export.examples import examples
 from engine.export.sheet import SHEET
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
+from engine.measure.scores import latest_findings
 from engine.paths import expanded
 from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
 from engine.workspace.catalog.part_scan import Fault, PartScan
@@ -69,6 +70,7 @@ def report_html(run: RunFolder) -> str:
     sections = [
         _headline(facts),
         *_left_out(facts),
+        *_leaks(facts),
         *(_benchmark(facts, name) for name in dict.fromkeys(row.benchmark for row in facts.scores)),
         _loop(facts),
         _training(facts),
@@ -130,6 +132,14 @@ def _left_out(facts: _Facts) -> Iterator[str]:
         yield f"<section><h2>Left out</h2>{''.join(f'<p>{escape(one)}</p>' for one in said)}</section>"
 
 
+def _leaks(facts: _Facts) -> Iterator[str]:
+    """What a classifier on texts and a judge with the wrong picture could do, leak or not."""
+    found = latest_findings(facts.run)
+    if found:
+        told = "".join(f"<p>{'<b>Leak.</b> ' if one.leaks else ''}{escape(one.sentence)}</p>" for one in found)
+        yield f"<section><h2>Are the pictures needed?</h2>{told}</section>"
+
+
 def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRow | None) -> str:
     """One or two sentences that claim no more than the numbers do."""
     if base is None or best is None:
@@ -180,7 +190,7 @@ def _benchmark(facts: _Facts, benchmark: str) -> str:
 
 
 def _shown_controls(overall: Sequence[ScoreRow]) -> set[str]:
-    """Every control but the image-blind ones of later versions, which the table holds."""
+    """Every control but those of later versions' pictures, which the table holds."""
     return {row.judge for row in overall if is_control(row.judge) and ":judge-v" not in row.judge}
 
 

@@ -237,7 +237,7 @@ def recent_events(view: RunView, count: int) -> list[LogLine]:
         LogLine(
             time=time.strftime("%H:%M:%S", time.localtime(float(event.get("time") or 0))),
             text=said_by(event),
-            bad=event.get("event") == "failed",
+            bad=event.get("event") == "failed" or event.get("leaks") is True,
         )
         for event in reversed(view.events[-count:])
     ]
@@ -256,6 +256,8 @@ def said_by(event: Mapping[str, Any]) -> str:
         return f"failed: {values.get('error')}"
     if name == "iteration":
         return f"iteration {event.get('iteration')} finished in {words.duration(as_number(values.get('seconds')))}"
+    if name == "control":
+        return f"{'LEAK: ' if values.get('leaks') else ''}{values.get('sentence')}"
     told = ", ".join(f"{key} {_told(value)}" for key, value in values.items() if value is not None)
     return f"{name}: {told}" if told else name
 
@@ -272,6 +274,17 @@ def counted(state: RunState) -> str:
         return ""
     of = f" of {words.number(state.total)}" if state.total is not None else ""
     return f"{words.number(state.done)}{of} {state.unit}"
+
+
+def leaks_of(view: RunView) -> list[str]:
+    """What the current iteration's stages, or the baseline's, said of pairs and benchmarks that leak."""
+    found = [
+        str(sentence)
+        for (number, _), summary in sorted(view.summaries.items())
+        if number in (0, view.state.iteration)
+        for sentence in summary.get("leaks") or ()
+    ]
+    return list(dict.fromkeys(found))
 
 
 def as_number(value: object) -> float | None:

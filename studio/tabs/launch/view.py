@@ -19,6 +19,7 @@ from studio.run.view import (
     device_words,
     heartbeat,
     kept_words,
+    leaks_of,
     recent_events,
     sentence,
     source_words,
@@ -154,6 +155,7 @@ def run_card(view: RunView, steps: Sequence[Step]) -> Html:
     head = cards.element("div", cards.element("h2", cards.esc(view.name)), chip, class_="st-row")
     parts = [
         _error(view) if view.shown_state == "failed" else cards.sub(sentence(view)),
+        *(cards.note(sentence, tone="warn") for sentence in leaks_of(view)),
         _heading(_where(view)),
         cards.stage_list(stage_cells(view, view.state.iteration)),
     ]

@@ -337,7 +337,7 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
         buttons=(_promote_words(chosen.newer, promoted), f"Export {chosen.newer}"),
         cards=(
             cards.sheet(cards.panel(lonely)) if lonely else "",
-            cards.sheet(view.strip(table, chosen, result)),
+            cards.sheet(cards.join((view.strip(table, chosen, result), view.leak_notes(scores, chosen)))),
             cards.sheet(
                 cards.panel_head(
                     "Accuracy by version", cards.legend(("judge, 95 % band", "new"), ("controls", "control"))

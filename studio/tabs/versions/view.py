@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from engine.measure.controls import is_control, judge_behind
 from engine.measure.intervals import Gain
+from engine.measure.leaks import leak_sentences
 from engine.measure.metrics import ALL
 from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, ScoreRow, VerdictRow
 from studio.look import cards, charts, words
@@ -39,11 +40,13 @@ class Table:
         return sorted(found, key=number_of)
 
     def controls(self, newer: str) -> list[ScoreRow]:
-        """Controls that stand beside `newer`: the model-free ones, and the image-blind one of that version."""
+        """Controls that stand beside `newer`: the model-free ones, and itself without its image or with another."""
         rows = [row for (judge, dimension), row in self._rows.items() if is_control(judge) and dimension == ALL]
-        blind = {judge_behind(row.judge): row for row in rows if row.judge.startswith("control:image-blind")}
-        shown = blind.get(newer) or blind.get(BASE_JUDGE)
-        return [row for row in rows if row not in blind.values() or row is shown]
+        own = {row.judge for row in rows if judge_behind(row.judge) == newer}
+        of_base = [row for row in rows if judge_behind(row.judge) == BASE_JUDGE]
+        stand_in = {row.judge for row in of_base if f"{row.judge}:{newer}" not in own}
+        free = {row.judge for row in rows if judge_behind(row.judge) == row.judge}
+        return [row for row in rows if row.judge in own | stand_in | free]
 
     def dimensions(self, *judges: str) -> list[str]:
         """Slices but "all": kinds first, then dimensions, those with most items first."""
@@ -57,8 +60,8 @@ class Table:
 def control_name(judge: str) -> str:
     """ "control:shorter-wins" → "shorter wins", "control:image-blind:judge-v2" → "image-blind v2"."""
     name, _, behind = judge.removeprefix("control:").partition(":")
-    if name == "image-blind":
-        return f"image-blind {(behind or BASE_JUDGE).removeprefix('judge-')}"
+    if name in ("image-blind", "wrong-image"):
+        return f"{name} {(behind or BASE_JUDGE).removeprefix('judge-')}"
     return name.replace("-", " ")
 
 
@@ -110,6 +113,17 @@ def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
         ControlLine(name=control_name(row.judge), accuracy=row.accuracy) for row in table.controls(chosen.newer)
     ]
     return charts.accuracy_by_version(points, controls, best=best)
+
+
+def leak_notes(scores: Sequence[ScoreRow], chosen: Chosen) -> Html:
+    """In words, what of the chosen benchmark can be won without its pictures; nothing where no control says so."""
+    rows = [
+        row
+        for row in scores
+        if row.benchmark == chosen.benchmark and judge_behind(row.judge) in (row.judge, chosen.newer)
+    ]
+    notes = [cards.note(sentence, tone="warn") for sentence in leak_sentences(rows)]
+    return cards.element("div", *notes, class_="st-stack") if notes else cards.EMPTY
 
 
 def accuracy_sentence(table: Table, chosen: Chosen, result: Compared, best: str, *, is_promoted: bool) -> str:

@@ -166,3 +166,17 @@ def test_thinned_curve_is_short_and_keeps_its_last_point(count):
     assert len(short) <= 400
     assert short[-1] == curve[-1]
     assert [step for step, _ in short] == sorted({step for step, _ in short})
+
+
+def test_report_says_whether_the_pictures_are_needed(tmp_path):
+    base = save_tiny_llava(tmp_path / "tiny", width=64, vision_layers=1, layers=2)
+    run = made_run(tmp_path / "workspace", base)
+    assert "Are the pictures needed?" not in report_html(run)
+    row = ScoreRow(
+        judge="control:text-only", benchmark="pairs", protocol="both-orders-mean", dimension="all", n=100, accuracy=0.7,
+        low=0.6, high=0.8, invalid=0.0, position_lean=0.0, length_lean=0.0,
+    )  # fmt: skip
+    run.stage(2, "synthesize").write("scores", [row])
+    text = " ".join(read(report_html(run)).text)
+    assert "The pairs of iteration 2: a classifier that sees the texts alone" in text
+    assert "without looking" in text

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from engine.config import Settings, flat, load_settings
+from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace, open_workspace
-from engine.workspace.state import RunState, write_state
+from engine.workspace.state import RunState, read_state, write_state
 from studio.jobs import runs as jobs
 from studio.jobs.child import Ended
 from studio.page.settings_form import (
@@ -33,7 +34,7 @@ def test_form_has_every_setting_once_with_its_help_and_unit() -> None:
     assert all(field.help for field in form_fields())
     assert FIELDS["judge.max_tokens"].unit == "tokens"
     assert "From 0 to 5." in FIELDS["judge.temperature"].help
-    assert FIELDS["select.rule"].choices == ("joint", "per-order")
+    assert FIELDS["select.rule"].choices == ("joint", "per-order", "consistency", "any")
 
 
 @pytest.mark.parametrize("preset", ["shapes", "shapes-full", "paper"])
@@ -113,6 +114,19 @@ def test_chosen_run_shows_settings_events_and_its_action(tmp_path: Path) -> None
     assert "Settings of shapes-01" in about
     assert "Resume the run" in now
     assert "judge-studio resume shapes-01" in now
+
+
+def test_leak_of_the_pairs_is_said_before_they_are_trained_on(tmp_path: Path) -> None:
+    run = make_workspace(tmp_path).run("shapes-01")
+    number = read_state(run).iteration
+    summary = run.stage(number, "synthesize").summary() or {}
+    write_json(
+        run.stage(number, "synthesize").folder / "done.json", {**summary, "leaks": [f"The pairs leak. {HOSTILE}"]}
+    )
+    _, now = launch.show_run(run)
+    assert "st-note is-warn" in now
+    assert "The pairs leak." in now
+    assert "<script>" not in now
 
 
 def test_finished_run_offers_more_iterations(tmp_path: Path) -> None:

@@ -141,6 +141,27 @@ def test_figure_draws_one_protocol_and_one_benchmark_only_and_the_blind_control_
     assert sorted(trace.y[0] for trace in dashed) == [0.3, 0.57]
 
 
+def test_wrong_image_control_of_the_newer_version_stands_beside_it_else_that_of_the_base() -> None:
+    chosen = Chosen(older="judge-v0", newer="judge-v10", benchmark="b", protocol=STRICT)
+    rows = [*SCORES, score("control:wrong-image"), score("control:text-only")]
+    names = {view.control_name(row.judge) for row in Table(rows, chosen).controls("judge-v10")}
+    assert names == {"shorter wins", "image-blind v10", "wrong-image v0", "text only"}
+    rows.append(score("control:wrong-image:judge-v10"))
+    names = {view.control_name(row.judge) for row in Table(rows, chosen).controls("judge-v10")}
+    assert names == {"shorter wins", "image-blind v10", "wrong-image v10", "text only"}
+
+
+def test_leak_is_said_in_words_of_the_chosen_benchmark_alone() -> None:
+    chosen = Chosen(older="judge-v0", newer="judge-v10", benchmark="b", protocol=STRICT)
+    clean = [
+        score("control:text-only", BOTH_ORDERS_MEAN),
+        score("control:text-only", BOTH_ORDERS_MEAN, "c", "all", 0.9),
+    ]
+    assert view.leak_notes(clean, chosen) == ""
+    leaky = [score("control:text-only", BOTH_ORDERS_MEAN, accuracy=0.7)]
+    assert "sees the texts alone names the preferred response in 70.0%" in view.leak_notes(leaky, chosen)
+
+
 def test_interval_and_test_that_disagree_are_said_to_disagree() -> None:
     odd = Gain(gain=0.1, low=0.02, high=0.2, p=0.08, n=20)
     result = Compared(gains={"all": odd, "count": odd}, changes=(), items=20)

@@ -13,8 +13,9 @@ from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, SettingsError, StopRequested
 from engine.prompts import PromptPack, load_pack
-from engine.records import Instruction, Pair
+from engine.records import Instruction, Pair, ScoreRow
 from engine.stages.synthesize.stage import synthesize
+from engine.workspace.state import read_events
 from engine.workspace.tables import read_parts
 from tests.fake_backend import Cut, FakeBackend, Refused, Reply
 from tests.stage_bench import StageBench, closed, image_paths, opened, stage_bench
@@ -384,3 +385,22 @@ def test_response_of_a_thinking_writer_is_what_it_says_afterwards(bench):
     run(bench, [opened(1)], FakeBackend(reply))
     pair = only_pair(bench)
     assert (pair.preferred, pair.degraded) == (DESCRIPTION, DESCRIPTION.replace("red", "blue"))
+
+
+def numbers(_request: Request, sample: int) -> str:
+    """The same majority and minority for every picture: the texts alone give the preferred answer away."""
+    return f"The answer is {'three' if sample < 5 else 'four'}."
+
+
+def test_pairs_whose_texts_give_them_away_are_told_at_the_end_of_synthesis(bench):
+    summary = run(bench, [closed(number) for number in range(80)], FakeBackend(numbers))
+    (sentence,) = summary["leaks"]
+    assert sentence.startswith("This iteration's pairs: a classifier that sees the texts alone")
+    scores = bench.folder("synthesize").read("scores", ScoreRow)
+    assert {(row.judge, row.benchmark) for row in scores} == {("control:text-only", "pairs")}
+    told = [event for event in read_events(bench.run) if event["event"] == "control"]
+    assert [(event["leaks"], event["sentence"]) for event in told] == [(True, sentence)]
+
+
+def test_held_out_pairs_are_a_benchmark_and_not_looked_at_here(bench):
+    assert "leaks" not in run(bench, [closed(number) for number in range(80)], FakeBackend(numbers), iteration=0)
