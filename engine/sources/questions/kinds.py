@@ -74,6 +74,11 @@ _ASKS_FOR_TALK = re.compile(
     re.IGNORECASE,
 )
 """What cannot be answered by one word even if the sentence begins like a yes-no question."""
+_ASKS_FOR_PROSE = re.compile(
+    r"\b(?:describe|caption|story|poem|haiku|summar(?:y|i[sz]e)|compose|write an?|description|explain|elaborate|why)\b",
+    re.IGNORECASE,
+)
+"""What has no one right wording, however short the source's own answer is."""
 _OR = re.compile(r"\bor\b(?! (?:not|otherwise|anything|something|any|more|less|fewer|older|younger)\b)", re.IGNORECASE)
 _BLOCK = re.compile(
     r"^(?:hint|context|reference ocr token[s]?|note|passage|lecture|image|<image>|instruction[s]?)\s*:.*$",
@@ -109,7 +114,9 @@ def kind_of(question: str, choices: tuple[str, ...] = (), answer: str | None = N
     if choices or asked == "option" or _LISTED.search(question) or apart(question)[1]:
         return "closed", "option"
     if answer is not None:
-        return _by_answer(answer.strip().rstrip("."))
+        kind, answer_type = _by_answer(answer.strip().rstrip("."))
+        in_prose = answer_type == "phrase" and asked != "phrase" and _ASKS_FOR_PROSE.search(question)
+        return ("open", None) if in_prose else (kind, answer_type)
     if asked in ("number", "yes_no"):
         return "closed", asked
     stem = _stem(question)

@@ -7,7 +7,10 @@ import re
 import unicodedata
 
 _INVISIBLE = dict.fromkeys(
-    map(ord, "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff™®©℠")
+    map(
+        ord,
+        "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff™®©℠",
+    )
 )
 _SAME = str.maketrans(
     {
@@ -18,6 +21,9 @@ _SAME = str.maketrans(
         **dict.fromkeys("✕✖⨯", "×"),
         **dict.fromkeys("⁄∕", "/"),
         "𝜋": "π",
+        "٪": "%",
+        "٫": ".",
+        "٬": ",",
         "µ": "μ",
     }
 )  # fmt: skip

@@ -2,15 +2,13 @@
 
 import re
 
+from engine.verdicts import after_thinking
+
 _SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
 """A reply without a mark of its answer counts as an answer itself up to this length; longer ones are talk."""
 
 _LONGEST = 600
 """Characters of a line that are looked at; no answer is so long."""
-_THOUGHT = re.compile(
-    r"<(?:seed:)?(think|thinking|thought|reasoning|reason)>.*?(?:</(?:seed:)?\1>|\Z)", re.IGNORECASE | re.DOTALL
-)
-_THOUGHT_END = re.compile(r"</(?:seed:)?(?:think|thinking|thought|reasoning|reason)>", re.IGNORECASE)
 _TAGGED = re.compile(
     r"<(answer|final_answer|final|ans)>((?:(?!<(?:answer|final_answer|final|ans)>)[^\0]){0,400}?)(?:</\1>|\Z)|"
     r"\[(answer|ans)\]((?:(?!\[(?:answer|ans)\])[^\0]){0,400}?)\[/\3\]|"
@@ -25,7 +23,8 @@ _WORDS = (
 )
 _DRESS = r"[#>*_`\"'|•·\s-]*"
 _LINE = re.compile(
-    rf"^{_DRESS}(?:\d{{1,2}}[.)] +)?(?:(?:so|thus|therefore|hence),? +)?(?:{_WORDS})(?P<bold>[*_`\"']*)\s*"
+    rf"^{_DRESS}(?:\d{{1,2}}[.)] +)?(?:(?:so|thus|therefore|hence),? +)?(?:{_WORDS})(?: to the question| "
+    rf"\([^)\n]{{0,40}}\))?(?P<bold>[*_`\"']*)\s*"
     r"(?:(?:is|would be)?[*_`\s]*[:：=](?!=)|(?:\s[-–—]+\s)|(?P<bare>[*_`#\s]*$))"
     r"(?P<said>.*)$",
     re.IGNORECASE,
@@ -59,7 +58,7 @@ def final_answer(text: str, pattern: str) -> str | None:
     stands in `\\boxed{}`, the group `answer` of the pack's `pattern`, "the answer, as seen here, is …"; else the whole
     reply if it is short. What a model thought before it answered is not looked at.
     """
-    folded = _folded(_THOUGHT_END.split(_THOUGHT.sub(" ", text))[-1])
+    folded = _folded(after_thinking(text))
     for found in (_tagged(folded), _of_a_line(folded), _boxed(folded)):
         if found is not None:
             return found or None
@@ -108,18 +107,24 @@ def _of_a_line(text: str) -> str | None:
         found = _LINE.match(line[:_LONGEST])
         if found is None:
             continue
-        said = (_AGAIN.split(found["said"])[-1] or found["said"]).strip(_DECORATION)
-        if not said and number + 1 < len(lines):
-            below = lines[number + 1].strip(_DECORATION)
-            said = "" if _LINE.match(lines[number + 1][:_LONGEST]) else below
+        said = (_AGAIN.split(found["said"])[-1] or found["said"]).strip(_DECORATION) or _below(lines[number + 1 :])
         if said:
             answer = first_sentence(said)
     return answer
 
 
+def _below(lines: list[str]) -> str:
+    """The first line that says something, without its bullet; "" if that is another "Answer:"."""
+    for line in lines:
+        said = re.sub(r"^[-•+] +", "", line.strip(_DECORATION)).strip(_DECORATION)
+        if (said and not said.isalpha()) or (said and "```" not in line):  # a fence may name a language
+            return "" if _LINE.match(line[:_LONGEST]) else said
+    return ""
+
+
 def first_sentence(text: str) -> str:
     """The text up to the end of its first sentence and without its reason: "Blue. The sky is …", "B, because …"."""
-    text = text[:_LONGEST].strip(_DECORATION)
+    text = text[:_LONGEST].replace("**", "").strip(_DECORATION)
     for stop in _STOP.finditer(text):
         if not _ABBREVIATION.search(text[max(0, stop.start() - 8) : stop.start()]):
             text = text[: stop.start()]

@@ -4,6 +4,7 @@
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,8 +21,8 @@ SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 20 + 10 * k 
 NUMBER_WORDS = SMALL | {"hundred": 100, "dozen": 12, "none": 0, "no": 0}
 """The same with a few more that stand for a number by themselves."""
 _SCALES = {
-    "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "lakh": 10**5, "crore": 10**7,
-    "mn": 10**6, "mio": 10**6, "bn": 10**9, "tn": 10**12,
+    "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "quadrillion": 10**15,
+    "lakh": 10**5, "crore": 10**7, "mn": 10**6, "mio": 10**6, "bn": 10**9, "tn": 10**12,
 }  # fmt: skip
 _SHORT_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6}
 """Letters that touch their number: "5k"."""
@@ -31,6 +32,7 @@ _PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
     "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
     "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10, "hundredth": 100, "hundredths": 100,
+    "thousandth": 1000, "thousandths": 1000,
 }  # fmt: skip
 _LONGEST = 100
 """Digits of a number that is still read; more are no answer, and Python refuses to turn 4300 into an integer."""
@@ -183,6 +185,9 @@ def _scaled(text: str, value: Fraction, end: int, digits: str) -> tuple[Fraction
     short = text[end : end + 1]
     if short in _SHORT_SCALES and short and not re.match(r"[\w/^]", text[end + 1 : end + 2]):
         return value * _SHORT_SCALES[short], end + 1, None
+    part = _PART_AFTER.match(text, end)
+    if part is not None and digits.isdecimal():
+        return _part(value, part)
     written: str | None = digits
     while scale := _SCALE_AFTER.match(text, end):
         word = scale[1].lower()
@@ -256,13 +261,17 @@ def _after_words(text: str, value: Fraction, end: int) -> tuple[Fraction, int, s
         return _large(text, value + _half_more(half), half.end())
     part = _PART_AFTER.match(text, end)
     if part is not None:
-        word = part[1].lower()
-        if (value == 1) == word.endswith(("s", "halves")):
-            raise ValueError(word)  # "twenty third" is a place, not a number
-        return value / _PARTS[word], part.end(), None
+        return _part(value, part)
     if _PLACE_AFTER.match(text, end):
         raise ValueError(text[end:])
     return value, end, None
+
+
+def _part(value: Fraction, part: re.Match[str]) -> tuple[Fraction, int, None]:
+    word = part[1].lower()
+    if (value == 1) == word.endswith("s"):
+        raise ValueError(word)  # "twenty third" is a place, not a number
+    return value / _PARTS[word], part.end(), None
 
 
 def _large(text: str, value: Fraction, end: int) -> tuple[Fraction, int, None]:
@@ -285,7 +294,9 @@ def _part_first(text: str, words: list[tuple[str, int, bool]]) -> tuple[Fraction
     value, end = Fraction(1, _PARTS[words[0][0]]), words[0][1]
     rest = words[1:]
     if rest and rest[0][0] in ("a", "an") and not rest[0][2]:
-        rest = rest[1:]
+        article, rest = rest[0], rest[1:]
+        if unit_at(text, article[1]) is not None:
+            return value, article[1], None
         if not (rest and rest[0][0] in {*_SCALES, "dozen", "hundred"}):
             return value, end, None
     if rest and not rest[0][2] and rest[0][0] in {*_SCALES, "dozen", "hundred"}:
@@ -313,8 +324,8 @@ _KNOWN = {*_SCALES, *_PARTS, "hundred", "dozen", "a", "an"}
 
 
 _VAGUE = re.compile(
-    r"\b(?:than|least|most|between|or|not|never|few|several|couple|dozens|hundreds|thousands|millions|billions|"
-    r"unknown|minimum|maximum|except|per se|plus|odd|times as|out of|am|pm|a\.m|p\.m|o'clock|"
+    r"\b(?:than|least|most|between|or|not|never|few|several|couple|dozens|hundreds|thousands|millions|billions|tens|zillions?|"
+    r"unknown|minimum|maximum|except|plus|odd|out of|am|pm|a\.m|p\.m|o'clock|"
     r"january|february|april|june|july|august|september|october|november|december)\b|n't\b|\b(?:the|this|"
     r"that|another|which|each|every)(?: [a-z]+)? ones?\b|(?<=\d)\+(?!\w)|"
     r"(?-i:\b(?:March|May|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b)",
@@ -322,13 +333,25 @@ _VAGUE = re.compile(
 )
 """Words beside which a number is not the answer by itself: a bound, a time, a date."""
 _BOUND_BEFORE = re.compile(
-    r"(?:\b(?:over|under|above|below|nearly|almost|barely|beyond|up to|until|fewer|less|more|half past|"
-    r"quarter past|quarter to|"
-    r"#?version|to)|[<>≤≥±√≠^=×*÷+/])\s*(?:an? )?$",
+    r"(?:\b(?:over|under|above|below|nearly|almost|barely|beyond|up to|until|fewer|less|more|past|quarter "
+    r"to|point|version)"
+    r"|[<>≤≥±√≠^=×*÷+/])\s*(?:an? )?$",
     re.IGNORECASE,
 )
-_SIGNS = re.compile(r"[<>≤≥±√∛∞π^×÷≠≈=+]|(?<=\w)[*](?=\w)|\d\s*[-:/]\s*\d|\d,\d|\d!\s*\w")
-"""What no number may leave behind: an unread sign means that the text says more than the number."""
+_SAYS_MORE = re.compile(
+    r"(?<=\w)[*](?=\w)|\d\s*[-:/]\s*\d|\d,\d|\d!\s*\w|(?:^|\s)-\s+\d|\d\s*/|[_'\"]\d|\d['\"]"
+    r"|\d ?[b-zB-Z](?![\w'])|\d [A-Z](?![\w'])"
+    r"|\b(?:per|an?|each|every) (?:second|minute|hour|day|night|week|month|quarter|year|decade|century|person|\w+ly)\b"
+)
+"""Beside a 0 in place of each number: what no number may leave behind, because the text then says more than it.
+A lone letter behind a number is a unit or a factor that is not known."""
+
+
+def _is_sign(letter: str) -> bool:
+    """Whether a letter is a mathematical sign, a currency or one of the like; emoji and quotation marks are not."""
+    return unicodedata.category(letter) in ("Sm", "Sc") or letter in "^°%‰‱@&√π∞"
+
+
 _ABOUT = re.compile(
     r"(?:\b(?:about|approximately|approx\.?|around|roughly|circa|exactly|only|just)|[~≈])\s*(?=\S)", re.IGNORECASE
 )
@@ -359,8 +382,8 @@ def number(text: str) -> str | None:
             return None
         rest.append(text[end : one.start])
         end = one.end
-    left = " \0 ".join((*rest, text[end:]))
-    if _SIGNS.search(left.replace("\0", "0")) or re.search(r"\d", left):
+    left = "\0".join((*rest, text[end:]))
+    if _SAYS_MORE.search(left.replace("\0", "0")) or re.search(r"\d", left) or any(map(_is_sign, left)):
         return None
     said = {str(one) for one in found}
     if _NONE.search(left):

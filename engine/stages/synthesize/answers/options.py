@@ -15,7 +15,7 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _LETTER = re.compile(
-    r"(?P<open>[(\[{<]?)\s*(?P<letter>[a-z])\s*(?P<close>[)\]}>]?)(?P<after>\s*[).:,;\-]+\s*|(?<=[)\]}>])\s+|\s+(?=[(\[\"'])|\s+(?:because|since|as)\b.*|$)"
+    r"(?P<open>[(\[{<]?)\s*(?P<letter>[a-z])\s*(?P<close>[)\]}>]?)(?P<after>\s*[).:,;]+\s*|\s+-+\s+|(?<=[)\]}>])\s+|\s+(?=[(\[\"'])|\s+(?:because|since|as)\b.*|$)"
     r"(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -41,7 +41,12 @@ def option(text: str, choices: Sequence[str]) -> str | None:
             if meant and place not in meant:
                 return None
             rest = bare(_REASON.sub("", letter["rest"]))
-            if _agrees(rest, place, known, sure=letter["letter"].isupper() or not letter["after"].strip(" ,;-")):
+            if _agrees(
+                rest,
+                place,
+                known,
+                sure=letter["letter"].isupper() or bool(letter["close"]) or letter["after"].strip() in (".", ")", ":"),
+            ):
                 return chr(65 + place)
     if len(meant) == 1:
         return chr(65 + meant.pop())

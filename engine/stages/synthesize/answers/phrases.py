@@ -33,11 +33,13 @@ _FORMULA = re.compile(
 """Marks of a text whose every sign counts."""
 _ACRONYM = re.compile(r"(?<![\w.])(?:[a-z]\.)+[a-z](?![\w])\.?")
 _TOKEN = re.compile(
-    r"(?:(?<![\w)])[-+])?[$¤#]?(?:\d+(?:[.,:/-]\d+)*|\.\d+)[a-z]*(?:[%¤][a-z]*|\+(?!\w)|!(?!\w))?"
-    r"|[a-z][a-z0-9]*(?:[.@/&][a-z0-9]+)*(?:\+\+|[+#](?!\w)|(?<![a-z]{2})-(?![\w-]))?"
-    r"|[¤$%<>=+^~@#&/]+"
+    r"(?:(?<![\w)])[-+])?[$¤#]?(?:\d+(?:[.,:/-]\d+)*|\.\d+)[a-zGHMST]*(?:[%¤][a-z]*|\+(?!\w)|!(?!\w))?"
+    r"|[a-zGHMST][a-z0-9]*(?:[.@/&][a-z0-9]+)*(?:\+\+|[+#](?!\w)|(?<![a-z]{3})-(?![\w-])|(?<![a-z]{2})'(?!\w))?"
+    r"|[¤$%<>=+^~@#&/|\\]+"
 )
 """Numbers with what belongs to them, words, signs; searched in the text's shape."""
+_SHORTENED = re.compile(r"\d+[kKM]")
+"""4K is no 4000 where it may be a resolution."""
 _COUNT_OF_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _SIDE = re.compile(
     r"(?:(?:on|at|to|in|towards?) )?(?:the )?(?P<side>left|right)(?:(?: hand)?(?: (?:side|part)))?"
@@ -57,13 +59,23 @@ def phrase(text: str) -> str | None:
         found = list(quantities(plain))
     except (ValueError, ZeroDivisionError):
         found = []
+    if _SHORTENED.fullmatch(plain):
+        return _lowered(plain)
     if len(found) == 1 and found[0].start == 0 and found[0].end == len(plain) and not found[0].touched:
         return _alone(plain, found[0])
-    lowered = _counted(timed(dated(plain))).casefold()
+    lowered = _lowered(_counted(timed(dated(plain))))
     if _FORMULA.search(lowered):
         return _formula(lowered) or None
     joined = " ".join(spelled(word) for word in without_articles(_tokens(lowered)))
-    return _placed(joined) or plain.casefold() or None
+    return _placed(joined) or _lowered(plain) or None
+
+
+_CAPITAL_COUNTS = re.compile(r"((?<!\w)\d+ ?[GHMST](?!\w))")
+"""5G is no 5 g; what is so written stays so."""
+
+
+def _lowered(text: str) -> str:
+    return "".join(part if _CAPITAL_COUNTS.fullmatch(part) else part.casefold() for part in _CAPITAL_COUNTS.split(text))
 
 
 def bare(text: str) -> str:
@@ -103,7 +115,8 @@ def _counted(text: str) -> str:
     parts, end = [], 0
     for one in found:
         worded = one.digits is None and "/" not in text[one.start : one.end]
-        if one.touched or not (worded or one.unit is not None or "," in text[one.start : one.end]):
+        shortened = _SHORTENED.fullmatch(text[one.start : one.end])
+        if one.touched or shortened or not (worded or one.unit is not None or "," in text[one.start : one.end]):
             continue
         if (
             worded
@@ -123,7 +136,7 @@ def _formula(lowered: str) -> str:
 def _tokens(lowered: str) -> list[str]:
     """Numbers, words and signs; hyphens and other marks only divide, apostrophes and an acronym's points vanish."""
     text = _ACRONYM.sub(lambda found: found[0].replace(".", ""), re.sub(r"(?<=\w)'(?=\w)", "", lowered))
-    text = re.sub(r"(?<=\d) ?- ?(?=\d)", "-", text)
+    text = re.sub(r"(?<=\d)(?: - |-)(?=\d)|^- (?=[\d.$])", "-", text)
     shape = "".join(letter if letter.isascii() else _shape(letter) for letter in text)
     tokens = [text[found.start() : found.end()] for found in _TOKEN.finditer(shape)]
     return ["and" if token == "&" else token for token in tokens]

@@ -36,8 +36,9 @@ _OTHERS = {
     "‰": "‰|per mille|permille",
     "pp": "pp|percentage point",
     "°": "°|degree|deg",
-    "°C": "°C ℃ degC|° c|degree celsius|degrees celsius|celsius|degree centigrade|degrees centigrade|centigrade",
-    "°F": "°F ℉ degF|° f|degree fahrenheit|degrees fahrenheit|fahrenheit",
+    "°C": "°C ℃ degC|° c|degree c|degrees c|deg c|degree celsius|degrees celsius|celsius|degree "
+    "centigrade|degrees centigrade|centigrade",
+    "°F": "°F ℉ degF|° f|degree f|degrees f|deg f|degree fahrenheit|degrees fahrenheit|fahrenheit",
     "K": "K|kelvin",
     "in": "in in. \"|inch|inches",
     "ft": "ft ft. '|foot|feet",
@@ -65,6 +66,31 @@ _OTHERS = {
     "week": "wk wks|week",
     "month": "mo mos|month",
     "year": "y yr yrs yr. yo y/o|year|years old|year old|year-old|years-old|years of age",
+    "fortnight": "|fortnight",
+    "furlong": "|furlong",
+    "fathom": "|fathom",
+    "league": "|league",
+    "pc": "|parsec",
+    "Å": "Å|angstrom|ångström",
+    "μm": "|micron",
+    "bushel": "|bushel",
+    "cwt": "cwt|hundredweight",
+    "quintal": "|quintal",
+    "therm": "|therm",
+    "tesla": "|tesla",
+    "gauss": "|gauss",
+    "farad": "|farad",
+    "henry": "|henry",
+    "coulomb": "|coulomb",
+    "Wb": "Wb|weber",
+    "Sv": "Sv|sievert",
+    "Bq": "Bq|becquerel",
+    "Ci": "Ci|curie",
+    "cd": "|candela",
+    "erg": "|erg",
+    "dyn": "dyn|dyne",
+    "baud": "Bd|baud",
+    "mol": "mol|mole of|moles of",
     "decade": "|decade",
     "century": "|century|centuries",
     "mph": "mph MPH mi/h|mile per hour|miles per hour",
@@ -135,6 +161,25 @@ _MONEY = {
     "IDR": "IDR Rp|rupiah",
     "MYR": "MYR RM|ringgit",
     "TWD": "TWD NT$",
+    "dinar": "JOD KWD RSD|dinar",
+    "shilling": "KES|shilling",
+    "taka": "BDT ৳|taka",
+    "tenge": "KZT ₸|tenge",
+    "lari": "GEL ₾|lari",
+    "leu": "RON MDL|leu",
+    "lev": "BGN|lev|leva",
+    "birr": "ETB|birr",
+    "cedi": "GHS ₵|cedi",
+    "guarani": "PYG ₲|guarani|guaraní",
+    "sol": "PEN|nuevo sol",
+    "kwacha": "ZMW|kwacha",
+    "kip": "LAK ₭|kip",
+    "tugrik": "MNT ₮|tugrik",
+    "colon": "CRC ₡|colones",
+    "pula": "BWP|pula",
+    "afghani": "AFN|afghani",
+    "manat": "AZN ₼|manat",
+    "dram (AMD)": "AMD ֏|armenian dram",
     "BTC": "BTC ₿|bitcoin",
 }
 MONEY_SIGNS = tuple(symbol for symbol in _MONEY if not symbol.isalpha() and symbol != "¢")
@@ -194,15 +239,13 @@ def unit_at(text: str, start: int) -> tuple[str, int] | None:
     Raises `ValueError` where the letters are a unit's but letter case leaves open which: "5 Mw".
     """
     first = _one_unit(text, start)
-    if first is None:
-        return None
-    unit, end = first
+    unit, end = first or ("", start)
     per = _PER.match(text, end)
     if per is not None:
         second = _one_unit(text, per.end())
         if second is not None:
             return _UNITED.get(f"{unit}/{second[0]}", f"{unit}/{second[0]}"), second[1]
-    return unit, end
+    return first
 
 
 _UNITED = {"mi/h": "mph", "mi/gal": "mpg", "kbit/s": "kbps", "Mbit/s": "Mbps", "Gbit/s": "Gbps"}

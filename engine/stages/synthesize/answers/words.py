@@ -56,7 +56,9 @@ _IRREGULAR = _pairs(
     "policewomen/policewoman businesswomen/businesswoman grandchildren/grandchild salesmen/salesman cowmen/cowman"
 )
 _STAYS = _words(
-    "news glasses sunglasses eyeglasses jeans shorts pants goods customs arms greens blues reds whites blacks "
+    "adams williams peters roberts richards phillips edwards andrews stevens matthews daniels simons davids jacobs "
+    "michaels martins news glasses sunglasses eyeglasses jeans shorts pants goods customs arms greens "
+    "blues reds whites blacks "
     "browns yellows oranges briefs tights slacks spirits scales means maths clothes species series thanks odds "
     "this his hers its yes lens always perhaps towards afterwards besides whereas sometimes james charles mars "
     "wales paris texas kansas arkansas vegas dallas angeles thomas lucas nicholas athens brussels naples "
@@ -97,7 +99,7 @@ def singular(word: str) -> str:
         return _IRREGULAR[word]
     if word in _STAYS or not _WORD.fullmatch(word) or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
-    if word.endswith("ies") and len(word) > 5:
+    if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("ches", "shes", "xes", "sses", "zzes")) and len(word) > 5:
         return word[:-2]

@@ -2,8 +2,8 @@
 
 import re
 
-_YES = frozenset(("yes", "yeah", "yep", "yup", "true", "y", "correct"))
-_NO = frozenset(("no", "nope", "nah", "false", "n", "incorrect"))
+_YES = frozenset(("yes", "yeah", "yep", "yup", "true", "correct"))
+_NO = frozenset(("no", "nope", "nah", "false", "incorrect"))
 _YES_ABROAD = (
     "oui ja sí si sim sì да так igen evet tak ano kyllä joo ναι vâng có ya yaa はい ええ そう 是 是的 对 對 有 네 예 "
     "그렇다  نعم بله हाँ हां हाँजी হ্যাঁ ஆம் ใช่ כן jā jah áno hai ndiyo "
@@ -16,24 +16,28 @@ _FOREIGN = dict.fromkeys(_YES_ABROAD.split(), "yes") | dict.fromkeys(_NO_ABROAD.
 """One word that is a whole clause: "ne" and "si" have other meanings inside a sentence."""
 _EMPTY_NO = re.compile(
     r"no (?:idea|clue|doubt|way|information|comment|telling|wonder|matter|problem|worries|preference|opinion|answer|"
-    r"image|evidence to|longer sure)\b"
+    r"image|evidence to|longer sure|s[eé]|lo s[eé])\b"
 )
 _SURE = re.compile(r"(?:definitely|certainly|absolutely|clearly|obviously|indeed),? (?=yes\b|no\b|not\b)")
 _LEAD_IN = re.compile(
-    r"(?:(?:the|my) answer (?:is|would be)|i (?:think|believe|would say|guess)|i'd say|it is|it's|that is|that's|"
+    r"(?:(?:the|my) (?:final |correct )?answer (?:is|would be)|i (?:think|believe|would say|guess)|i'd say|"
+    r"it is|it's|that is|that's|"
     r"there (?:is|are)|this is|the statement is)(?: an?)?[: ]+(?=\w)"
 )
 _AGAINST = re.compile(
-    r"(?:^|[,.;:!/|-] ?|\b(?:or|and|actually|wait,?|rather|but) )(yes|no|true|false)(?= ?(?:[,.;:!?/|-]|$))"
+    r"(?:^|[,.;:!/|-] ?|\b(?:or|and|actually|wait,?|rather|but|is|say) )(yes|no|true|false)(?= ?(?:[,.;:!?/|-]|$))"
 )
 _DENIED = re.compile(
-    r"^\W*(?:(?:it|there|that|this|he|she|they|the \w+) )?(?:\w+n't|(?:is|are|was|does|do|has|have|can) not)\b"
+    r"^\W*(?:(?:it|there|that|this|he|she|they|the \w+) )?(?:\w+n't|(?:is|are|was|does|do|has|have|can) not"
+    r"|(?:is|are|was|were) no(?! (?:doubt|question)))\b|^\W*(?:of course|certainly|definitely|absolutely) not\b"
 )
 
 
 def yes_no(text: str) -> str | None:
     """ "yes" or "no" of an undressed text; None if it says neither, both, or one and then the other."""
     plain = text.casefold().strip(" \"'()[]{}*_.,;:!")
+    if plain in ("y", "n"):
+        return "yes" if plain == "y" else "no"
     clause = re.split(r"[,，、。.;；:!！?()\n]|\s-\s", plain, maxsplit=1)[0].strip()
     if clause in _FOREIGN:
         rest = plain[len(clause) :].strip(" ,，、。.;；!！?()-")
