@@ -169,6 +169,11 @@ def _add_result_commands(commands: "argparse._SubParsersAction[argparse.Argument
     compare.add_argument("old", metavar="RUN/judge-vN")
     compare.add_argument("new", metavar="RUN/judge-vN")
 
+    labels = _command(commands, "labels", "results:labels", "what a person's hand labels say of a judge version")
+    labels.add_argument("judge", metavar="RUN/judge-vN")
+    labels.add_argument("--rater", default="me", metavar="NAME", help="whose labels (default: me)")
+    labels.add_argument("--benchmark", metavar="NAME", help="on which items (default: those that decide)")
+
     export = _command(commands, "export", "results:export", "write a judge version as a PEFT folder or a merged model")
     export.add_argument("judge", metavar="RUN/judge-vN")
     export.add_argument("folder", type=Path, metavar="DIR")

@@ -16,6 +16,8 @@ Strategy = Literal["alteration", "majority", "oracle"]
 Order = Literal["AB", "BA"]
 Verdict = Literal["A", "B", "tie", "invalid"]
 Outcome = Literal["right", "wrong", "tie", "invalid"]
+Said = Literal["preferred", "degraded", "tie", "cannot tell"]
+"""What a person says of an item, by the key's names of the responses, which were not shown."""
 
 ORDERS: tuple[Order, Order] = ("AB", "BA")
 """AB shows the preferred response as Response A; BA shows it as Response B."""
@@ -327,6 +329,28 @@ class PairFate:
     traces: int
     fate: str
     """"kept" if any trace was, else the reason code most of its traces were rejected with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandLabel:
+    """One person's answer about one benchmark item, given blind. It never enters training."""
+
+    benchmark: str
+    item_id: str
+    image_id: str
+    dimension: str
+    rater: str
+    """Who answered."""
+    said: Said
+    """Which response is better: by the key's names, although the person saw A and B."""
+    order: Order
+    """AB: the key's preferred response was shown as A."""
+    place: int
+    """In the order in which items are put before persons, from 0."""
+    seconds: float | None
+    """From showing to answer; None where the page did not tell."""
+    time: float
+    """Unix time."""
 
 
 TABLES: dict[str, type] = {

@@ -61,6 +61,27 @@ def _compared(new: "list[VerdictRow]", old: "list[VerdictRow]") -> list[dict[str
     return list(comparisons(new, old))
 
 
+def labels(options: Namespace) -> int:
+    """Print what hand labels say of a judge: how often the person would call it right, and κ with its base rate."""
+    from engine.judging.judges import resolve_judge
+    from engine.measure.hand_labels import judged_by_hand
+    from engine.measure.scores import hand_label_lines
+
+    judge = resolve_judge(options.judge, open_workspace(options.workspace, create=False))
+    if judge.run is None:
+        raise UsageError(f"{judge.label}: belongs to no run, so nothing was labelled. Name RUN/judge-vN.")
+    found = judged_by_hand(judge.run, judge.version, rater=options.rater, benchmark=options.benchmark)
+    if found is None:
+        raise UsageError(
+            f"run '{judge.run.name}': {options.rater} has labelled nothing yet. Label items in the studio."
+        )
+    if options.json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(hand_label_lines(found)))
+    return 0
+
+
 def export(options: Namespace) -> int:
     """Write a judge version to a new folder."""
     from engine.export.judge import export_judge

@@ -1,6 +1,8 @@
 """The accuracy table of one run as lines of text: what was measured, with interval, leans and controls."""
 
+from engine.measure.agreement import Estimate
 from engine.measure.controls import is_wrong_image
+from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
 from engine.records import ScoreRow, version_number
 from engine.workspace.folders import RunFolder, StageFolder
@@ -66,6 +68,29 @@ def scoreboard(run: RunFolder) -> list[str]:
                 + (f"  n={row.n}" if row.n != overall[0].n else "")
             )
     return lines + [f"LEAK: {found.sentence}" for found in latest_findings(run) if found.leaks]
+
+
+def hand_label_lines(found: HandEstimate) -> list[str]:
+    """What one person's labels say of one judge, as sentences with intervals."""
+    lines = [
+        f"{found.judge} on {found.benchmark}, by {found.labels} labels of {found.rater} "
+        f"({found.ties} ties, {found.cannot_tell} cannot tell); {found.right.items:,} items in all",
+        f"  right by this person      {_share(found.right)}  from labels and all verdicts",
+        f"                            {_share(found.labels_alone)}  from labels alone",
+        f"  the key agrees with them  {_share(found.key)}",
+    ]
+    if found.kappa is None or found.kappa.kappa is None:
+        return [*lines, "  κ is not known: nothing was told apart on these labels"]
+    return [
+        *lines,
+        f"  κ beyond chance           {found.kappa.kappa:.2f} ({found.kappa.low:.2f} to {found.kappa.high:.2f}); "
+        f"same response {found.kappa.agreement:.0%}, by chance {found.kappa.chance:.0%}, "
+        f"base rate {found.kappa.base_rate:.0%}",
+    ]
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.share:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _number(value: float | None) -> str:

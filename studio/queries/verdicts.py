@@ -21,7 +21,7 @@ def verdicts(
 ) -> list[VerdictRow]:
     """What a judge said of the benchmark's items; with its reasoning only where `items` are named."""
     names = [name if items is not None or name != "reasoning" else "'' AS reasoning" for name in _quoted(VerdictRow)]
-    where, values = "run = ? AND judge = ? AND benchmark = ?", [run, judge, benchmark]
+    where, values = "run = ? AND judge = ? AND benchmark = ? AND protocol = 'strict'", [run, judge, benchmark]
     if items is not None:
         where += f" AND item_id IN ({', '.join('?' * len(items))})" if items else " AND false"
         values += items

@@ -20,6 +20,7 @@ from engine.workspace.catalog import views
 from engine.workspace.catalog.part_scan import Fault, Part, PartScan
 from engine.workspace.catalog.views import ViewColumn
 from engine.workspace.folders import RunFolder, Workspace
+from engine.workspace.hand_labels import LabelsStamp, labels_stamp, read_labels
 from engine.workspace.state import read_state
 
 Answer = TypeVar("Answer")
@@ -53,6 +54,7 @@ class Catalog:
         self._lock = threading.RLock()
         self._database: tuple[int, duckdb.DuckDBPyConnection] | None = None
         self._runs: list[dict[str, Any]] | None = None
+        self._labelled: dict[str, LabelsStamp] | None = None
         self._base_models: dict[str, tuple[int, str | None]] = {}
 
     # --- what there is ---------------------------------------------------------------------------------------
@@ -176,12 +178,22 @@ class Catalog:
                     for part in list(self._scan.parts):
                         self._leave_out_if_bad(part)
                     self._database = (self._scan.generation, self._build())
-                self._runs = None
+                self._runs = self._labelled = None
             runs = self._run_rows()
             if runs != self._runs:
                 self._database[1].execute(f"CREATE OR REPLACE VIEW runs AS {views.runs_sql(runs)}")
                 self._runs = runs
+            self._renew_labels(self._database[1])
             return self._database[1]
+
+    def _renew_labels(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Hand labels are no parts; their view is made anew when a file of them changed."""
+        stamps = {run.name: stamp for run in self.workspace.runs() if (stamp := labels_stamp(run)) is not None}
+        if stamps == self._labelled:
+            return
+        rows = [(name, label) for name in sorted(stamps) for label in read_labels(self.workspace.run(name))]
+        database.execute(f"CREATE OR REPLACE VIEW labels AS {views.labels_sql(rows)}")
+        self._labelled = stamps
 
     def _build(self) -> duckdb.DuckDBPyConnection:
         database = duckdb.connect(

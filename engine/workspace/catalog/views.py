@@ -58,7 +58,8 @@ class ViewColumn:
 
 def schema() -> dict[str, tuple[ViewColumn, ...]]:
     """Every view with its columns, in reading order."""
-    return {"runs": _columns(RUNS, _RUN_NOTES), **{view: _view_columns(view) for view in RECORDS}}
+    labels = _columns(LABELS, _field_notes().get("HandLabel", {}))
+    return {"runs": _columns(RUNS, _RUN_NOTES), **{view: _view_columns(view) for view in RECORDS}, "labels": labels}
 
 
 def current_parts(table: str, parts: Iterable[Part], done: Stages) -> list[Part]:
@@ -131,6 +132,20 @@ def runs_sql(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\nUNION ALL ".join([_no_rows(RUNS), *selects])
 
 
+def labels_sql(rows: Iterable[tuple[str, records.HandLabel]]) -> str:
+    """A SELECT that yields (run, hand label)."""
+    values = [
+        "("
+        + ", ".join(_literal(run if name == "run" else getattr(one, name), type_) for name, type_ in LABELS.items())
+        + ")"
+        for run, one in rows
+    ]
+    if not values:
+        return _no_rows(LABELS)
+    names = ", ".join(f'"{name}"' for name in LABELS)
+    return f"SELECT * FROM (VALUES {', '.join(values)}) AS labels({names})"
+
+
 def _literal(value: Any, type_: str) -> str:
     if value is None or (type_ == "TIMESTAMP" and not value):
         return f"NULL::{type_}"
@@ -180,6 +195,16 @@ def _column_type(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return f"{_SCALARS[get_args(hint)[0]]}[]"
     return _SCALARS[hint]
+
+
+LABELS = {
+    "run": "VARCHAR",
+    **{
+        name: "TIMESTAMP" if name == "time" else _column_type(hint)
+        for name, hint in get_type_hints(records.HandLabel).items()
+    },
+}
+"""Columns of the view of hand labels."""
 
 
 def _all_columns(view: str) -> dict[str, str]:
