@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.judging.asking import names_preferred, verdict_row
+from engine.judging.asking import verdict_row
 from engine.measure.hand_labels import (
     judged_by_hand,
     next_to_label,
@@ -15,7 +15,7 @@ from engine.measure.hand_labels import (
     sheet_of,
     undo_last,
 )
-from engine.records import ORDERS, BenchmarkItem, Verdict
+from engine.records import ORDERS, BenchmarkItem, Verdict, names_preferred
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, open_workspace
 from engine.workspace.hand_labels import read_labels
