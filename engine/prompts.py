@@ -6,7 +6,6 @@ sentences, is the pack's business; the stages only render and read.
 
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from engine.assets import assets_folder
 from engine.backends.base import Message
 from engine.errors import SettingsError
+from engine.paths import expanded
 from engine.records import AnswerType
 from engine.verdicts import ANY_BOX, ANY_MARKER, ANY_THINKING
 
@@ -116,7 +116,7 @@ def load_pack(name: str) -> PromptPack:
 
     Raises `SettingsError` if there is none or it does not hold what a pack holds.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else assets_folder() / "prompts" / f"{name}.yaml"
+    path = expanded(name) if name.endswith((".yaml", ".yml")) else assets_folder() / "prompts" / f"{name}.yaml"
     try:
         return PromptPack.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:

@@ -1,6 +1,7 @@
 """`python -m studio --workspace DIR`: what `judge-studio open` becomes."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--auth")
     parser.add_argument("--no-browser", action="store_true")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows few letters gets "?" for the others
     options = parser.parse_args(arguments)
     try:
         check_bind(options.host, options.port, options.auth is not None)

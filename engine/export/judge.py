@@ -86,6 +86,10 @@ def _save_merged(judge: JudgeRef, folder: Path) -> None:
         if judge.adapter is not None:
             from peft import PeftModel
 
+            from engine.backends.local.adapters import trains_tied_weights, untie
+
+            if trains_tied_weights(model, judge.adapter):
+                untie(model)
             model = PeftModel.from_pretrained(model, str(judge.adapter)).merge_and_unload()
         model.save_pretrained(folder)
     load_processor(name, revision=settings.revision).save_pretrained(folder)

@@ -21,6 +21,7 @@ from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pai
 from engine.runs.costs import check_fits
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
+from engine.sources.take_in import check_source
 from engine.workspace.files import read_json
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.locks import device_lock, run_lock
@@ -84,6 +85,8 @@ def run_loop(
         progress.update(state="queued")
         with signals(progress), heartbeat(progress), outcome(progress):
             check_room(run)
+            if run.intake().summary() is None:
+                check_source(settings.source)  # before the wait for a device, which may take hours
             device = device_of(settings)
             with device_lock(device, f"run {run.name}", waiting=lambda holder: _wait(progress, device, holder)):
                 progress.update(state="running", device=device, message="Starting")

@@ -83,6 +83,12 @@ def open_source(settings: SourceSettings, *, seed: int = 0) -> Source:
     return open_table(path, columns_of(settings), limits)
 
 
+def check_source(settings: SourceSettings) -> None:
+    """Raise at once what `open_source` would say of a path that is missing; no hub is asked and no file read."""
+    if settings.kind in ("folder", "zip", "table") and not (settings.path and expanded(settings.path).exists()):
+        open_source(settings)
+
+
 def entries(settings: SourceSettings, *, seed: int = 0) -> Iterator[Entry | Skipped]:
     """Every entry of a source, or why it is none; nothing is decoded yet. Raises like `open_source`."""
     return open_source(settings, seed=seed).entries

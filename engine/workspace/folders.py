@@ -232,7 +232,12 @@ def open_workspace(path: Path, *, create: bool = True) -> Workspace:
         if not marker.exists():
             write_json(marker, {"layout": LAYOUT})
         for folder in (workspace.images, workspace.runs_folder):
-            folder.mkdir(exist_ok=True)
+            try:
+                folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise WorkspaceError(
+                    f"{folder}: cannot be made: {error.strerror}. Check what lies there, or name another --workspace."
+                ) from error
     return workspace
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import WorkspaceError
-from engine.records import TABLES
+from engine.records import TABLES, without_halves
 from engine.workspace.files import sync_folder
 
 Record = TypeVar("Record")
@@ -43,7 +43,10 @@ def to_arrow(table: str, rows: Sequence[Any]) -> pa.Table:
     """Rows as an Arrow table of the table's schema."""
     columns = schema(table)
     data = {name: [getattr(row, name) for row in rows] for name in columns.names}
-    return pa.table(data, schema=columns)
+    try:
+        return pa.table(data, schema=columns)
+    except UnicodeEncodeError:  # half a character that slipped through every door
+        return pa.table(without_halves(data), schema=columns)
 
 
 def write_part(path: Path, table: str, rows: Sequence[Any]) -> None:

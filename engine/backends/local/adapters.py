@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
-from engine.backends.adapter_folder import WEIGHTS, check_adapter_files, check_base, misfit
+from engine.backends.adapter_folder import WEIGHTS, adapter_settings, check_adapter_files, check_base, misfit
 from engine.backends.model_files import damaged, first_line
 from engine.errors import ModelError
 from engine.records import BASE_JUDGE
@@ -92,7 +92,9 @@ class MergedJudges(_Register):
         if not self._is_new(judge, adapter):
             return
         self.activate(BASE_JUDGE)
-        tuned = _with_adapter(copy.deepcopy(self._model), judge, adapter, self._base_name)
+        plain = copy.deepcopy(self._model)
+        untie(plain)
+        tuned = _with_adapter(plain, judge, adapter, self._base_name)
         with _quiet():  # that tied weights part here is what was trained
             merged = _weights(tuned.merge_and_unload())
         if merged.keys() != self._base.keys():
@@ -126,6 +128,28 @@ class MergedJudges(_Register):
         self._model.get_submodule(module)._parameters[leaf] = weight
 
 
+def untie(model: Any) -> None:
+    """Give each of tied weights a copy of its own: merging into one would change the other too, which the adapter
+    beside the weights does not."""
+    seen: set[int] = set()
+    for name, weight in _weights(model).items():
+        if id(weight) in seen:
+            module, _, leaf = name.rpartition(".")
+            copied = torch.nn.Parameter(weight.detach().clone(), requires_grad=weight.requires_grad)
+            model.get_submodule(module)._parameters[leaf] = copied
+        seen.add(id(weight))
+
+
+def trains_tied_weights(model: Any, adapter: Path) -> bool:
+    """Whether the adapter changes a module whose weight is tied to another's."""
+    names: dict[int, list[str]] = {}
+    for name, weight in _weights(model).items():
+        names.setdefault(id(weight), []).append(name.split(".")[-2])
+    tied = {module for modules in names.values() if len(modules) > 1 for module in modules}
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        return any(tied & set(key.split(".")) for key in file.keys())  # noqa: SIM118  not a dict
+
+
 def _weights(model: Any) -> dict[str, torch.nn.Parameter]:
     """Every place that holds a weight, by name; tied weights under each of their names."""
     return dict(model.named_parameters(remove_duplicate=False))
@@ -143,6 +167,9 @@ class AdapterJudges(_Register):
         """See `Judges`."""
         if not self._is_new(judge, adapter):
             return
+        if (trained := adapter_settings(judge, adapter).get("bias", "none")) != "none":
+            reason = f"it trains biases ('{trained}'), which a large model cannot switch back"
+            raise ModelError(f"judge '{judge}': {adapter}: {reason}. Merge it into a model of its own first.")
         self._tuned = _with_adapter(self._tuned or self._model, judge, adapter, self._base_name)
         self._folders[judge] = adapter.resolve()
         self._put_in_force(self._active)
@@ -175,7 +202,6 @@ def _peft_name(judge: str) -> str:
 def _with_adapter(model: Any, judge: str, adapter: Path, base_name: str) -> Any:
     """`model` (plain or already a PeftModel) with the adapter on it. Raises `ModelError` unless every weight fits."""
     from peft import PeftModel, get_peft_model_state_dict
-    from safetensors import safe_open
 
     name = _peft_name(judge)
     check_adapter_files(judge, adapter)
@@ -192,7 +218,9 @@ def _with_adapter(model: Any, judge: str, adapter: Path, base_name: str) -> Any:
         raise damaged(f"judge '{judge}'", f"{adapter / WEIGHTS}: {first_line(error)}") from None
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(misfit(judge, adapter, base_name, first_line(error))) from None
-    placed = {key: tuple(weight.shape) for key, weight in get_peft_model_state_dict(tuned, adapter_name=name).items()}
+    with _quiet():
+        weights = get_peft_model_state_dict(tuned, adapter_name=name)
+    placed = {key: tuple(weight.shape) for key, weight in weights.items()}
     if stored != placed:
         odd = sorted(stored.items() ^ placed.items())[0][0]
         raise ModelError(misfit(judge, adapter, base_name, f"weight {odd} does not fit"))
