@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from engine.assets import assets_folder
 from engine.errors import SettingsError
-from engine.paths import expanded
 
 
 class _Group(BaseModel):
@@ -317,7 +316,7 @@ _PlainYaml.yaml_implicit_resolvers = {
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.load(expanded(path).read_text(encoding="utf-8-sig"), Loader=_PlainYaml)
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainYaml)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot read settings: {error}. Name an existing YAML file.") from error
     except (yaml.YAMLError, RecursionError) as error:

@@ -21,7 +21,7 @@ def settings_from(options: Namespace) -> Settings:
     overrides = overrides_from(options.settings)
     if getattr(options, "iterations", None) is not None:
         overrides["loop.iterations"] = options.iterations
-    return load_settings(preset=preset, file=options.config, overrides=overrides)
+    return load_settings(preset=preset, file=expanded(options.config) if options.config else None, overrides=overrides)
 
 
 def overrides_from(words: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Each benchmark's file holds its own protocols; here is only what they have in common.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol as TypingProtocol
@@ -58,6 +58,12 @@ class Loaded:
     """Rows that repeat another one exactly and are counted once."""
     unusable: int = 0
     """Rows left out because they hold something that is no comparison of two texts about pictures, e.g. a video."""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[BenchmarkItem]:
+        return iter(self.items)
 
 
 class Loader(TypingProtocol):

@@ -119,3 +119,75 @@ def test_evaluate_measures_on_a_file_of_comparisons(
     assert code == 0, error
     assert json.loads(out)[0][0]["n"] == len(images)
     assert "none called 'odd'" in call(run, capsys, *words, "--protocol", "odd")[2]
+
+
+def test_part_that_is_cut_off_is_named_by_sql_and_report(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    part = next(run.folder.glob("iteration-01/synthesize/pairs-*.parquet"))
+    whole = part.read_bytes()
+    try:
+        part.write_bytes(whole[:100])
+        code, _, error = call(run, capsys, "sql", "select count(*) from pairs")
+        assert code == 0
+        assert f"left out: {part}: this part is cut off" in error
+        code, _, error = call(run, capsys, "report", "made", "--out", str(tmp_path / "r.html"))
+        assert str(part) in error
+        if code == 0:
+            assert str(part) in (tmp_path / "r.html").read_text()
+    finally:
+        part.write_bytes(whole)
+
+
+@pytest.mark.parametrize("out", [".", "nowhere/report.html"])
+def test_report_that_can_be_written_nowhere_says_so(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, out: str
+) -> None:
+    code, _, error = call(run, capsys, "report", "made", "--out", str(tmp_path / out))
+    assert code == 2
+    assert "Name a file in a folder that is there" in error
+
+
+def test_verdicts_that_can_be_written_nowhere_are_not_asked_for(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.commands.judge._opened", lambda *_: pytest.fail("a model was loaded"))
+    (tmp_path / "in.jsonl").write_text('{"question": "q", "a": "x", "b": "y"}')
+    words = ["judge", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "nowhere/o.jsonl"), "--judge", "made"]
+    code, _, error = call(run, capsys, *words)
+    assert code == 2
+    assert "there is no folder" in error
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [(b"<html>gone</html>", "a web page"), (b"", "empty"), (b"\0\0\0\x18ftypheic", "HEIC")]
+)
+def test_picture_that_is_none_is_named_before_a_model_is_loaded(
+    run: RunFolder,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    data: bytes,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.commands.judge._opened", lambda *_: pytest.fail("a model was loaded"))
+    (tmp_path / "a.png").write_bytes(data)
+    one = ["--image", str(tmp_path / "a.png"), "--question", "q", "--a", "x", "--b", "y", "--judge", "made"]
+    code, _, error = call(run, capsys, "judge", *one)
+    assert code == 2
+    assert said in error
+
+
+def test_export_of_an_adapter_whose_settings_were_lost_is_one_sentence(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    settings = run.adapter(1) / "adapter_config.json"
+    whole = settings.read_text()
+    try:
+        settings.write_text("")
+        code, _, error = call(run, capsys, "export", "made/judge-v1", str(tmp_path / "out"))
+    finally:
+        settings.write_text(whole)
+    assert code == 1
+    assert "adapter_config.json" in error
+    assert error.count("\n") == 1

@@ -1,0 +1,75 @@
+"""What a run is measured on: each benchmark under its own name, nothing left out without a word."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import load_settings
+from engine.errors import SettingsError, SourceError
+from engine.records import BenchmarkItem
+from engine.stages.benchmark import prepare_benchmarks
+from tests.engine.sources.picture_files import file_bytes, picture
+from tests.stage_bench import StageBench, stage_bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> StageBench:
+    return stage_bench(tmp_path / "ws")
+
+
+def prepare(bench: StageBench, *benchmarks: str) -> dict[str, Any]:
+    return prepare_benchmarks(
+        folder=bench.folder("benchmark", 0),
+        settings=load_settings(overrides={"evaluate.benchmarks": list(benchmarks)}),
+        held_out=[],
+        workspace=bench.run.workspace,
+        progress=bench.progress(),
+    )
+
+
+def write(path: Path, count: int) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / "a.png").write_bytes(file_bytes(picture()))
+    rows = [{"image": "a.png", "question": f"{path}, {n}?", "preferred": "a", "degraded": "b"} for n in range(count)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return str(path)
+
+
+def test_files_of_one_name_stay_two_benchmarks(bench: StageBench, tmp_path: Path) -> None:
+    names = [write(tmp_path / "ocr/test.jsonl", 3), write(tmp_path / "count/test.jsonl", 5)]
+    summary = prepare(bench, *names)
+    assert list(summary["items"].values()) == [3, 5]
+    items = [item.benchmark for item in bench.folder("benchmark", 0).read("items", BenchmarkItem)]
+    assert {name: items.count(name) for name in items} == {"ocr/test": 3, "count/test": 5}
+    assert prepare(bench, *names) == summary
+
+
+def test_file_that_is_named_twice_is_refused(bench: StageBench, tmp_path: Path) -> None:
+    name = write(tmp_path / "test.jsonl", 2)
+    with pytest.raises(SettingsError, match=r"test\.jsonl is there twice"):
+        prepare(bench, name, str(tmp_path / "." / "test.jsonl"), name)
+
+
+def test_unreadable_picture_of_ones_own_file_is_refused_by_its_line(bench: StageBench, tmp_path: Path) -> None:
+    name = write(tmp_path / "test.jsonl", 2)
+    (tmp_path / "b.png").write_bytes(file_bytes(picture())[:200])
+    row = {"image": "b.png", "question": "?", "preferred": "a", "degraded": "b"}
+    with Path(name).open("a") as file:
+        file.write("\n" + json.dumps(row))
+    with pytest.raises(SourceError, match=r"test\.jsonl line 3: the image cannot be used: .*damaged"):
+        prepare(bench, name)
+
+
+def test_rows_of_a_published_benchmark_without_a_usable_picture_are_counted(bench: StageBench, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(file_bytes(picture()))
+    (tmp_path / "cut.png").write_bytes(file_bytes(picture())[:200])
+    rows = [
+        {"id": f"mmmu_{n}", "query": f"{n}?", "response": ["x", "y"], "human_ranking": [0, 1], "image": image}
+        for n, image in enumerate(["a.png", "gone.png", "cut.png", "a.png"])
+    ]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    summary = prepare(bench, f"vl-rewardbench={tmp_path}")
+    assert summary["items"] == {f"vl-rewardbench={tmp_path}": 2}
+    assert summary["left_out"] == {"vl-rewardbench": 2}
