@@ -6,7 +6,7 @@ It knows no model family and no file format; stages and the workspace do.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -16,7 +16,7 @@ from engine.backends.base import Backend
 from engine.config import Settings
 from engine.errors import IdentityError, ModelError, SourceError
 from engine.machine import this_machine
-from engine.prompts import PromptPack, load_pack
+from engine.prompts import PromptPack, judge_messages, load_pack
 from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name, version_number
 from engine.runs.costs import check_fits
 from engine.runs.plan import run_plan
@@ -33,6 +33,7 @@ from engine.workspace.state import RunState, append_event, clear_stop, read_stat
 Watch = Callable[[RunState], None]
 Opener = Callable[[Settings, Path], Backend]
 
+_CANARY_QUESTION = "What is the colour of the picture?"
 _SQUARE = 28
 """Pixels of a side that become one token in Qwen's families; others use fewer tokens a picture."""
 _PACK_TOKENS = 1024
@@ -198,7 +199,21 @@ class _Loop:
             if judge != BASE_JUDGE and judge not in self._loaded:
                 self._backend.load_judge(judge, self.run.adapter(version_number(judge) or 0))
                 self._loaded.add(judge)
+        if self.settings.model.backend != "transformers":
+            self._roll_call(judges)
         return self._backend
+
+    def _roll_call(self, judges: Sequence[str]) -> None:
+        """Every replica proves itself before a stage relies on it; a scripted backend has none."""
+        from engine.backends.served.openai import OpenAIBackend
+        from engine.backends.served.roll_call import canaries, roll_call
+
+        if not isinstance(self._backend, OpenAIBackend):
+            return
+        self.progress.update(message="Roll call of the servers")
+        messages = judge_messages(self.pack, _CANARY_QUESTION, "It is red.", "It is blue.")
+        for remark in roll_call(self._backend, judges, messages, canaries(self.run.folder / "canary")):
+            self.progress.event("remark", text=remark)
 
     def release(self) -> None:
         """Free the device."""

@@ -6,7 +6,7 @@ It asks once and knows nothing of models; who asks again, and for how long, is i
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,9 @@ class HttpDoor:
         self, url: str, *, socket: Path | None = None, api_key: str | None = None, timeout: float = 600.0
     ) -> None:
         self.url = url.rstrip("/")
+        self.is_local = socket is not None
+        """Whether one server of our own stands behind it."""
+        self._again: Callable[[], HttpDoor] = lambda: HttpDoor(url, socket=socket, api_key=api_key, timeout=timeout)
         key = api_key or os.environ.get(API_KEY_VARIABLE)
         try:
             host = httpx.URL(self.url).host
@@ -66,6 +69,10 @@ class HttpDoor:
             # No proxy between us and this machine.
             trust_env=socket is None and host not in ("127.0.0.1", "localhost", "::1"),
         )
+
+    def fresh(self) -> "HttpDoor":
+        """Another door to the same address, with connections of its own."""
+        return self._again()
 
     def get(self, path: str) -> Any:
         """The JSON answer of a GET."""

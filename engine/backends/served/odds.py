@@ -20,6 +20,7 @@ _TOP_TOKENS = 20
 """Most likely next tokens a server can be asked for: the standard's limit, and vLLM's default."""
 _TAIL = 40
 """Characters of the prefix's last word that are tokenized with a choice: the two may melt into one token."""
+_SMALLEST = 1e-30
 _LEFT_OUT = ("top_p", "top_k", "min_p", "stop", "include_stop_str_in_output", "return_token_ids")
 """What shapes a sample and has no part in the model's own odds."""
 
@@ -66,6 +67,11 @@ class OddsReader:
             if found is not None:
                 return found
         return self._from_prompts(request, left)
+
+    def log_odds(self, request: Request, left: threading.Event) -> float:
+        """Log odds of the first of two choices against the second. Raises what `shares` raises."""
+        first, second = (math.log(max(share, _SMALLEST)) for share in self.shares(request, left))
+        return first - second
 
     # --- by the tokens in which the choices part ---------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ What a reply is depends on the model's name, the messages and the seed, as with 
 
 import argparse
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -54,6 +55,8 @@ class Behaviour:
     """A chat that holds this text is always answered by 400."""
     blind: bool = False
     """It answers as if it saw no image."""
+    resolves: Path | None = None
+    """A folder from which it loads adapters when they are asked for, as vLLM's plugin does."""
     deaf: bool = False
     """It takes adapters and answers as the base model."""
     loads_adapters: bool = True
@@ -169,6 +172,7 @@ class Handler(BaseHTTPRequestHandler):
                 return self._send({"error": "engine died"}, 500)
             if behaviour.refused is not None and behaviour.refused in said:
                 return self._send({"error": {"message": "cannot identify image file"}}, 400)
+            self._resolve(body["model"])
             if body["model"] not in behaviour.models:
                 return self._send({"error": {"message": f"The model `{body['model']}` does not exist."}}, 404)
             if body.get("temperature") == 0 and body.get("n", 1) > 1:
@@ -177,6 +181,16 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             with LOCK:
                 behaviour.at_once -= 1
+
+    def _resolve(self, name: str) -> None:
+        """Only a folder of that name whose base is the served model, to the letter, is taken."""
+        behaviour = self.behaviour
+        if behaviour.resolves is None or name in behaviour.models:
+            return
+        config = behaviour.resolves / name / "adapter_config.json"
+        if config.is_file() and json.loads(config.read_text())["base_model_name_or_path"] in behaviour.models:
+            behaviour.models[name] = "vllm"
+            behaviour.parents[name] = "tiny"
 
     def _answer(self, body: dict[str, Any]) -> dict[str, Any]:
         count = min(body.get("n", 1), self.behaviour.most_samples)
@@ -346,6 +360,21 @@ MODULES = {
     "deaf": "from .interfaces import SupportsMultiModal\nclass DeafModel(nn.Module, SupportsMultiModal): pass\n",
 }
 """What a preflight reads of a vLLM: its registry, and the class statements of its models."""
+
+
+def serve_behind_one(behaviours: list[Behaviour]) -> ThreadingHTTPServer:
+    """A balancer: each connection comes to the next of the replicas."""
+    turns = itertools.cycle(behaviours)
+
+    class Balanced(Handler):
+        def setup(self) -> None:
+            with LOCK:
+                self.behaviour = next(turns)
+            super().setup()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Balanced)
+    server.daemon_threads = True
+    return server
 
 
 def fake_vllm(folder: Path, *, first: str = "", site: str = "site") -> Path:
