@@ -153,6 +153,11 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     evaluate.add_argument(
         "--partial", action="store_true", help="a published protocol may be measured on fewer items; the score says so"
     )
+    evaluate.add_argument(
+        "--no-controls",
+        action="store_true",
+        help="do not look whether items can be told apart without their picture",
+    )
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:

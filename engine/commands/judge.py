@@ -88,8 +88,9 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
 
 def evaluate(options: Namespace) -> int:
     """Measure judge versions on one benchmark, under one protocol or all it has, and print what was measured."""
-    from engine.measure.any_judge import known_protocols, measure
+    from engine.measure.any_judge import known_protocols, leak_scores, measure
     from engine.measure.benchmarks import benchmark_name
+    from engine.measure.leaks import findings
     from engine.measure.protocol_table import measured_lines
 
     workspace = open_workspace(options.workspace)
@@ -110,13 +111,28 @@ def evaluate(options: Namespace) -> int:
             for judge in judges
             for name in names
         ]
+        controls = [
+            leak_scores(
+                backend,
+                judge,
+                benchmark=options.benchmark,
+                protocol=names[0],
+                count=options.items,
+                workspace=workspace,
+            )
+            for judge in judges
+            if not options.no_controls
+        ]
     left_out = [note for note in dict.fromkeys(note for one in measured for note in one.notes) if "left out" in note]
     for note in left_out:
         print(f"{options.benchmark}: {note}", file=sys.stderr)
     if options.json:
-        print_json([[asdict(row) for row in one.scores] for one in measured])
+        print_json([[asdict(row) for row in rows] for rows in (*(one.scores for one in measured), *controls)])
         return 0
     print("\n".join(measured_lines(measured, benchmark_name(options.benchmark))))
+    said = dict.fromkeys(found.sentence for rows in controls for found in findings(rows))
+    if said:
+        print("\n".join(["", "Without the right picture:", *(f"  {sentence}" for sentence in said)]))
     return 0
 
 

@@ -23,9 +23,10 @@ from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.mm_rlhf_rewardbench import read_plain
 from engine.measure.benchmarks.protocol import Loaded, Protocol, both_orders
 from engine.measure.benchmarks.stored import take_pictures_in
-from engine.measure.controls import MODEL_FREE, control_verdicts
+from engine.measure.controls import MODEL_FREE, control_verdicts, wrong_image
 from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT, score_rows
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
+from engine.measure.wrong_image import wrong_image_verdicts
 from engine.paths import expanded
 from engine.prompts import PromptPack, RulingPrompts, load_pack, protocol_prompts
 from engine.records import (
@@ -238,6 +239,60 @@ def _held_out(judge: JudgeRef, count: int | None) -> Prepared:
         slug=HELD_OUT, name=HELD_OUT, items=items, rows=len(items), without_image=0, repeats=0, unusable=0,
         several_pictures=0,
     )  # fmt: skip
+
+
+# --- without the picture -------------------------------------------------------------------------------------------
+
+
+def leak_scores(
+    backend: Backend,
+    judge: JudgeRef,
+    *,
+    benchmark: str,
+    protocol: str,
+    workspace: Workspace,
+    count: int | None = None,
+) -> list[ScoreRow]:
+    """Scores of the controls `text-only` and `wrong-image` on the items that `measure` asks about under a protocol.
+
+    The second one is asked once per judge and benchmark and stored as a stage of its own.
+    """
+    if count is None and protocol in (STRICT, BOTH_ORDERS_MEAN):
+        count = DEFAULT_ITEMS
+    prepared = prepare(judge, benchmark, count=count, workspace=workspace)
+    by_id = {item.item_id: item for item in prepared.items}
+    texts = score_rows(TEXT_ONLY, prepared.items[0].benchmark, text_only_verdicts(prepared.items), by_id)
+    number = (version_number(judge.version) or 0) if judge.run is not None else 0
+    folder = home_of(judge, workspace).stage(number, f"evaluate-{prepared.slug}-wrong-image")
+    pack = load_pack(judge.settings.prompt_pack)
+    folder.begin(_identity(judge, _OWN[0], pack, prepared))
+    with writing_alone(folder):
+        if folder.summary() is None:
+            _show_other_pictures(backend, judge, prepared, pack, folder, workspace)
+    return [*texts, *folder.read("scores", ScoreRow)]
+
+
+def _show_other_pictures(
+    backend: Backend, judge: JudgeRef, prepared: Prepared, pack: PromptPack, folder: StageFolder, workspace: Workspace
+) -> None:
+    """A try that was killed is asked anew: it is one call on few items."""
+    for part in (*folder.parts("verdicts"), *folder.parts("scores")):
+        part.unlink()
+    measured, name = judge.settings.evaluate, wrong_image(_name(judge))
+    verdicts = wrong_image_verdicts(
+        backend,
+        prepared.items,
+        {item.image_id: workspace.root / item.image for item in prepared.items},
+        judge=judge.load_into(backend),
+        name=name,
+        pack=pack,
+        max_tokens=measured.max_tokens,
+        most=measured.control_items,
+    )
+    by_id = {item.item_id: item for item in prepared.items}
+    folder.write("verdicts", verdicts)
+    folder.write("scores", score_rows(name, prepared.items[0].benchmark, verdicts, by_id))
+    folder.finish({"judge": name, "replies": len(verdicts)})
 
 
 # --- asking and counting -------------------------------------------------------------------------------------------

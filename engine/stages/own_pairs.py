@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.backends.base import Backend, Sampling
-from engine.judging.asking import ruling_request, verdict_of, verdict_row
+from engine.backends.base import Backend
 from engine.measure.benchmarks.held_out import pair_items
-from engine.measure.controls import control_sample, other_pictures, wrong_image
+from engine.measure.controls import wrong_image
 from engine.measure.leaks import OWN_PAIRS, findings
 from engine.measure.metrics import score_rows
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
+from engine.measure.wrong_image import wrong_image_verdicts
 from engine.prompts import PromptPack
-from engine.records import ORDERS, BenchmarkItem, Pair, ScoreRow, VerdictRow
+from engine.records import BenchmarkItem, Pair, ScoreRow, VerdictRow
 from engine.workspace.folders import StageFolder
 from engine.workspace.progress import Progress
 
@@ -47,31 +47,21 @@ def show_other_pictures(
     A stop in the middle asks anew: it is one call on few pairs.
     """
     items = pair_items(pairs, benchmark=OWN_PAIRS)
-    others = other_pictures(item.image_id for item in items)
-    if others and not folder.parts("scores"):
-        shown = control_sample(items, most)
-        progress.update(message=f"Showing {judge} {len(shown):,} pairs with another pair's picture")
-        requests = {
-            f"{item.item_id}/{order}": ruling_request(
-                pack,
-                item.comparison(images[others[item.image_id]]),
-                order,
-                key=f"{item.item_id}/{order}",
-                judge=judge,
-                sampling=Sampling(max_tokens=max_tokens),
-            )
-            for item in shown
-            for order in ORDERS
-        }
-        replies = {}
-        for reply in backend.generate(list(requests.values())):
-            progress.check_stop()
-            replies[reply.key] = verdict_of(reply)
+    if not folder.parts("scores"):
+        progress.update(message=f"Showing {judge} some pairs with another pair's picture")
         name = wrong_image(judge)
-        verdicts = [
-            verdict_row(name, item, order, replies[f"{item.item_id}/{order}"]) for item in shown for order in ORDERS
-        ]
-        folder.write("scores", _scores(name, verdicts, shown))
+        verdicts = wrong_image_verdicts(
+            backend,
+            items,
+            images,
+            judge=judge,
+            name=name,
+            pack=pack,
+            max_tokens=max_tokens,
+            most=most,
+            on_reply=progress.check_stop,
+        )
+        folder.write("scores", _scores(name, verdicts, items))
     return _said(folder, progress)
 
 

@@ -10,7 +10,8 @@ from engine.backends.base import Request
 from engine.config import Settings
 from engine.errors import BackendError, UsageError
 from engine.judging.judges import JudgeRef
-from engine.measure.any_judge import home_of, measure
+from engine.measure.any_judge import home_of, leak_scores, measure
+from engine.measure.leaks import leak_sentences
 from engine.measure.protocol_table import measured_lines
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import Workspace, open_workspace
@@ -198,3 +199,24 @@ def test_another_file_of_the_same_name_is_another_measurement(workspace: Workspa
     folders = list(home_of(bare(), workspace).folder.glob("iteration-00/evaluate-test-*-strict"))
     assert len(folders) == 2
     assert all(len(list(folder.glob("verdicts-*.parquet"))) == 1 for folder in folders)
+
+
+def test_any_benchmark_is_also_shown_with_other_pictures_once_and_a_leak_is_said(
+    workspace: Workspace, release: Path
+) -> None:
+    def look(backend: FakeBackend) -> list[str]:
+        rows = leak_scores(
+            backend, bare(), benchmark=f"vl-rewardbench={release}", protocol="strict", workspace=workspace
+        )
+        return leak_sentences(rows)
+
+    backend, again = FakeBackend(sees), FakeBackend(sees)
+    measure(backend, bare(), benchmark=f"vl-rewardbench={release}", protocol="strict", workspace=workspace)
+    own = {request.key.split()[0]: request.image for request in backend.requests}
+    del backend.requests[:]
+    (sentence,) = look(backend)  # too few items for a classifier to learn from
+    assert len(backend.requests) == 2 * ITEMS
+    assert all(request.image not in (None, own[request.key.split("/")[0]]) for request in backend.requests)
+    assert "some-model, shown another item's picture, names the preferred response in 100.0%" in sentence
+    assert look(again) == [sentence]
+    assert again.requests == []
