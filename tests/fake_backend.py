@@ -104,10 +104,11 @@ class FakeBackend:
             finish="length" if isinstance(said, Cut) else "stop",
         )
 
-    def stream(self, request: Request) -> Iterator[str]:
-        text = self._complete(request, 0).text
-        for place in range(0, len(text), 7):
-            yield text[place : place + 7]
+    def stream(self, request: Request) -> Iterator[str | Completion]:
+        whole = self._complete(request, 0)
+        for place in range(0, len(whole.text), 7):
+            yield whole.text[place : place + 7]
+        yield whole
 
     def close(self) -> None:
         self.closed = True

@@ -89,8 +89,8 @@ class Backend(Protocol):
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Yield every sample of every request once, each as it finishes, in no promised order."""
 
-    def stream(self, request: Request) -> Iterator[str]:
-        """Yield the first sample's text in pieces; joined they equal what `generate` would give."""
+    def stream(self, request: Request) -> Iterator[str | Completion]:
+        """Yield the first sample's text in pieces, then its completion, the same that `generate` would give."""
 
     def close(self) -> None:
         """Free the model and its memory. Nothing may be asked afterwards."""

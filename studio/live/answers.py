@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -20,9 +20,9 @@ from engine.workspace.folders import Workspace
 from engine.workspace.provenance import model_folder
 from engine.workspace.state import ALIVE, read_state
 from studio.live.history import Judgement
+from studio.live.said import JudgeSaid
 from studio.look import cards, words
 from studio.look.cards import Action, HistoryRow, Html, LiveHalf, LiveResult
-from studio.look.cards.live import preferred_response, ruling_of
 
 MOST_JUDGES = 4
 EMBEDDED = "shapes-vlm"
@@ -103,54 +103,21 @@ def check_question(
 # --- events ------------------------------------------------------------------------------------------------------
 
 
-def unanswered(choices: Sequence[Choice]) -> dict[str, LiveResult]:
-    """One empty card per judge, by name."""
-    return {
-        choice.name: LiveResult(
-            judge=choice.title,
-            about=choice.about,
-            a_first=LiveHalf(first="A", state="next"),
-            b_first=LiveHalf(first="B", state="next"),
+def unanswered(choices: Sequence[Choice]) -> dict[str, JudgeSaid]:
+    """Nothing said yet, by name of judge."""
+    return {choice.name: JudgeSaid(judge=choice.title, about=choice.about) for choice in choices}
+
+
+def live_card(said: JudgeSaid) -> LiveResult:
+    """The card of what one judge said."""
+    a_first, b_first = (
+        LiveHalf(
+            first="A" if one.order == "AB" else "B", state=one.state, text=one.reasoning, verdict=one.verdict,
+            tokens=one.tokens, seconds=one.seconds, first_seconds=one.first_seconds, confidence=one.confidence,
         )
-        for choice in choices
-    }
-
-
-def fold(results: Mapping[str, LiveResult], event: Mapping[str, Any]) -> dict[str, LiveResult]:
-    """The cards after one more event of the live judge; events that change none are let through."""
-    name, what = str(event.get("judge", "")), event["event"]
-    if name not in results:
-        return dict(results)
-    result = results[name]
-    if what == "failed":
-        return {**results, name: replace(result, failed=str(event["error"]))}
-    if what not in ("order", "piece", "said"):
-        return dict(results)
-    is_a = event["order"] == "AB"
-    half = result.a_first if is_a else result.b_first
-    if what == "order":
-        half = replace(half, state="writing")
-    elif what == "piece":
-        half = replace(half, text=half.text + str(event["text"]))
-    else:
-        half = _finished(half, event)
-    return {**results, name: replace(result, a_first=half) if is_a else replace(result, b_first=half)}
-
-
-def _finished(half: LiveHalf, event: Mapping[str, Any]) -> LiveHalf:
-    """`event["verdict"]` names the visitor's response; the card wants the letter as it was said."""
-    verdict, chance = str(event["verdict"]), event["prefers_a"]
-    said = {"A": "B", "B": "A"}[verdict] if verdict in ("A", "B") and half.first == "B" else verdict
-    sure = None if chance is None or verdict not in ("A", "B") else chance if verdict == "A" else 1 - chance
-    return replace(
-        half,
-        state="done",
-        text=str(event["reasoning"]),
-        verdict=said,
-        seconds=event["seconds"],
-        first_seconds=event["first"],
-        confidence=sure,
-    )
+        for one in said.orders
+    )  # fmt: skip
+    return LiveResult(judge=said.judge, about=said.about, a_first=a_first, b_first=b_first, failed=said.failed)
 
 
 def progress_words(event: Mapping[str, Any] | None, before: int, seconds: float) -> str:
@@ -168,12 +135,9 @@ def progress_words(event: Mapping[str, Any] | None, before: int, seconds: float)
     return ""
 
 
-def ruling_word(result: LiveResult) -> str:
-    """A judgement in one word, for the history: A, B, tie, order-flip, invalid or failed."""
-    code, _, _ = ruling_of(result)
-    if code == "agree":
-        return preferred_response(result.a_first) or "invalid"
-    return "failed" if code == "waiting" else code
+def ruling_word(said: JudgeSaid) -> str:
+    """A judgement in one word: A, B, tie, order-flip, invalid or failed."""
+    return "failed" if said.ruling is None else said.ruling.verdict
 
 
 def history_rows(judgements: Sequence[Judgement]) -> list[HistoryRow]:
@@ -182,7 +146,7 @@ def history_rows(judgements: Sequence[Judgement]) -> list[HistoryRow]:
         HistoryRow(
             key=one.key,
             question=one.question,
-            rulings=[(result.judge, ruling_word(result)) for result in one.results],
+            rulings=[(said.judge, ruling_word(said)) for said in one.said],
             when=words.ago(now - one.time),
         )
         for one in judgements

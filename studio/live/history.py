@@ -4,10 +4,10 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from engine.workspace.folders import Workspace
-from studio.look.cards import LiveHalf, LiveResult
+from studio.live.said import JudgeSaid, as_stored, from_stored
 from studio.queries.notes import open_notes
 
 KEPT = 500
@@ -28,8 +28,8 @@ class Judgement:
     a: str
     b: str
     judges: tuple[str, ...]
-    """As `engine.judging.judges.resolve_judge` takes them, one per result."""
-    results: tuple[LiveResult, ...]
+    """As `engine.judging.judges.resolve_judge` takes them, one per answer."""
+    said: tuple[JudgeSaid, ...]
 
 
 def keep(
@@ -40,15 +40,15 @@ def keep(
     a: str,
     b: str,
     judges: Sequence[str],
-    results: Sequence[LiveResult],
+    said: Sequence[JudgeSaid],
 ) -> str:
     """Store a judgement; its key. Raises `WorkspaceError` if the disk refuses."""
     key = secrets.token_hex(6)
-    said = json.dumps([asdict(result) for result in results], ensure_ascii=False)
+    stored = json.dumps(as_stored(said), ensure_ascii=False)
     with open_notes(workspace) as database:
         database.execute(
             f"INSERT INTO live_judgements({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [key, time.time(), image, question, a, b, json.dumps(list(judges)), said],
+            [key, time.time(), image, question, a, b, json.dumps(list(judges)), stored],
         )
         database.execute(
             "DELETE FROM live_judgements WHERE key NOT IN (SELECT key FROM live_judgements ORDER BY time DESC LIMIT ?)",
@@ -85,10 +85,5 @@ def _judgement(row: Sequence[object]) -> Judgement:
         a=str(a),
         b=str(b),
         judges=tuple(json.loads(str(judges))),
-        results=tuple(_result(values) for values in json.loads(str(results))),
+        said=from_stored(json.loads(str(results))),
     )
-
-
-def _result(values: dict[str, object]) -> LiveResult:
-    halves = {name: LiveHalf(**values.pop(name)) for name in ("a_first", "b_first")}  # type: ignore[arg-type]
-    return LiveResult(**halves, **values)  # type: ignore[arg-type]

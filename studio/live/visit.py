@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.workspace.folders import Workspace
 from studio.live import answers as live_view
-from studio.live.answers import fold
 from studio.live.client import Call, LiveJudge, LiveQuestion, busy_devices
-from studio.look.cards import LiveResult
+from studio.live.said import JudgeSaid, fold
 
 _PULSE = 0.1
 """Seconds between two looks at what was written: ten new pictures of a reply per second are as many as one reads."""
@@ -45,9 +44,9 @@ class Visit:
 
 
 async def judge_live(
-    live: LiveJudge, asked: LiveForm, results: Mapping[str, LiveResult], visit: Visit
-) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
-    """Cards and what is being waited for, again and again until the judgement is over. Closing it cancels."""
+    live: LiveJudge, asked: LiveForm, results: Mapping[str, JudgeSaid], visit: Visit
+) -> AsyncGenerator[tuple[dict[str, JudgeSaid], str], None]:
+    """What was said and what is being waited for, again and again until the judgement is over. Closing it cancels."""
     now, started = dict(results), time.monotonic()
     while asked.wait and not visit.has_left and (busy := busy_devices()):
         told = {"event": "waiting", "holder": next(iter(busy.values()))}
@@ -65,8 +64,8 @@ async def judge_live(
 
 
 async def _follow(
-    call: Call, now: dict[str, LiveResult], started: float, visit: Visit
-) -> AsyncGenerator[tuple[dict[str, LiveResult], str], None]:
+    call: Call, now: dict[str, JudgeSaid], started: float, visit: Visit
+) -> AsyncGenerator[tuple[dict[str, JudgeSaid], str], None]:
     last: Mapping[str, Any] | None = None
     said = ""
     while not (call.is_over or visit.has_left):
@@ -74,8 +73,7 @@ async def _follow(
         for event in news:
             if event["event"] == "died":
                 now = {
-                    name: one if one.b_first.state == "done" else _failed(one, str(event["error"]))
-                    for name, one in now.items()
+                    name: one if one.is_done else replace(one, failed=str(event["error"])) for name, one in now.items()
                 }
             now, last = fold(now, event), event
         told = live_view.progress_words(last, call.before() if last is None else 0, time.monotonic() - started)
@@ -83,10 +81,6 @@ async def _follow(
             said = told
             yield now, told
         await asyncio.sleep(_PULSE)
-
-
-def _failed(result: LiveResult, sentence: str) -> LiveResult:
-    return fold({"": result}, {"judge": "", "event": "failed", "error": sentence})[""]
 
 
 def _question(workspace: Workspace, asked: LiveForm) -> LiveQuestion:

@@ -23,15 +23,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.backends.base import Backend
+from engine.backends.base import Backend, Completion, Request
 from engine.config import ModelSettings, Settings
 from engine.errors import BackendError, JudgeStudioError
+from engine.judging.asking import stored_text, verdict_of
 from engine.judging.judges import JudgeRef, resolve_judge
 from engine.judging.ruling import OrderRuling, ask, ask_chance, order_ruling, whole_ruling
 from engine.prompts import PromptPack, load_pack
 from engine.records import ORDERS, Comparison, Order
 from engine.runs.loop import device_of
-from engine.verdicts import read_verdict
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_holder, device_lock
 from engine.workspace.state import read_state
@@ -46,18 +46,18 @@ _LOOK_SECONDS = 1.0
 """While a GPU is held: how often it looks whether a run waits for it."""
 
 Send = Callable[[Mapping[str, Any]], None]
-Opener = Callable[[ModelSettings, Path], Backend]
+Opener = Callable[[ModelSettings, Path, int], Backend]
 
 
 class Cancelled(Exception):
     """Whoever asked has left."""
 
 
-def open_model(settings: ModelSettings, workspace: Path) -> Backend:
-    """The backend that the settings name."""
+def open_model(settings: ModelSettings, workspace: Path, rank: int) -> Backend:
+    """The backend that the settings name, for adapters up to `rank`."""
     from engine.backends import open_backend
 
-    return open_backend(settings, workspace=workspace)
+    return open_backend(settings, workspace=workspace, rank=rank)
 
 
 class Models:
@@ -69,6 +69,8 @@ class Models:
         self._device_of = device
         self._backend: Backend | None = None
         self._settings: ModelSettings | None = None
+        self._rank = 0
+        """Largest LoRA rank that the backend was opened for."""
         self._stamps: dict[str, int] = {}
         self._held = ExitStack()
         self.holds_gpu = False
@@ -82,16 +84,17 @@ class Models:
         if self._stamps.get(judge.label, stamp) != stamp:
             self.close()  # a run of that name was deleted and made again: the old weights must not answer
         settings = self._place(judge.settings, may_wait)
-        if self._backend is None or self._settings != settings:
+        rank = judge.settings.train.rank
+        if self._backend is None or self._settings != settings or self._rank < rank:
             self.close()
             self._take_device(settings, judge.settings, waiting)
             loading()
             try:
-                self._backend = self._opener(settings, self._workspace.root)
+                self._backend = self._opener(settings, self._workspace.root, rank)
             except BaseException:
                 self.close()
                 raise
-            self._settings = settings
+            self._settings, self._rank = settings, rank
         judge.load_into(self._backend)
         self._stamps[judge.label] = stamp
         return self._backend
@@ -231,19 +234,27 @@ class Worker:
             pack, comparison, order, key="one", judge=judge.loaded_name, max_tokens=judge.settings.judge.max_tokens
         )
         tell("order", judge=name, order=order)
-        started, first, text = time.monotonic(), None, ""
+        started, first, reply = time.monotonic(), None, None
         for piece in backend.stream(wanted):
             check()
             first = first or time.monotonic() - started
-            text += piece
-            tell("piece", judge=name, order=order, text=piece)
-        more = ask_chance(wanted, text) if backend.continues else None
-        odds = () if more is None else next(iter(backend.generate([more]))).choice_probabilities
-        # A stream does not count its tokens, so it cannot tell a reply that was cut off.
-        ruling = order_ruling(order, read_verdict(text), text, chance_first=odds[0] if odds else None, tokens=0)
-        said = {key: value for key, value in asdict(ruling).items() if key not in ("tokens", "order")}
+            if isinstance(piece, Completion):
+                reply = piece
+            else:
+                tell("piece", judge=name, order=order, text=piece)
+        assert reply is not None, "a stream ends with its completion"
+        ruling = read_ruling(backend, wanted, order, reply)
+        said = {key: value for key, value in asdict(ruling).items() if key != "order"}
         tell("said", judge=name, order=order, first=first, seconds=time.monotonic() - started, **said)
         return ruling
+
+
+def read_ruling(backend: Backend, asked: Request, order: Order, reply: Completion) -> OrderRuling:
+    """What one order's reply decided, and how sure it was: read as the command line reads it."""
+    verdict = verdict_of(reply)
+    more = ask_chance(asked, reply.text) if backend.continues and verdict in ("A", "B") else None
+    odds = () if more is None else next(iter(backend.generate([more]))).choice_probabilities
+    return order_ruling(order, verdict, stored_text(reply), chance_first=odds[0] if odds else None, tokens=reply.tokens)
 
 
 def _comparison(request: Mapping[str, Any]) -> Comparison:

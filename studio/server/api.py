@@ -13,14 +13,13 @@ from typing import Any
 import gradio as gr
 
 from engine.errors import JudgeStudioError
-from engine.judging.ruling import place_to_response
-from engine.records import ORDERS
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
-from studio.live.answers import check_question, fold, judge_choices, ruling_word, unanswered, usual_judges
+from studio.live.answers import check_question, judge_choices, ruling_word, unanswered, usual_judges
 from studio.live.client import LiveQuestion, live_judge
 from studio.live.picture import take_picture, uploaded_path
+from studio.live.said import JudgeSaid, fold
 from studio.page.page import Page
 from studio.queries.pairs import PairFilter, pairs_page
 from studio.queries.scores import run_scores
@@ -45,11 +44,11 @@ def declare(page: Page) -> None:
         names = judges or usual_judges([choice.name for choice in judge_choices(workspace)], None)
         choices = check_question(workspace, names, question, a, b, has_image=image is not None)
         stored = workspace.root / take_picture(workspace, uploaded_path(image))
-        results = unanswered(choices)
-        asked = LiveQuestion(judges=tuple(results), image=stored, question=question, a=a, b=b)
+        said = unanswered(choices)
+        asked = LiveQuestion(judges=tuple(said), image=stored, question=question, a=a, b=b)
         for event in live.ask(asked):
-            results = fold(results, event)
-        return [_ruling(name, result) for name, result in results.items()]
+            said = fold(said, event)
+        return [_ruling(name, one) for name, one in said.items()]
 
     def runs() -> list[Any]:
         """All runs, newest first: name, state, stage, iteration, best version, and the judges that can be asked.
@@ -104,18 +103,18 @@ def run_record(run: RunFolder, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _ruling(name: str, result: Any) -> dict[str, Any]:
+def _ruling(name: str, said: JudgeSaid) -> dict[str, Any]:
     """One judge's answer as plain values."""
-    orders = {}
-    for order, half in zip(ORDERS, (result.a_first, result.b_first), strict=True):
-        said = None if half.verdict is None else place_to_response(half.verdict, order)
-        orders[order] = {
-            "verdict": said,
-            "reasoning": half.text,
-            "confidence": half.confidence,
-            "seconds": half.seconds,
+    orders = {
+        one.order: {
+            "verdict": one.verdict,
+            "reasoning": one.reasoning,
+            "confidence": one.confidence,
+            "seconds": one.seconds,
         }
-    return {"judge": name, "verdict": ruling_word(result), "orders": orders, "error": result.failed}
+        for one in said.orders
+    }
+    return {"judge": name, "verdict": ruling_word(said), "orders": orders, "error": said.failed}
 
 
 def _speaking(endpoint: Callable[..., Any]) -> Callable[..., Any]:

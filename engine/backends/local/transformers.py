@@ -80,7 +80,7 @@ class TransformersBackend:
         for (judge, choosing, _), group in by_judge.items():
             yield from (self._choose if choosing else self._sample)(judge, group, slots)
 
-    def stream(self, request: Request) -> Iterator[str]:
+    def stream(self, request: Request) -> Iterator[str | Completion]:
         """See `Backend`."""
         one = replace(request, n=1, choices=())
         prompt = self.encoder.encode(one, _Slots([one], self._judges).slot(one))
@@ -93,6 +93,7 @@ class TransformersBackend:
             piece = reader.last(finished[0].text) if finished else reader.piece(scheduler.newest())
             if piece:
                 yield piece
+            yield from finished
 
     def close(self) -> None:
         """See `Backend`."""

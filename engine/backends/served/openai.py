@@ -22,7 +22,7 @@ from engine.backends.pictures import DOOR, ImageRefused, is_plain, read_limited,
 from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
 from engine.backends.served.odds import OddsReader
 from engine.backends.served.replicas import Replicas
-from engine.backends.served.replies import Reply, choices_of, replies_of, text_of
+from engine.backends.served.replies import Reply, StreamedReply, replies_of
 from engine.backends.served.shared_adapters import publish
 from engine.errors import BackendError, ModelError
 from engine.records import BASE_JUDGE, without_halves
@@ -176,19 +176,21 @@ class OpenAIBackend:
             with contextlib.suppress(queue.Empty):
                 return done.get(timeout=_TICK)
 
-    def stream(self, request: Request) -> Iterator[str]:
+    def stream(self, request: Request) -> Iterator[str | Completion]:
         """See `Backend`."""
+        door = self.replicas.doors[0]
         body = {**self._body(request, first=0, count=1), "stream": True}
-        sent, stops = "", request.sampling.stop
-        for event in self.replicas.doors[0].events("/chat/completions", body):
-            text = sent + _delta(self.replicas.doors[0].url, event)
+        streamed, sent, stops = StreamedReply(door.url), "", request.sampling.stop
+        for event in door.events("/chat/completions", body):
+            text = sent + streamed.take(event)
             stopped = _cut(text, stops)
             piece = (text if stopped is None else stopped)[len(sent) :]
             if piece:
                 yield piece
-            if stopped is not None:
-                return
             sent = text
+            if stopped is not None:
+                break
+        yield _completion(request, 0, streamed.reply(is_stopped=_cut(sent, stops) is not None))
 
     def close(self) -> None:
         """See `Backend`. The servers go on running."""
@@ -373,14 +375,3 @@ def _completion(request: Request, sample: int, reply: Reply) -> Completion:
         thinking=reply.thinking,
         fault=reply.fault,
     )
-
-
-def _delta(url: str, event: Any) -> str:
-    """The text that one event of a stream adds."""
-    if isinstance(event, Mapping) and not event.get("error") and not event.get("choices"):
-        return ""  # usage, or a sign of life
-    delta = choices_of(url, event)[0].get("delta")
-    found = text_of(delta.get("content")) if isinstance(delta, Mapping) else ("", "")
-    if found is None:
-        raise PassingTrouble(f"server {url}: streamed a message of no known form; see the server's log.")
-    return found[0]

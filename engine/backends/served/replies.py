@@ -43,6 +43,56 @@ def replies_of(url: str, answer: Any) -> list[Reply]:
     return [replace(one, tokens=count) for one, count in zip(samples, tokens, strict=True)]
 
 
+class StreamedReply:
+    """One sample, put together from the events of a stream."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._finish: Any = None
+        self._ids = 0
+        self._events = 0
+        self._told: int | None = None
+
+    def take(self, event: Any) -> str:
+        """The text that one more event adds."""
+        if isinstance(event, Mapping) and not event.get("error") and not event.get("choices"):
+            self._told = _whole_number(event.get("usage"))
+            return ""  # usage, or a sign of life
+        choice = choices_of(self._url, event)[0]
+        self._finish = choice.get("finish_reason") or self._finish
+        ids = choice.get("token_ids")
+        self._ids += len(ids) if isinstance(ids, Sequence) else 0
+        delta = choice.get("delta")
+        if not isinstance(delta, Mapping):
+            return ""
+        text, thinking = _message(self._url, delta)
+        self._events += bool(text or thinking)
+        self._text.append(text)
+        self._thinking.append(thinking)
+        return text
+
+    def reply(self, *, is_stopped: bool = False) -> Reply:
+        """The whole sample; `is_stopped` where the reader had enough before the server said how it ended.
+
+        Tokens are those listed or told, else one for every event with text.
+        """
+        if self._finish == "content_filter":
+            return _filtered(self._url)
+        return Reply(
+            text="".join(self._text),
+            thinking="".join(self._thinking),
+            finish="stop" if is_stopped else _finish(self._url, self._finish),
+            tokens=self._ids or self._told or self._events,
+        )
+
+
+def _whole_number(usage: Any) -> int | None:
+    count = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    return count if isinstance(count, int) else None
+
+
 def choices_of(url: str, answer: Any) -> list[dict[str, Any]]:
     """The answer's choices as mappings, at least one. Raises `PassingTrouble`; `RefusedRequest` for an error in it."""
     if not isinstance(answer, Mapping):
@@ -93,12 +143,16 @@ def _sample(url: str, choice: Mapping[str, Any]) -> Reply:
     """Its tokens are counted by the caller, who knows the others."""
     reason = choice.get("finish_reason")
     if reason == "content_filter":
-        return Reply(
-            text="", thinking="", finish="stop", tokens=0, fault=f"server {url}: its content filter cut the reply."
-        )
+        return _filtered(url)
     finish = _finish(url, reason)
     text, thinking = _message(url, choice.get("message"))
     return Reply(text=text, thinking=thinking, finish=finish, tokens=0)
+
+
+def _filtered(url: str) -> Reply:
+    return Reply(
+        text="", thinking="", finish="stop", tokens=0, fault=f"server {url}: its content filter cut the reply."
+    )
 
 
 def _message(url: str, message: Any) -> tuple[str, str]:

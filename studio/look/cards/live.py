@@ -21,7 +21,7 @@ class LiveHalf:
     text: str = ""
     """The reasoning so far."""
     verdict: str | None = None
-    """As said, in the order shown: "A", "B", "tie", "invalid"; None until done."""
+    """Of the visitor's responses, whichever was shown first: "A", "B", "tie", "invalid"; None until done."""
     tokens: int | None = None
     seconds: float | None = None
     first_seconds: float | None = None
@@ -43,17 +43,9 @@ class LiveResult:
     """The sentence of an error; the halves are then shown as far as they got."""
 
 
-def preferred_response(half: LiveHalf) -> str | None:
-    """The visitor's own response a verdict means: "A", "B", "tie", "invalid"; None until it is known."""
-    if half.verdict not in ("A", "B"):
-        return half.verdict
-    is_first = half.verdict == "A"
-    return half.first if is_first else {"A": "B", "B": "A"}[half.first]
-
-
 def ruling_of(result: LiveResult) -> tuple[str, str, str]:
     """(fate code, words at the top, sentence at the foot) of a result."""
-    said = [preferred_response(half) for half in (result.a_first, result.b_first)]
+    said = [half.verdict for half in (result.a_first, result.b_first)]
     if result.failed:
         return "waiting", "No ruling", "It stopped before both orders were read."
     if said[0] is None or said[1] is None:
@@ -112,7 +104,7 @@ def _half(half: LiveHalf) -> Html:
 def _sign(half: LiveHalf) -> Html:
     if half.state != "done":
         return chip("writing", "accent") if half.state == "writing" else chip("next")
-    response = preferred_response(half) or "invalid"
+    response = half.verdict or "invalid"
     return verdict_chip(response, "preferred" if response in ("A", "B") else response)
 
 
@@ -120,8 +112,8 @@ def _aside(half: LiveHalf) -> str:
     """For B shown first, whose letters are the other way round: which response the verdict means."""
     if half.first == "A" or half.verdict not in ("A", "B"):
         return ""
-    place = "first" if half.verdict == "A" else "second"
-    return f"the {place} shown, your {preferred_response(half)}"
+    place = "first" if half.verdict == half.first else "second"
+    return f"the {place} shown, your {half.verdict}"
 
 
 def _meta(half: LiveHalf) -> Html:

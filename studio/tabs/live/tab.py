@@ -19,13 +19,21 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.live import answers as live_view
 from studio.live import history as judgements
-from studio.live.answers import LONGEST_TEXT, MOST_JUDGES, check_question, judge_choices, unanswered, usual_judges
+from studio.live.answers import (
+    LONGEST_TEXT,
+    MOST_JUDGES,
+    check_question,
+    judge_choices,
+    live_card,
+    unanswered,
+    usual_judges,
+)
 from studio.live.client import busy_devices, live_judge
 from studio.live.history import Judgement
 from studio.live.picture import take_picture, uploaded_path
+from studio.live.said import JudgeSaid
 from studio.live.visit import LiveForm, Visit, judge_live
 from studio.look import cards, words
-from studio.look.cards import LiveResult
 from studio.look.cards.images import SMALL_SOURCE
 from studio.look.sheet import card_html
 from studio.page import pulse
@@ -200,7 +208,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
     root.unload(leave)
 
 
-def _keep(workspace: Workspace, asked: LiveForm, results: Sequence[LiveResult]) -> str:
+def _keep(workspace: Workspace, asked: LiveForm, results: Sequence[JudgeSaid]) -> str:
     """Into the history, unless no judge got to the end. A history that cannot be written does not hide the answer."""
     if all(result.failed for result in results):
         return ""
@@ -212,7 +220,7 @@ def _keep(workspace: Workspace, asked: LiveForm, results: Sequence[LiveResult]) 
             a=asked.a,
             b=asked.b,
             judges=asked.judges,
-            results=results,
+            said=results,
         )
     except JudgeStudioError:
         return ""
@@ -369,14 +377,14 @@ def _no_results() -> str:
     return cards.sheet(cards.panel(cards.empty_place("live")))
 
 
-def show_results(results: Mapping[str, LiveResult]) -> str:
-    return cards.sheet(cards.live_results(list(results.values())))
+def show_results(results: Mapping[str, JudgeSaid]) -> str:
+    return cards.sheet(cards.live_results([live_card(said) for said in results.values()]))
 
 
 def show_results_of(found: Judgement) -> str:
     """A past judgement, with its age above."""
     when = cards.sub(f"Judged {words.ago(time.time() - found.time)}.", dim=True)
-    return cards.sheet(when, cards.live_results(found.results))
+    return cards.sheet(when, cards.live_results([live_card(said) for said in found.said]))
 
 
 def show_history(workspace: Workspace) -> str:

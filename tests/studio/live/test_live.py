@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,8 @@ from studio.live.answers import (
     device_note,
     example_buttons,
     examples,
-    fold,
     judge_choices,
+    live_card,
     progress_words,
     ruling_word,
     unanswered,
@@ -35,8 +36,9 @@ from studio.live.answers import (
 )
 from studio.live.client import LiveJudge, LiveQuestion, busy_devices
 from studio.live.picture import take_picture, uploaded_path
+from studio.live.said import JudgeSaid, OrderSaid, fold
 from studio.live.visit import LiveForm, Visit, judge_live
-from studio.look.cards import LiveHalf, LiveResult, live_result
+from studio.look.cards import live_result
 from studio.queries import notes
 from studio.tabs.live import batches as batches_tab
 from studio.tabs.live import tab
@@ -135,7 +137,7 @@ def test_idle_process_has_ended_by_itself_and_comes_back(workspace: Workspace) -
 def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: LiveJudge) -> None:
     async def leave() -> None:
         asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
-        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        results = {NOBODY: JudgeSaid(judge="x", about="")}
         async with contextlib.aclosing(judge_live(live, asked, results, Visit())) as steps:
             async for _, told in steps:
                 if not told:
@@ -148,7 +150,7 @@ def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: L
 def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(live: LiveJudge) -> None:
     async def stop() -> int:
         asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
-        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        results = {NOBODY: JudgeSaid(judge="x", about="")}
         visit, steps = Visit(), 0
         async for _, told in judge_live(live, asked, results, visit):
             steps += 1
@@ -164,7 +166,7 @@ def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(liv
 def test_visitor_who_waits_for_a_run_is_told_so_and_judged_when_it_has_ended(live: LiveJudge) -> None:
     async def wait() -> list[str]:
         asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,), wait=True)
-        results = {NOBODY: LiveResult(judge="x", about="", a_first=half("A"), b_first=half("B"))}
+        results = {NOBODY: JudgeSaid(judge="x", about="")}
         said = []
         with contextlib.ExitStack() as held:
             held.enter_context(device_lock("cpu", "run shapes-02"))
@@ -183,16 +185,12 @@ def test_visitor_who_waits_for_a_run_is_told_so_and_judged_when_it_has_ended(liv
 # --- what the tab says -------------------------------------------------------------------------------------------
 
 
-def half(first: Any, **values: Any) -> LiveHalf:
-    return LiveHalf(first=first, **{"state": "next", **values})
-
-
 def told(order: str, verdict: str, prefers_a: float | None) -> dict[str, Any]:
     event = {"event": "said", "judge": "shapes-01/judge-v1", "order": order, "verdict": verdict}
-    return {**event, "prefers_a": prefers_a, "reasoning": "So. [[A]]", "first": 0.1, "seconds": 1.0}
+    return {**event, "prefers_a": prefers_a, "reasoning": "So. [[A]]", "first": 0.1, "seconds": 1.0, "tokens": 2}
 
 
-def test_events_become_cards_with_letters_as_said_and_confidence_of_the_verdict(workspace: Workspace) -> None:
+def test_events_become_what_was_said_of_the_visitors_own_responses_and_then_a_card(workspace: Workspace) -> None:
     choices = [choice for choice in judge_choices(workspace) if choice.name == "shapes-01/judge-v1"]
     results = unanswered(choices)
     for event in (
@@ -203,11 +201,13 @@ def test_events_become_cards_with_letters_as_said_and_confidence_of_the_verdict(
         told("BA", "B", 0.4),
     ):
         results = fold(results, event)
-    result = results["shapes-01/judge-v1"]
-    assert (result.a_first.verdict, result.b_first.verdict) == ("B", "A")  # B was shown first in the second order
-    assert (result.a_first.confidence, result.b_first.confidence) == pytest.approx((0.8, 0.6))
-    assert ruling_word(result) == "B"
-    assert "Both orders prefer B" in live_result(result)
+    said = results["shapes-01/judge-v1"]
+    assert [one.verdict for one in said.orders] == ["B", "B"]
+    assert [one.confidence for one in said.orders] == pytest.approx([0.8, 0.6])
+    assert ruling_word(said) == "B"
+    shown = live_result(live_card(said))
+    assert "the first shown, your B" in shown
+    assert "Both orders prefer B" in shown
 
 
 def test_choices_begin_with_the_best_version_and_never_name_what_is_not_there(workspace: Workspace) -> None:
@@ -269,22 +269,37 @@ def test_shipped_examples_are_pictures_with_a_question_and_two_responses() -> No
 # --- history -----------------------------------------------------------------------------------------------------
 
 
-def finished(verdict: str = "A") -> LiveResult:
-    said = half("A", state="done", verdict=verdict, text=HOSTILE, seconds=1.5)
-    return LiveResult(judge="judge-v1", about="shapes-01", a_first=said, b_first=half("B", state="done", verdict="B"))
+def finished(verdict: Any = "A") -> JudgeSaid:
+    said = OrderSaid(order="AB", state="done", verdict=verdict, reasoning=HOSTILE, seconds=1.5, prefers_a=0.75)
+    return JudgeSaid(
+        judge="judge-v1", about="shapes-01", orders=(said, OrderSaid(order="BA", state="done", verdict="B", tokens=3))
+    )
 
 
 def test_judgement_comes_back_whole_after_a_restart(workspace: Workspace) -> None:
     key = judgements.keep(
         workspace, image="images/x.png", question=HOSTILE, a="a", b="b", judges=["shapes-01/judge-v1"],
-        results=[finished()],
+        said=[finished()],
     )  # fmt: skip
     found = judgements.find(workspace, key)
     assert found is not None
-    assert (found.question, found.judges, found.results) == (HOSTILE, ("shapes-01/judge-v1",), (finished(),))
+    assert (found.question, found.judges, found.said) == (HOSTILE, ("shapes-01/judge-v1",), (finished(),))
     page = tab.show_history(workspace)
     assert "<script>" not in page
     assert f'data-act="history" data-id="{key}"' in page
+
+
+def test_row_of_the_version_before_still_opens(workspace: Workspace) -> None:
+    """`rows/studio-8e95429.sql` is a dump of what the code of that commit wrote: cards, with letters by place."""
+    dump = (Path(__file__).parent / "rows" / "studio-8e95429.sql").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(workspace.notes)) as database:
+        database.executescript(dump)
+        database.execute("PRAGMA user_version = 2")
+    (found,) = judgements.recent(workspace)
+    assert [[one.verdict for one in said.orders] for said in found.said] == [["A", "A"], ["A", "B"]]
+    assert [one.confidence for said in found.said for one in said.orders] == pytest.approx([0.9, 0.8, 0.9, 0.7])
+    assert [ruling_word(said) for said in found.said] == ["A", "order-flip"]
+    assert "Both orders prefer A" in tab.show_results_of(found)
 
 
 def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
@@ -294,7 +309,7 @@ def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
     notes.set_flag(workspace, "shapes-01", "p1", True)  # the file was there before the first judgement
     monkeypatch.setattr(judgements, "KEPT", 3)
     for name in ("one", "two", "three", "four"):
-        judgements.keep(workspace, image=None, question=name, a="a", b="b", judges=[], results=[])
+        judgements.keep(workspace, image=None, question=name, a="a", b="b", judges=[], said=[])
     assert [one.question for one in judgements.recent(workspace)] == ["four", "three", "two"]
     assert judgements.find(workspace, "' OR 1=1 --") is None
 

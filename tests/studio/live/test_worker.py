@@ -10,12 +10,14 @@ import pytest
 from engine.backends.base import Backend, Request
 from engine.config import ModelSettings, Settings, parse_settings
 from engine.errors import ModelError
+from engine.judging.ruling import Comparison, rule_many
+from engine.prompts import load_pack
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_holder, device_lock, run_lock
 from engine.workspace.run_record import create_run
 from engine.workspace.state import RunState, write_state
 from studio.live.worker import HOLDER, Models, Worker, waiting_run
-from tests.fake_backend import FakeBackend, Reply
+from tests.fake_backend import Cut, FakeBackend, Reply
 
 GOOD, BAD = "Three of them.", "Four of them."
 LONG = " ".join(["I look at every corner of the picture."] * 20)
@@ -49,10 +51,12 @@ class Bench:
     def __init__(self, workspace: Workspace, reply: Reply = says_good, device: str = "cpu") -> None:
         self.sent: list[dict[str, Any]] = []
         self.opened: list[tuple[ModelSettings, FakeBackend]] = []
+        self.ranks: list[int] = []
         self.on_event: Callable[[Mapping[str, Any]], None] = lambda _event: None
 
-        def opener(settings: ModelSettings, _root: Path) -> Backend:
+        def opener(settings: ModelSettings, _root: Path, rank: int) -> Backend:
             backend = FakeBackend(reply, choose=sure)
+            self.ranks.append(rank)
             self.opened.append((settings, backend))
             return backend
 
@@ -91,6 +95,33 @@ def test_ruling_is_streamed_in_both_orders_and_named_by_the_visitors_own_letters
         "id": "1", "event": "ruling", "judge": "one/judge-v1", "verdict": "A", "confidence": pytest.approx(0.85),
     }  # fmt: skip
     assert events[-1]["event"] == "end"
+
+
+def test_reply_that_was_cut_off_is_invalid_as_everywhere_else(workspace: Workspace) -> None:
+    backend = FakeBackend(lambda request, sample: Cut(says_good(request, sample)), choose=sure)
+    events: list[dict[str, Any]] = []
+    models = Models(workspace, lambda *_: backend, lambda _settings: "cpu")
+    question = {"id": "1", "image": None, "question": "How many?", "a": GOOD, "b": BAD, "judges": ["one/judge-v0"]}
+    Worker(workspace, lambda event: events.append(dict(event)), models).answer(question)
+    assert [(one["verdict"], one["prefers_a"], one["tokens"]) for one in of(events, "said")] == [
+        ("invalid", None, 4)
+    ] * 2
+    (terminal,) = rule_many(
+        backend, load_pack("shapes"), [Comparison(key="1", image=None, question="How many?", a=GOOD, b=BAD)],
+        judge="judge-v0",
+    )  # fmt: skip
+    assert of(events, "ruling")[0]["verdict"] == terminal.verdict == "invalid"
+
+
+def test_judge_of_a_larger_rank_opens_the_model_again_with_room_for_it(workspace: Workspace) -> None:
+    run = workspace.run("three")
+    create_run(
+        run, parse_settings({"model": {"base": "base-one", "prompts": "shapes"}, "train": {"rank": 128}}, where="test")
+    )
+    bench = Bench(workspace)
+    bench.ask("one/judge-v0", "three/judge-v0")
+    bench.ask("one/judge-v0", key="2")
+    assert bench.ranks == [parse_settings({}, where="test").train.rank, 128]
 
 
 def test_second_question_to_the_same_base_model_loads_nothing(workspace: Workspace) -> None:
@@ -146,7 +177,7 @@ def test_model_that_breaks_is_closed_and_opened_again_for_the_next_question(work
 
 
 def test_model_that_cannot_be_opened_is_said_and_leaves_the_gpu_free(workspace: Workspace) -> None:
-    def opener(_settings: ModelSettings, _root: Path) -> Backend:
+    def opener(_settings: ModelSettings, _root: Path, _rank: int) -> Backend:
         raise ModelError("base-one: no such model. Name another.")
 
     sent: list[dict[str, Any]] = []

@@ -129,8 +129,9 @@ def test_the_image_matters(backends, scenes, family):
 def test_a_stream_joined_is_the_first_sample(backends, scenes, family):
     for stop in ((), ("e",)):
         request = ask("s", scenes[1], n=2, sampling=replace(DRAWN, max_tokens=30, stop=stop))
-        pieces = list(backends[family].stream(request))
-        assert "".join(pieces) == by_sample(backends[family].generate([request]))["s", 0].text
+        *pieces, whole = backends[family].stream(request)
+        assert whole == by_sample(backends[family].generate([request]))["s", 0]
+        assert "".join(pieces) == whole.text
         assert len(pieces) > 5 or stop
 
 
@@ -138,10 +139,10 @@ def test_a_stream_may_run_while_generate_is_half_way(backends, scenes):
     backend = backends["llava"]
     requests = [ask(i, scenes[i], n=2, sampling=replace(DRAWN, max_tokens=4 + 6 * i)) for i in range(3)]
     expected = by_sample(backend.generate(requests))
-    streamed = "".join(backend.stream(requests[2]))
+    streamed = list(backend.stream(requests[2]))
     running = backend.generate(requests)
     early = next(running)
-    assert "".join(backend.stream(requests[2])) == streamed
+    assert list(backend.stream(requests[2])) == streamed
     assert by_sample([early, *running]) == expected
 
 

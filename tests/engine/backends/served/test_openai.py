@@ -271,8 +271,10 @@ def test_a_stream_joined_is_the_first_sample(backend):
     for stop in ((), ("[[A]]",), ("ue", "[[B]]")):
         for number in range(6):
             request = ask(text=f"Q{number}", n=2, sampling=replace(DRAWN, stop=stop))
-            pieces = list(backend.stream(request))
-            assert "".join(pieces) == by_sample(backend.generate([request]))["k", 0].text
+            *pieces, whole = backend.stream(request)
+            asked = by_sample(backend.generate([request]))["k", 0]
+            assert "".join(pieces) == whole.text == asked.text
+            assert whole.finish == asked.finish
             assert len(pieces) > 1
 
 
