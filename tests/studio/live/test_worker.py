@@ -10,8 +10,9 @@ import pytest
 from engine.backends.base import Backend, Request
 from engine.config import ModelSettings, Settings, parse_settings
 from engine.errors import ModelError
-from engine.judging.ruling import Comparison, rule_many
+from engine.judging.ruling import rule
 from engine.prompts import load_pack
+from engine.records import Comparison
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_holder, device_lock, run_lock
 from engine.workspace.run_record import create_run
@@ -106,10 +107,8 @@ def test_reply_that_was_cut_off_is_invalid_as_everywhere_else(workspace: Workspa
     assert [(one["verdict"], one["prefers_a"], one["tokens"]) for one in of(events, "said")] == [
         ("invalid", None, 4)
     ] * 2
-    (terminal,) = rule_many(
-        backend, load_pack("shapes"), [Comparison(key="1", image=None, question="How many?", a=GOOD, b=BAD)],
-        judge="judge-v0",
-    )  # fmt: skip
+    asked = Comparison(image=None, question="How many?", preferred=GOOD, degraded=BAD)
+    terminal = rule(backend, load_pack("shapes"), asked, judge="judge-v0")
     assert of(events, "ruling")[0]["verdict"] == terminal.verdict == "invalid"
 
 
