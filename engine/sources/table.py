@@ -40,6 +40,12 @@ def open_table(path: Path, columns: Columns, limits: Limits) -> Source:
     if head.startswith(b"PAR1"):
         return _open_parquet(path, label, columns, limits)
     if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+        if _is_one_object(head):
+            raise SourceError(
+                f"source.path: {path}: is one JSON object over several lines, not rows. Write the rows as "
+                f"a JSON array, "
+                "or one object a line."
+            )
         rows = _array_rows if is_array(head) else _jsonl_rows
         _check_present(rows(path, limits), path, columns)
         return Source(label=label, total=None, entries=_json_entries(rows(path, limits), path, columns, limits))
@@ -74,6 +80,11 @@ def _parquet_entries(file: Any, columns: Columns, find: Any, path: Path) -> Iter
                     row += 1
         except (OSError, pa.ArrowException) as error:
             yield Skipped(name=f"{path.name} from row {row}", reason=f"the file is damaged from here on: {error}")
+
+
+def _is_one_object(head: bytes) -> bool:
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].strip()
+    return first == b"{" or (first.startswith(b"{") and first.endswith((b"[", b"{", b",")))
 
 
 def _json_entries(

@@ -112,7 +112,8 @@ def _check_directory_size(path: Path) -> None:
 def _wanted(member: zipfile.ZipInfo) -> bool:
     parts = _parts(member)
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-    return not (member.is_dir() or hidden or "__MACOSX" in parts)
+    a_folder = member.is_dir() or (member.filename.endswith("\\") and not member.file_size)
+    return not (a_folder or hidden or "__MACOSX" in parts)
 
 
 def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:

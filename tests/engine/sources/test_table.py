@@ -371,6 +371,7 @@ def test_class_labels_of_a_parquet_that_datasets_wrote_are_names(tmp_path: Path)
     [
         ("shards", lambda path: path.mkdir(), "several files.*source.kind=dataset"),
         ("train-*.parquet", lambda _: None, "several files.*source.kind=dataset"),
+        ("t.json", lambda path: path.write_text(json.dumps({"data": ROWS}, indent=1)), "one JSON object.*JSON array"),
         ("t.parquet", lambda path: path.write_text(POINTER), "git-lfs pointer.*git lfs pull"),
         ("t.jsonl", lambda path: path.write_text(POINTER), "git-lfs pointer.*git lfs pull"),
     ],

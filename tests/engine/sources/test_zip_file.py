@@ -32,7 +32,7 @@ def zipped(path: Path, members: dict[str, bytes]) -> Path:
 
 
 def test_zip_is_read_member_by_member_without_hidden_ones(tmp_path: Path) -> None:
-    members = {"a.png": b"a", "sub/": b"", "sub/b.png": b"b", "__MACOSX/._a.png": b"x", ".DS_Store": b"x"}
+    members = {"a.png": b"a", "sub/": b"", "win\\": b"", "sub/b.png": b"b", "__MACOSX/._a.png": b"x", ".DS_Store": b"x"}
     path = zipped(tmp_path / "p.zip", members)
     assert read(path) == ({"a.png": b"a", "sub/b.png": b"b"}, {})
     assert open_zip(path, LIMITS).total == 2

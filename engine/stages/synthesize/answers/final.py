@@ -12,7 +12,8 @@ _LONGEST = 600
 _TAGGED = re.compile(
     r"<(answer|final_answer|final|ans)>((?:(?!<(?:answer|final_answer|final|ans)>)[^\0]){0,400}?)(?:</\1>|\Z)|"
     r"\[(answer|ans)\]((?:(?!\[(?:answer|ans)\])[^\0]){0,400}?)\[/\3\]|"
-    r"[\"'](?:final[_ ]?)?answer[\"']\s*:\s*(?:\"((?:[^\"\\\n]|\\.){0,400})\"|([-\w.]{1,60}))",
+    r"[\"'](?:final[_ ]?)?answer[\"']\s*:\s*(?:\"((?:[^\"\\\n]|\\.){0,400})\"|'((?:[^'\\\n]|\\.){0,400})'|"
+    r"([-\w.]{1,60}))",
     re.IGNORECASE,
 )
 """<answer>…</answer>, [ANSWER]…[/ANSWER], {"answer": …}."""
@@ -37,7 +38,7 @@ _SENTENCE = re.compile(
     r"that)?[:\s*_]+(?P<said>(?!clear|obvious|unclear|not\b)[^\n]{1,300})",
     re.IGNORECASE,
 )
-_DECORATION = " \t*_`#>|"
+_EMPHASIS = " \t*_`"
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(.])(?:[A-Za-z]|mr|mrs|ms|dr|st|mt|no|nr|vs|jr|sr|prof|gen|inc|co|ltd|ave|approx|ft|in|oz|lb|lbs|etc|e\.g|i\.e)$",
     re.IGNORECASE,
@@ -107,7 +108,10 @@ def _of_a_line(text: str) -> str | None:
         found = _LINE.match(line[:_LONGEST])
         if found is None:
             continue
-        said = (_AGAIN.split(found["said"])[-1] or found["said"]).strip(_DECORATION) or _below(lines[number + 1 :])
+        said = (_AGAIN.split(found["said"])[-1] or found["said"]).strip(_EMPHASIS)
+        if line.lstrip().startswith("|"):  # a row of a table
+            said = said.strip("| ")
+        said = said or _below(lines[number + 1 :])
         if said:
             answer = first_sentence(said)
     return answer
@@ -116,18 +120,18 @@ def _of_a_line(text: str) -> str | None:
 def _below(lines: list[str]) -> str:
     """The first line that says something, without its bullet; "" if that is another "Answer:"."""
     for line in lines:
-        said = re.sub(r"^[-•+] +", "", line.strip(_DECORATION)).strip(_DECORATION)
-        if (said and not said.isalpha()) or (said and "```" not in line):  # a fence may name a language
+        said = re.sub(r"^[-•+] +", "", line.strip(_EMPHASIS)).strip(_EMPHASIS)
+        if said and not line.lstrip().startswith("```"):
             return "" if _LINE.match(line[:_LONGEST]) else said
     return ""
 
 
 def first_sentence(text: str) -> str:
     """The text up to the end of its first sentence and without its reason: "Blue. The sky is …", "B, because …"."""
-    text = text[:_LONGEST].replace("**", "").strip(_DECORATION)
+    text = re.sub(r"(?<!\w)\*\*|\*\*(?!\w)", "", text[:_LONGEST]).strip(_EMPHASIS)
     for stop in _STOP.finditer(text):
         if not _ABBREVIATION.search(text[max(0, stop.start() - 8) : stop.start()]):
             text = text[: stop.start()]
             break
     shorter = _BECAUSE.sub("", text)
-    return (shorter or text).strip(_DECORATION).rstrip(".").strip(_DECORATION)
+    return (shorter or text).strip(_EMPHASIS).rstrip(".").strip(_EMPHASIS)

@@ -48,15 +48,21 @@ _OVER = re.compile(r" ?/ ?(\d+)(?![\w/.,:]*\d)")
 _MIXED = re.compile(r"(?:[ -]|(?:[ -]and[ -]))(\d+)/(\d+)(?![\w/.,:]*\d)")
 _POWER = re.compile(r"(?:[eE]([-+]?\d{1,2})|(?P<times> ?[×x*·] ?)10(?:\^|\*\*)([-+]?\d{1,2}))(?!\w)")
 _POWER_OF_TEN = re.compile(r"10(?:\^|\*\*)([-+]?\d{1,2})(?!\w)")
-_WORD = re.compile(r"[ -]*(?:(and)[ -]+)?([a-z]+)", re.IGNORECASE)
 _SCALE_AFTER = re.compile(r"[ -]?(" + "|".join(_SCALES) + r"|hundred|dozen)(?![\w])", re.IGNORECASE)
 _SIGN = re.compile(r"(?<![\w)\].,%])(?:([-+])|(?:(minus|negative) ))$", re.IGNORECASE)
-_WHOLE_WORDS = (*SMALL, "hundred", "thousand", "million", "billion", "dozen", "half", "quarter")
-_WITH_ARTICLE = ("a hundred", "a thousand", "a million", "a billion", "a dozen", "a half", "a quarter", "a third")
+_ONE_WORD = "|".join(sorted(SMALL, key=len, reverse=True))
+_BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})[ -](?:{'|'.join(_UNITS[1:10])})|{_ONE_WORD})"
+_GROUP = rf"(?:(?:(?:an? |{_BELOW_100}[ -]))?(?:hundred(?:[ -](?:and[ -])?{_BELOW_100})?|dozen)|{_BELOW_100})"
+_TERM = re.compile(
+    rf"(?:(?:an? |(?P<group>{_GROUP})[ -])?(?P<scale>{'|'.join(_SCALES)})|(?P<only>{_GROUP}))(?![a-z])", re.IGNORECASE
+)
+"""Words of a number up to one of its scales: "two hundred thousand" of "two hundred thousand and five"."""
+_BETWEEN = re.compile(r",? (?:and )?|-")
+_PART_START = re.compile(r"(?:an? )?(half|quarter|third)(?![a-z])", re.IGNORECASE)
+_SCALE_OF_A_PART = re.compile(rf"[ -](?:an? )?({'|'.join(_SCALES)}|hundred|dozen)(?![a-z])", re.IGNORECASE)
 _NUMBER_START = re.compile(
-    r"(?<![\w.,:/])\.?\d|(?<![\w-])(?:"
-    + "|".join(sorted((*_WHOLE_WORDS, *_WITH_ARTICLE), key=len, reverse=True))
-    + r")(?![a-z])",
+    rf"(?<![\w.,:/])\.?\d|(?<![\w-])(?:(?:an? )?(?:hundred|dozen|half|quarter|{'|'.join(_SCALES)})|an? third"
+    rf"|{_ONE_WORD})(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -210,43 +216,27 @@ def _half_more(found: re.Match[str]) -> Fraction:
 
 
 def _read_words(text: str, start: int) -> tuple[Fraction, int, str | None] | None:
-    """A run of number words: "one hundred and fifty", "two dozen", "half a million", "three point five"."""
-    words = _words(text, start)
-    if words and words[0][0] in ("half", "quarter"):
-        return _part_first(text, words)
-    article = bool(words) and words[0][0] in ("a", "an")
-    if article:
-        words = words[1:]
-        if words and words[0][0] in _PARTS:
-            return Fraction(1, _PARTS[words[0][0]]), words[0][1], None
-    total, group, end, last = 0, 1 if article else 0, start, 10**18
-    fresh = not article
-    """Nothing of the present group has been said yet."""
-    smallest = 100
-    """A word in the group must be smaller than the one before: "twenty one", not "one twenty"."""
-    for place, (word, after, joined) in enumerate(words):
-        if joined and place == 0:
+    """A number in words: "one hundred and fifty", "two dozen", "half a million", "three point five"."""
+    part = _PART_START.match(text, start)
+    if part is not None:
+        return _part_first(text, part)
+    total, end, last, place = 0, start, 10**18, start
+    while (term := _TERM.match(text, place)) and _SCALES.get((term["scale"] or "").lower(), 1) < last:
+        last = _SCALES.get((term["scale"] or "").lower(), 1)
+        total, end = total + _group(term["group"] or term["only"] or "one") * last, term.end()
+        between = _BETWEEN.match(text, end)
+        if last == 1 or between is None:
             break
-        if word in SMALL and (SMALL[word] < smallest) and not (joined and smallest == 100 and not (total or group)):
-            if smallest <= 90 and SMALL[word] >= 10:
-                break
-            if smallest < 20:
-                break
-            group, smallest = group + SMALL[word], (SMALL[word] if SMALL[word] else 1)
-            fresh = False
-        elif word in ("hundred", "dozen") and not joined and (fresh or 0 < group < 100):
-            group = max(group, 1) * (100 if word == "hundred" else 12)
-            fresh, smallest = False, 100 if word == "hundred" else 0
-        elif word in _SCALES and not joined and _SCALES[word] < last and (fresh or group):
-            total, last = total + max(group, 1) * _SCALES[word], _SCALES[word]
-            group, smallest = 0, 100
-            fresh = False
-        else:
-            break
-        end = after
-    if end == start:
-        return None
-    return _after_words(text, Fraction(total + group), end)
+        place = between.end()
+    return None if end == start else _after_words(text, Fraction(total), end)
+
+
+def _group(words: str) -> int:
+    """ "a hundred and fifty" → 150, "two dozen" → 24."""
+    value = 0
+    for word in re.findall(r"[a-z]+", words.lower()):
+        value = value + SMALL[word] if word in SMALL else max(value, 1) * {"hundred": 100, "dozen": 12}.get(word, 1)
+    return value
 
 
 def _after_words(text: str, value: Fraction, end: int) -> tuple[Fraction, int, str | None]:
@@ -289,38 +279,18 @@ _PLACE_AFTER = re.compile(
 )
 
 
-def _part_first(text: str, words: list[tuple[str, int, bool]]) -> tuple[Fraction, int, str | None] | None:
-    """ "half", "half a million", "half dozen"."""
-    value, end = Fraction(1, _PARTS[words[0][0]]), words[0][1]
-    rest = words[1:]
-    if rest and rest[0][0] in ("a", "an") and not rest[0][2]:
-        article, rest = rest[0], rest[1:]
-        if unit_at(text, article[1]) is not None:
-            return value, article[1], None
-        if not (rest and rest[0][0] in {*_SCALES, "dozen", "hundred"}):
-            return value, end, None
-    if rest and not rest[0][2] and rest[0][0] in {*_SCALES, "dozen", "hundred"}:
-        scale = {"dozen": 12, "hundred": 100}.get(rest[0][0]) or _SCALES[rest[0][0]]
-        return value * scale, rest[0][1], None
+def _part_first(text: str, part: re.Match[str]) -> tuple[Fraction, int, str | None]:
+    """ "half", "a quarter", "half a million", "half dozen", "half a mile"."""
+    value, end = Fraction(1, _PARTS[part[1].lower()]), part.end()
+    of = _SCALE_OF_A_PART.match(text, end)
+    if of is not None:
+        return value * ({"hundred": 100, "dozen": 12}.get(of[1].lower()) or _SCALES[of[1].lower()]), of.end(), None
     if re.match(r"[ -](?:past|to|after)\b", text[end:], re.IGNORECASE):
-        raise ValueError("half past")
+        raise ValueError(text[end:])  # a time
+    article = re.compile(" an?(?= )").match(text, end)
+    if article is not None and unit_at(text, article.end()) is not None:
+        return value, article.end(), None
     return value, end, None
-
-
-def _words(text: str, start: int) -> list[tuple[str, int, bool]]:
-    """(word, where it ends, whether "and" stands before it) of the words from `start` that may be of a number."""
-    found: list[tuple[str, int, bool]] = []
-    while word := _WORD.match(text, start):
-        if re.match(r"\w", text[word.end() : word.end() + 1]):
-            break
-        found.append((word[2].lower(), word.end(), word[1] is not None))
-        start = word.end()
-        if len(found) > 20 or (word[2].lower() not in SMALL and word[2].lower() not in _KNOWN):
-            break
-    return found
-
-
-_KNOWN = {*_SCALES, *_PARTS, "hundred", "dozen", "a", "an"}
 
 
 _VAGUE = re.compile(
@@ -376,8 +346,9 @@ def number(text: str) -> str | None:
     rest: list[str] = []
     end = 0
     for one in found:
-        if rest and text[end : one.start].strip(" -") == "":
-            return None  # "twenty twenty" is a year, "nine one one" a number to call
+        between = text[end : one.start]
+        if rest and (between.strip(" -") == "" or re.search(r"\band\b", between, re.IGNORECASE)):
+            return None  # "twenty twenty" is a year, "nine one one" a number to call, "two and two" a sum
         if one.touched or _BOUND_BEFORE.search(text[: one.start]):
             return None
         rest.append(text[end : one.start])

@@ -38,6 +38,8 @@ _TOKEN = re.compile(
     r"|[¤$%<>=+^~@#&/|\\]+"
 )
 """Numbers with what belongs to them, words, signs; searched in the text's shape."""
+_MOST_WORDS = 12
+"""What is longer is a sentence: it may give the same answer as a phrase in it, so it must not stand against that."""
 _SHORTENED = re.compile(r"\d+[kKM]")
 """4K is no 4000 where it may be a resolution."""
 _COUNT_OF_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
@@ -67,6 +69,8 @@ def phrase(text: str) -> str | None:
     if _FORMULA.search(lowered):
         return _formula(lowered) or None
     joined = " ".join(spelled(word) for word in without_articles(_tokens(lowered)))
+    if joined.count(" ") >= _MOST_WORDS:
+        return None
     return _placed(joined) or _lowered(plain) or None
 
 

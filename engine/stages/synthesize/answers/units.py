@@ -186,7 +186,7 @@ MONEY_SIGNS = tuple(symbol for symbol in _MONEY if not symbol.isalpha() and symb
 """Written before the number."""
 
 
-def _entries() -> "list[tuple[str, list[str], list[str]]]":
+def _entries() -> list[tuple[str, list[str], list[str]]]:
     """(canonical symbol, symbols, names) of every unit."""
     found: list[tuple[str, list[str], list[str]]] = []
     for symbol, names, prefixes in _PREFIXED:
@@ -198,13 +198,16 @@ def _entries() -> "list[tuple[str, list[str], list[str]]]":
     return found
 
 
+_CODE = re.compile(r"(?!USD|EUR|GBP|INR|JPY|CNY|RMB|MPH|KPH|RPM|BPM|FPS|DPI|PSI|BTU)[A-Z]{3}")
+"""Codes of currencies that in small letters are words, as pen and try are."""
 _SYMBOLS: dict[str, str] = {}
 _FOLDED: dict[str, set[str]] = {}
 _NAMES: dict[str, str] = {}
 for _canonical, _spellings, _named in _entries():
     for _spelling in _spellings:
         _SYMBOLS.setdefault(_spelling, _canonical)
-        _FOLDED.setdefault(_spelling.casefold(), set()).add(_canonical)
+        if not _CODE.fullmatch(_spelling):
+            _FOLDED.setdefault(_spelling.casefold(), set()).add(_canonical)
     for _name in _named:
         _NAMES.setdefault(_name, _canonical)
         _NAMES.setdefault(_name + "s", _canonical)
@@ -256,6 +259,8 @@ def _one_unit(text: str, start: int) -> tuple[str, int] | None:
     if found is None:
         return None
     unit = _meant(found["unit"])
+    if unit is None:
+        return None
     spaced = text[start : start + 1].isspace()
     if not spaced and not _may_touch(found["unit"], text[:start]):
         return None
@@ -274,12 +279,15 @@ def _may_touch(spelling: str, before: str) -> bool:
     return spelling in "mgLlWVNJhtΩ" or (spelling == "s" and not before.endswith("0"))
 
 
-def _meant(spelling: str) -> str:
+def _meant(spelling: str) -> str | None:
+    """The canonical symbol, None if it is none in these letters. Raises `ValueError` if it could be several."""
     if spelling in _SYMBOLS:
         return _SYMBOLS[spelling]
     if spelling.lower() in _NAMES:
         return _NAMES[spelling.lower()]
-    meant = _FOLDED[spelling.casefold()]
+    meant = _FOLDED.get(spelling.casefold())
+    if meant is None:
+        return None
     if len(meant) > 1 or len(spelling) == 1:
         raise ValueError(spelling)
     return next(iter(meant))

@@ -161,3 +161,16 @@ def test_benchmark_that_is_named_twice_is_refused(names: list[str]) -> None:
 def test_count_that_measures_nothing_is_refused(tmp_path: Path, count: int) -> None:
     with pytest.raises(UsageError, match="Ask for 1 or more"):
         load_items("shapes", count=count, seed=0, folder=tmp_path)
+
+
+def test_benchmark_in_a_snapshot_of_the_hub_finds_its_images_through_links(tmp_path: Path) -> None:
+    repository = tmp_path / "datasets--owner--name"
+    snapshot = repository / "snapshots" / "0a1b"
+    snapshot.mkdir(parents=True)
+    (repository / "blobs").mkdir()
+    (repository / "blobs" / "1").write_bytes(PNG)
+    (repository / "blobs" / "2").write_text(json.dumps(ROW))
+    (snapshot / "a.png").symlink_to("../../blobs/1")
+    (snapshot / "mine.jsonl").symlink_to("../../blobs/2")
+    (item,) = load_jsonl(snapshot / "mine.jsonl", folder=tmp_path / "scratch")
+    assert Path(item.image).read_bytes() == PNG
