@@ -4,10 +4,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.terminal import print_json
-from engine.errors import UsageError
+from engine.errors import UsageError, WorkspaceError
 from engine.workspace.folders import open_workspace
 
 if TYPE_CHECKING:
@@ -129,7 +130,10 @@ def sql(options: Namespace) -> int:
     """Print the answer to one query, or the tables there are."""
     from engine.workspace.catalog.database import open_catalog
 
-    catalog = open_catalog(open_workspace(options.workspace, create=False))
+    workspace = open_workspace(options.workspace, create=False)
+    if not _is_unicode(workspace.root):
+        raise WorkspaceError(f"{workspace.root}: DuckDB opens no folder whose name is not UTF-8. Rename the folder.")
+    catalog = open_catalog(workspace)
     if options.query is None:
         schema = catalog.schema()
         if options.json:
@@ -148,6 +152,14 @@ def sql(options: Namespace) -> int:
         if result.truncated:
             print(f"… more than {options.limit:,} rows; raise --limit to see them.")
     return 0
+
+
+def _is_unicode(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

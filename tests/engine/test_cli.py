@@ -161,3 +161,13 @@ def test_missing_source_is_said_before_the_wait_for_a_device(
     words[1] = "source.path=/elsewhere/photos.zip"
     assert main(["run", *words]) == 1  # nothing was done, so the corrected path is taken
     assert "/elsewhere/photos.zip" in capsys.readouterr().err
+
+
+def test_workspace_whose_name_is_no_text_is_said_by_sql(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(name)
+    words = [sys.executable, "-m", "engine.cli", "sql", "select 1", "--workspace", os.fsdecode(name)]
+    done = subprocess.run(words, capture_output=True, timeout=seconds(60))
+    assert done.returncode == 1
+    assert b"Rename the folder" in done.stderr
+    assert done.stderr.count(b"\n") == 1

@@ -191,3 +191,13 @@ def test_export_of_an_adapter_whose_settings_were_lost_is_one_sentence(
     assert code == 1
     assert "adapter_config.json" in error
     assert error.count("\n") == 1
+
+
+def test_words_that_are_no_text_reach_the_judge_as_the_sign_for_it(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = next(run.workspace.images.glob("*/*.png"))
+    one = ["--image", str(image), "--question", "caf\udce9?", "--a", "cut \ud83d", "--b", "Two.", "--judge", "made"]
+    code, out, error = call(run, capsys, "judge", *one, "--json")
+    assert code == 0, error
+    json.loads(out)[0]["verdict"].encode()

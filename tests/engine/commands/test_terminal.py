@@ -12,6 +12,7 @@ from tests.patience import seconds
 
 def test_json_holds_only_what_every_reader_takes(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"nan": float("nan"), "deep": [(float("-inf"), 1.5)], "day": datetime.date(2026, 1, 2), "é": None}
+    value["by day"] = {datetime.date(2026, 1, 2): 1}
     print_json(value)
     out = capsys.readouterr().out
 
@@ -23,6 +24,7 @@ def test_json_holds_only_what_every_reader_takes(capsys: pytest.CaptureFixture[s
         "deep": [[None, 1.5]],
         "day": "2026-01-02",
         "é": None,
+        "by day": {"2026-01-02": 1},
     }
 
 
