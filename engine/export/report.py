@@ -18,6 +18,7 @@ from engine.errors import UsageError, WorkspaceError
 from engine.export.charts import Point, accuracy_chart, loss_chart
 from engine.export.examples import examples
 from engine.export.sheet import SHEET
+from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
 from engine.measure.scores import latest_findings
@@ -149,6 +150,8 @@ def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRo
             f"No version was better than the base model beyond chance on {escape(benchmark)}: it is right in both "
             f"orders on {base.accuracy:.1%} of {base.n} items ({base.low:.1%} to {base.high:.1%})."
         )
+    if (told := _on_the_other_half(facts, benchmark)) is not None:
+        return told
     gain = next(_against_base(facts, benchmark, facts.best), None)
     text = (
         f"{escape(facts.best)} is right in both orders on {best.accuracy:.1%} of {best.n} items of "
@@ -158,6 +161,21 @@ def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRo
         return f"{text}."
     sure = "" if pays(gain) else " Interval and test do not both exclude zero."
     return f"{text}: {_points(gain)}, {_p(gain['p'])}.{sure}"
+
+
+def _on_the_other_half(facts: _Facts, benchmark: str) -> str | None:
+    """The best version on the items on which it was not chosen; None for runs and benchmarks without halves."""
+    measured = facts.summaries.get((version_number(facts.best) or 0, "evaluate"), {})
+    base = facts.summaries.get((0, "evaluate"), {}).get("reported")
+    best, gain = measured.get("reported"), (measured.get("reported_against") or {}).get(BASE_JUDGE)
+    if not (base and best and gain) or measured.get("benchmark") != benchmark:
+        return None
+    sure = "" if pays(gain) else " There, interval and test do not both exclude zero."
+    return (
+        f"{escape(facts.best)} was chosen on one half of the items of {escape(benchmark)}. On the other half it is "
+        f"right in both orders on {best['accuracy']:.1%} of {best['n']} items ({best['low']:.1%} to "
+        f"{best['high']:.1%}), the base model on {base['accuracy']:.1%}: {_points(gain)}, {_p(gain['p'])}.{sure}"
+    )
 
 
 def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[dict[str, Any]]:
@@ -180,12 +198,16 @@ def _benchmark(facts: _Facts, benchmark: str) -> str:
         Point(label=row.judge, value=row.accuracy, low=row.low, high=row.high, best=row.judge == facts.best)
         for row in versions
     ]
-    title = f"Strict accuracy on {benchmark} by judge version"
+    what = number_on(benchmark)
+    title = f"Strict {what} on {benchmark} by judge version"
+    decides = deciding_note(benchmark) if benchmark == facts.scores[0].benchmark else ""
+    name = " This is agreement with labels that judge-v0 made itself, not with a person." if what != "accuracy" else ""
     chart = f"<figure>{accuracy_chart(points, controls, title=title)}</figure>" if points else ""
     return (
         f"<section><h2>Measured on {escape(benchmark)}</h2><p class=dim>Strict: an item counts when the verdicts in "
         "both orders are right. Bars are 95 % intervals clustered by image. Dashed: judges that should not work."
-        f"</p>{chart}{_score_table(facts, benchmark, overall)}{_slices(facts, benchmark, strict)}</section>"
+        f"{name} {escape(decides)}</p>{chart}{_score_table(facts, benchmark, overall)}"
+        f"{_slices(facts, benchmark, strict)}</section>"
     )
 
 

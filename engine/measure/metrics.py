@@ -6,7 +6,7 @@ Pure functions over records; no model, no file. The rules of published benchmark
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,11 @@ STRICT = "strict"
 BOTH_ORDERS_MEAN = "both-orders-mean"
 """Each order counts by itself: a judge that always says A scores one half."""
 PROTOCOLS = (STRICT, BOTH_ORDERS_MEAN)
+Half = Literal["choosing", "reporting"]
+Items = Mapping[str, BenchmarkItem]
+HALVES: tuple[Half, Half] = ("choosing", "reporting")
+FEWEST_IMAGES = 20
+"""Per half: with fewer the benchmark is not split, and the report says that its best was chosen on what it reports."""
 ALL = "all"
 
 
@@ -157,6 +162,36 @@ def _gain(new: Sequence[Outcome], old: Sequence[Outcome], dimension: str, protoc
     return paired_gain(new_I, old_I, clusters_I, seed=seed_for("paired gain", dimension, protocol))
 
 
+# --- halves: chosen on one, reported on the other ----------------------------------------------------------------
+
+
+def in_half(rows: Sequence[VerdictRow], half: Half) -> list[VerdictRow]:
+    """The verdicts on images of one half. An image is in the same half in every run."""
+    return [row for row in rows if half_of(row.image_id) == half]
+
+
+def half_of(image_id: str) -> Half:
+    return "choosing" if seed_for("half", image_id) % 2 == 0 else "reporting"
+
+
+def has_halves(items: Sequence[BenchmarkItem]) -> bool:
+    """Whether both halves hold enough images to choose on and to report on."""
+    images = {item.image_id for item in items}
+    choosing = sum(half_of(image_id) == "choosing" for image_id in images)
+    return min(choosing, len(images) - choosing) >= FEWEST_IMAGES
+
+
+def reported(judge: str, benchmark: str, verdicts: Sequence[VerdictRow], items: Items) -> dict[str, Any] | None:
+    """Strict share with its interval on the half on which nothing is chosen, as plain values; None without halves."""
+    if not has_halves(list(items.values())):
+        return None
+    rows = score_rows(judge, benchmark, in_half(verdicts, "reporting"), items)
+    found = next((row for row in rows if (row.protocol, row.dimension) == (STRICT, ALL)), None)
+    if found is None:
+        return None
+    return {"accuracy": found.accuracy, "low": found.low, "high": found.high, "n": found.n}
+
+
 def comparisons(new: Sequence[VerdictRow], old: Sequence[VerdictRow]) -> Iterator[dict[str, Any]]:
     """`compare` on every slice of one benchmark, strict, as plain values."""
     after, before = outcomes(new), outcomes(old)
@@ -175,7 +210,9 @@ def verdict_counts(verdicts: Sequence[VerdictRow]) -> dict[str, int]:
 
 
 def best_version(history: Sequence[Mapping[str, Any]]) -> str:
-    """The version the statistics name. `history` holds the summaries of evaluate from iteration 1 on.
+    """The version the statistics name. `history` holds the summaries of evaluate from iteration 1 on, whose comparisons
+    `against` earlier versions are made on the choosing half: what wins there partly wins by luck, so its number is read
+    from the other half.
 
     judge-v0 holds the title until a later version's paired strict gain over the holder excludes zero; so a
     version that is merely the last, or lucky, does not win it. The first benchmark of `evaluate.benchmarks` decides.

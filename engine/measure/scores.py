@@ -1,11 +1,14 @@
 """The accuracy table of one run as lines of text: what was measured, with interval, leans and controls."""
 
 from engine.measure.agreement import Estimate
+from engine.measure.benchmarks.held_out import NAME as HELD_OUT
+from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_wrong_image
 from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
-from engine.records import ScoreRow, version_number
+from engine.records import BASE_JUDGE, ScoreRow, version_number
 from engine.workspace.folders import RunFolder, StageFolder
+from engine.workspace.state import read_state
 
 
 def strict_scores(run: RunFolder) -> list[ScoreRow]:
@@ -53,8 +56,11 @@ def scoreboard(run: RunFolder) -> list[str]:
     lines = []
     for benchmark in dict.fromkeys(row.benchmark for row in rows):
         overall = [row for row in rows if row.benchmark == benchmark and row.dimension == "all"]
-        lines.append(f"{benchmark}, strict (both orders right), n={overall[0].n}, 95 % intervals clustered by image")
-        head = f"  {'judge':<32} {'accuracy':<22} {'open':>6} {'closed':>6} {'says A':>7} {'invalid':>7} {'kept':>6}"
+        lines.append(
+            f"{benchmark}: {number_on(benchmark)}, strict (both orders right), n={overall[0].n}, 95 % intervals "
+            "clustered by image"
+        )
+        head = f"  {'judge':<32} {'strict':<22} {'open':>6} {'closed':>6} {'says A':>7} {'invalid':>7} {'kept':>6}"
         lines.append(head)
         for row in overall:
             opened = sliced.get((benchmark, row.judge, "kind:open"))
@@ -67,7 +73,25 @@ def scoreboard(run: RunFolder) -> list[str]:
                 f"{_number(says_a):>7} {_number(row.invalid):>7} {_number(kept_share(run, row.judge)):>6}"
                 + (f"  n={row.n}" if row.n != overall[0].n else "")
             )
+    lines += _chosen_lines(run)
     return lines + [f"LEAK: {found.sentence}" for found in latest_findings(run) if found.leaks]
+
+
+def _chosen_lines(run: RunFolder) -> list[str]:
+    """The best version on the half of the items on which it was not chosen, and whose labels the choice rests on."""
+    best = read_state(run).best
+    summary = run.stage(version_number(best or "") or 0, "evaluate").summary() or {}
+    note = deciding_note(str(summary.get("benchmark", HELD_OUT)))
+    lines = [f"  {note}"] if note else []
+    told, gain = summary.get("reported"), (summary.get("reported_against") or {}).get(BASE_JUDGE)
+    if best is None or best == BASE_JUDGE or not told or not gain:
+        return lines
+    return [
+        *lines,
+        f"  {best} was chosen on one half of the items; on the other half {told['accuracy']:.3f} "
+        f"({told['low']:.3f} to {told['high']:.3f}), n={told['n']}, {100 * gain['gain']:+.1f} points over {BASE_JUDGE} "
+        f"({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})",
+    ]
 
 
 def hand_label_lines(found: HandEstimate) -> list[str]:

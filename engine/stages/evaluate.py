@@ -25,7 +25,19 @@ from engine.measure.controls import (
     wrong_image,
 )
 from engine.measure.leaks import findings
-from engine.measure.metrics import ALL, STRICT, as_values, compare, comparisons, score_rows, verdict_counts
+from engine.measure.metrics import (
+    ALL,
+    HALVES,
+    STRICT,
+    as_values,
+    compare,
+    comparisons,
+    has_halves,
+    in_half,
+    reported,
+    score_rows,
+    verdict_counts,
+)
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, version_name
@@ -212,15 +224,23 @@ def _summary(
     items: Items,
     parent_folder: StageFolder | None,
 ) -> dict[str, Any]:
-    """What done.json says. `against` holds the overall gain over every earlier version on the deciding benchmark;
-    `comparisons` the gain over the parent on every slice of every benchmark."""
+    """What done.json says. `against` holds the overall gain over every earlier version on the half of the deciding
+    benchmark on which the best is chosen, `reported_against` that on the other half; `comparisons` the gain over the
+    parent on every slice of every benchmark."""
     deciding = next(iter(items))
-    earlier = _earlier(parent_folder)
+    by_id = {item.item_id: item for item in items[deciding]}
+    mine = _of(verdicts, judge, deciding)
+    before = _earlier(parent_folder)
+    earlier = {version: _of(rows, version, deciding) for version, rows in before.items()}
     parent = next(reversed(earlier), None)
-    against = {
-        version: as_values(compare(_of(verdicts, judge, deciding), _of(rows, version, deciding)))
-        for version, rows in earlier.items()
-    }
+    halves = has_halves(items[deciding])
+    against, reported_against = (
+        {
+            version: as_values(compare(in_half(mine, half), in_half(rows, half)) if halves else compare(mine, rows))
+            for version, rows in earlier.items()
+        }
+        for half in HALVES
+    )
     nothing = {"n": len(items[deciding]), "gain": None, "gain_low": None, "gain_high": None, "p": None}
     return {
         "judge": judge,
@@ -228,8 +248,8 @@ def _summary(
         "benchmark": deciding,
         "protocol": STRICT,
         "accuracy": _accuracy(scores, judge, deciding),
-        **(against[parent] if parent else nothing),
-        "verdicts": verdict_counts(_of(verdicts, judge, deciding)),
+        **(as_values(compare(mine, earlier[parent])) if parent else nothing),
+        "verdicts": verdict_counts(mine),
         "controls": {
             row.judge: row.accuracy
             for row in scores
@@ -237,11 +257,13 @@ def _summary(
         },
         "leaks": [found.sentence for found in findings(scores) if found.leaks],
         "against": against,
+        "reported": reported(judge, deciding, mine, by_id),
+        "reported_against": reported_against if halves else {},
         "comparisons": [
             {"benchmark": benchmark, **values}
             for benchmark in items
             if parent
-            for values in comparisons(_of(verdicts, judge, benchmark), _of(earlier[parent], parent, benchmark))
+            for values in comparisons(_of(verdicts, judge, benchmark), _of(before[parent], parent, benchmark))
         ],
     }
 

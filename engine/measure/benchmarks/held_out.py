@@ -8,6 +8,23 @@ from collections.abc import Mapping, Sequence
 from engine.records import BenchmarkItem, Pair
 
 NAME = "held-out"
+AGREEMENT = "agreement with self-made labels"
+"""What a number on these items is: the key is the construction, which judge-v0 wrote, and no person's."""
+
+
+def number_on(benchmark: str) -> str:
+    """What a share of right verdicts on a benchmark is called."""
+    return AGREEMENT if benchmark == NAME else "accuracy"
+
+
+def deciding_note(benchmark: str) -> str:
+    """On what the choice of the best version rests, where that is labels the run did not make itself; else ""."""
+    if benchmark == NAME:
+        return ""
+    return (
+        f"{benchmark} has a key that the run did not make, and it decides which version is best: labels steer this "
+        "run, though none is trained on."
+    )
 
 
 def held_out_items(pairs: Sequence[Pair], paths: Mapping[str, str] | None = None) -> list[BenchmarkItem]:

@@ -1,5 +1,6 @@
 """Scores, leans, gains and the loop's conclusions, on verdicts whose numbers are known by hand."""
 
+import random
 import time
 
 import pytest
@@ -13,10 +14,13 @@ from engine.measure.metrics import (
     best_version,
     compare,
     comparisons,
+    has_halves,
+    in_half,
     length_lean,
     outcomes,
     plateau,
     position_lean,
+    reported,
     score_rows,
 )
 from engine.records import ORDERS, BenchmarkItem, VerdictRow, names_preferred
@@ -227,3 +231,45 @@ def test_scores_and_gains_of_five_thousand_items_take_less_than_two_seconds():
     gains = list(comparisons(new, old))
     assert time.process_time() - started < 2.0
     assert gains[0]["n"] == 5000
+
+
+def test_halves_are_by_image_the_same_for_every_judge_and_need_enough_images():
+    many = [item(number, image=number // 2) for number in range(200)]
+    rows = [row for one in many for row in said(one, "A", "B")]
+    halves = {half: {row.image_id for row in in_half(rows, half)} for half in ("choosing", "reporting")}
+    assert not halves["choosing"] & halves["reporting"]
+    assert 35 <= len(halves["choosing"]) <= 65
+    assert has_halves(many)
+    assert not has_halves(many[:60])  # 30 images: neither half has twenty
+
+
+def test_best_of_equal_judges_looks_good_where_it_was_chosen_and_not_where_it_is_reported():
+    draw = random.Random(0)
+    items = [item(number) for number in range(300)]
+    by_id = {one.item_id: one for one in items}
+    chosen_on, told = [], []
+    for _ in range(20):
+        versions = [
+            [row for one in items for row in said(one, "A", draw.choice(("A", "B")), judge=f"judge-v{number}")]
+            for number in range(5)
+        ]  # every one is right on half of the items
+
+        def share(rows, half):
+            (found,) = (
+                row.accuracy
+                for row in score_rows("judge-v0", "bench", in_half(rows, half), by_id)
+                if (row.protocol, row.dimension) == (STRICT, "all")
+            )
+            return found
+
+        best = max(versions, key=lambda rows: share(rows, "choosing"))
+        chosen_on.append(share(best, "choosing"))
+        told.append(reported("judge-v0", "bench", best, by_id)["accuracy"])
+    assert sum(chosen_on) / 20 > 0.53
+    assert abs(sum(told) / 20 - 0.5) < 0.02
+
+
+def test_nothing_is_reported_apart_where_there_are_no_halves():
+    items = [item(number) for number in range(10)]
+    rows = [row for one in items for row in said(one, "A", "B")]
+    assert reported("judge-v0", "bench", rows, {one.item_id: one for one in items}) is None
