@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from engine.backends.base import Backend
 from engine.commands.terminal import print_json
 from engine.errors import UsageError
 from engine.judging.files import read_comparisons, rule_file
-from engine.judging.judges import JudgeRef, resolve_judge, told_apart
+from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Ruling, rule
 from engine.paths import expanded
 from engine.prompts import load_pack
@@ -25,7 +24,7 @@ from engine.workspace.folders import Workspace, open_workspace
 def judge(options: Namespace) -> int:
     """Rule on one comparison given by options, or on every line of a file."""
     workspace = open_workspace(options.workspace)
-    judges = _judges(options.judge, workspace)
+    judges = judges_together(options.judge, workspace)
     if options.file is not None:
         return _judge_file(options, judges, workspace)
     missing = [f"--{name}" for name in ("image", "question", "a", "b") if getattr(options, name) is None]
@@ -37,7 +36,7 @@ def judge(options: Namespace) -> int:
         preferred=without_halves(options.a),
         degraded=without_halves(options.b),
     )
-    with _shown(expanded(options.image), judges[0]) as image, _opened(judges, workspace) as backend:
+    with _shown(expanded(options.image), judges[0]) as image, opened(judges, workspace) as backend:
         rulings = [
             rule(
                 backend,
@@ -64,7 +63,7 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
     if not expanded(options.out).parent.is_dir():
         raise UsageError(f"--out: there is no folder {expanded(options.out).parent}. Make it, or name another file.")
     ruled = 0
-    with _opened(judges, workspace) as backend:
+    with opened(judges, workspace) as backend:
         names = {ref.label: ref.load_into(backend) for ref in judges}
         settings = judges[0].settings
         for more in rule_file(
@@ -94,9 +93,9 @@ def evaluate(options: Namespace) -> int:
     from engine.measure.protocol_table import measured_lines
 
     workspace = open_workspace(options.workspace)
-    judges = _judges(options.judge, workspace)
+    judges = judges_together(options.judge, workspace)
     names = list(known_protocols(options.benchmark)) if options.protocol == "all" else [options.protocol]
-    with _opened(judges, workspace) as backend:
+    with opened(judges, workspace) as backend:
         measured = [
             measure(
                 backend,
@@ -150,25 +149,6 @@ def _teller(judge: str, protocol: str) -> Callable[[int, int], None]:
     return tell
 
 
-def _judges(names: list[str] | None, workspace: Workspace) -> list[JudgeRef]:
-    """The judges that are meant: those named, else the best of the newest run, else the embedded base model.
-
-    Raises `UsageError` if they do not share one base model: a process holds one.
-    """
-    if not names:
-        runs = workspace.runs()
-        names = [f"{runs[0].name}/best" if runs else "shapes-vlm"]
-    found = [resolve_judge(name, workspace) for name in names]
-    first = found[0].settings.model
-    for ref in found[1:]:
-        if ref.settings.model != first:
-            raise UsageError(
-                f"--judge: {found[0].label} stands on {first.base}, {ref.label} on {ref.settings.model.base}. "
-                "Ask judges of different base models in separate calls."
-            )
-    return told_apart(found)
-
-
 @contextmanager
 def _shown(image: Path, judge: JudgeRef) -> Iterator[Path]:
     """The picture as a run of the judge would have stored it. Raises `UsageError` for what is none."""
@@ -180,22 +160,6 @@ def _shown(image: Path, judge: JudgeRef) -> Iterator[Path]:
         except ImageRefused as refusal:
             raise UsageError(f"--image {image}: {refusal}. Name a PNG, JPEG or WebP file.") from None
         yield Path(scratch) / row.path
-
-
-@contextmanager
-def _opened(judges: list[JudgeRef], workspace: Workspace) -> Iterator[Backend]:
-    """The backend of the judges' base model, closed at the end."""
-    from engine.backends import open_backend
-
-    backend = open_backend(
-        judges[0].settings.model,
-        workspace=workspace.root,
-        rank=max(judge.settings.train.rank for judge in judges),
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()
 
 
 def _ruling_text(ruling: Ruling) -> str:

@@ -1,7 +1,8 @@
 """Which judge is meant by a name: RUN/judge-v2, RUN (its best), an adapter folder, or a base model."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,6 +58,41 @@ def resolve_judge(name: str, workspace: Workspace) -> JudgeRef:
     if version.startswith("judge-v"):
         workspace.existing_run(run_name)  # raises, naming the runs there are
     return _of_base(name)
+
+
+def judges_together(names: Sequence[str] | None, workspace: Workspace) -> list[JudgeRef]:
+    """The judges that are meant: those named, else the best of the newest run, else the embedded base model.
+
+    Raises `UsageError` if they do not share one base model: a process holds one.
+    """
+    if not names:
+        runs = workspace.runs()
+        names = [f"{runs[0].name}/best" if runs else EMBEDDED]
+    found = [resolve_judge(name, workspace) for name in names]
+    first = found[0].settings.model
+    for ref in found[1:]:
+        if ref.settings.model != first:
+            raise UsageError(
+                f"--judge: {found[0].label} stands on {first.base}, {ref.label} on {ref.settings.model.base}. "
+                "Ask judges of different base models in separate calls."
+            )
+    return told_apart(found)
+
+
+@contextmanager
+def opened(judges: Sequence[JudgeRef], workspace: Workspace) -> Iterator[Backend]:
+    """The backend of the judges' base model, closed at the end."""
+    from engine.backends import open_backend  # torch takes seconds
+
+    backend = open_backend(
+        judges[0].settings.model,
+        workspace=workspace.root,
+        rank=max(judge.settings.train.rank for judge in judges),
+    )
+    try:
+        yield backend
+    finally:
+        backend.close()
 
 
 def told_apart(judges: Sequence[JudgeRef]) -> list[JudgeRef]:

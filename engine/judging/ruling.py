@@ -3,7 +3,7 @@
 One comparison, or many at once. Files of them are in `engine.judging.files`; nothing here knows runs or stages.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -141,45 +141,75 @@ def rule_many(
     max_tokens: int = 1024,
 ) -> Iterator[Ruling]:
     """Rule on many, by the caller's keys, in their order."""
-    asked = {
-        (key, order): ask(pack, one, order, key=key, judge=judge, max_tokens=max_tokens)
+    steps = {
+        key: ruling_steps(
+            pack, one, key=key, judge=judge, orders=orders, max_tokens=max_tokens, continues=backend.continues
+        )
         for key, one in comparisons.items()
-        for order in orders
     }
-    replies = _by_key(backend, asked.values())
-    chances = _by_key(
-        backend,
-        [
-            more
-            for request in asked.values()
-            if backend.continues and (more := _more(request, replies[request.key])) is not None
-        ],
-    )
-    for key in comparisons:
-        said = []
-        for order in orders:
-            reply = replies[asked[key, order].key]
-            odds = chances[reply.key].choice_probabilities if reply.key in chances else ()
-            said.append(
-                order_ruling(
-                    order,
-                    verdict_of(reply),
-                    stored_text(reply),
-                    chance_first=odds[0] if odds else None,
-                    tokens=reply.tokens,
-                )
-            )
-        yield whole_ruling(key, judge, said)
+    under_way = {key: next(step) for key, step in steps.items()}
+    rulings: dict[str, Ruling] = {}
+    while under_way:
+        wanted = [request for asked in under_way.values() for request in asked]
+        replies = {reply.key: reply for reply in backend.generate(wanted)} if wanted else {}
+        for key, asked in list(under_way.items()):
+            found = advance(steps[key], [replies[one.key] for one in asked])
+            if isinstance(found, Ruling):
+                rulings[key] = found
+                del under_way[key]
+            else:
+                under_way[key] = found
+    yield from (rulings[key] for key in comparisons)
+
+
+Steps = Generator[list[Request], Sequence[Completion], Ruling]
+"""A ruling under way: it yields what to ask next, and is sent the replies in that order."""
+
+
+def advance(step: Steps, replies: Sequence[Completion]) -> list[Request] | Ruling:
+    """What to ask next, or the ruling."""
+    try:
+        return step.send(replies)
+    except StopIteration as end:
+        ruling: Ruling = end.value
+        return ruling
+
+
+def ruling_steps(
+    pack: PromptPack,
+    comparison: Comparison,
+    *,
+    key: str,
+    judge: str,
+    orders: Sequence[Order] = ORDERS,
+    max_tokens: int = 1024,
+    continues: bool,
+) -> Steps:
+    """One ruling, whoever does the asking: first every order's reply, then how sure it was of what it stated.
+
+    `continues`: whether the backend can be asked for odds (`Backend.continues`).
+    """
+    asked = [ask(pack, comparison, order, key=key, judge=judge, max_tokens=max_tokens) for order in orders]
+    replies = yield asked
+    wanted = [_more(request, reply) for request, reply in zip(asked, replies, strict=True)] if continues else []
+    further = [request for request in wanted if request is not None]
+    odds = {reply.key: reply.choice_probabilities for reply in (yield further)} if further else {}
+    said = [
+        order_ruling(
+            order,
+            verdict_of(reply),
+            stored_text(reply),
+            chance_first=next(iter(odds.get(request.key, ())), None),
+            tokens=reply.tokens,
+        )
+        for order, request, reply in zip(orders, asked, replies, strict=True)
+    ]
+    return whole_ruling(key, judge, said)
 
 
 def _more(request: Request, reply: Completion) -> Request | None:
     """How sure the judge was of a verdict that it stated: a reply that was cut off has none."""
     return ask_chance(request, reply.text) if verdict_of(reply) in ("A", "B") else None
-
-
-def _by_key(backend: Backend, requests: Iterable[Request]) -> dict[str, Completion]:
-    wanted = list(requests)
-    return {completion.key: completion for completion in backend.generate(wanted)} if wanted else {}
 
 
 def as_row(ruling: Ruling) -> dict[str, Any]:
