@@ -139,6 +139,14 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     judge.add_argument("--b", metavar="TEXT", help="response B")
     _add_judge(judge)
 
+    serve = _command(
+        commands, "serve", "serve:serve", "let other programs ask a judge: JSON and OpenAI's protocol", json=False
+    )
+    serve.add_argument("judges", nargs="*", metavar="RUN/judge-vN", help="RUN/best, …; default: best of the newest run")
+    serve.add_argument("--host", default="127.0.0.1", help="address to bind; a wider one needs --key")
+    serve.add_argument("--port", type=int, default=8008)
+    serve.add_argument("--key", type=Path, metavar="FILE", help="file with the secret that every request must carry")
+
     evaluate = _command(commands, "evaluate", "judge:evaluate", "measure a judge version on a benchmark")
     _add_judge(evaluate)
     evaluate.add_argument(

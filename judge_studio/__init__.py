@@ -7,6 +7,6 @@ The loop itself is the package `engine`, the page the package `studio`; their in
 """
 
 from engine.serve.reward import pairwise_reward
-from engine.serve.use import OpenJudge, Question, open_judge
+from engine.serve.use import Contest, OpenJudge, open_judge
 
-__all__ = ["OpenJudge", "Question", "open_judge", "pairwise_reward"]
+__all__ = ["Contest", "OpenJudge", "open_judge", "pairwise_reward"]

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from engine.errors import JudgeStudioError, SourceError, UsageError
 from engine.judging.ruling import Ruling
+from engine.records import without_halves
 from engine.serve.binding import is_loopback
 from engine.serve.desk import BusyError
 from engine.serve.forms import (
@@ -32,7 +33,7 @@ from engine.serve.forms import (
     question_of_chat,
     ruling_json,
 )
-from engine.serve.use import OpenJudge, Question
+from engine.serve.use import Contest, OpenJudge
 
 MOST_BYTES = 256 * 1024 * 1024
 """Of one request: a thousand comparisons with photographs of a few hundred kilobytes."""
@@ -121,12 +122,12 @@ class _Doors:
 
     def _named(self, name: Any, field: str) -> str | None:
         if name is None or name in self._judge.judges:
-            return name
+            return None if name is None else str(name)
         listed = ", ".join(self._judge.judges)
         raise Refusal(404, "model_not_found", f"{field}: '{str(name)[:200]}' is not served here. Served are: {listed}.")
 
     def _submit(self, row: Any, where: str, name: str | None) -> Future[Ruling]:
-        asked: Question = question_of(row, where)
+        asked: Contest = question_of(row, where)
         return self._judge.submit(asked, judge=name)
 
     def _submit_all(self, rows: Any, name: str | None) -> "list[Future[Ruling] | JudgeStudioError]":
@@ -165,6 +166,7 @@ async def _body(request: Request) -> dict[str, Any]:
         body = await run_in_threadpool(json.loads, bytes(data))
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "not_json", f"the request is not JSON ({error}). Correct it.") from None
+    body = without_halves(body)
     if not isinstance(body, dict):
         raise Refusal(400, "not_json", "the request is no JSON object. See /v1/judge in the README.")
     return body

@@ -12,7 +12,7 @@ from PIL import Image
 from engine.errors import BackendError
 from engine.judging.ruling import OrderRuling, Ruling
 from engine.serve.pictures import Picture
-from engine.serve.use import Question
+from engine.serve.use import Contest
 
 _SECONDS = 600.0
 """A large judge may take minutes over a batch."""
@@ -26,7 +26,7 @@ class JudgeByUrl:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         self._client = httpx.Client(headers=headers, timeout=_SECONDS, trust_env=False)
 
-    def rule_all(self, asked: Iterable[Question]) -> list[Ruling]:
+    def rule_all(self, asked: Iterable[Contest]) -> list[Ruling]:
         """Rulings on many, in their order. Raises `BackendError` with the server's own sentence."""
         comparisons = [{"image": sent(one.image), "question": one.question, "a": one.a, "b": one.b} for one in asked]
         if not comparisons:

@@ -40,7 +40,7 @@ class _Case:
     answer: Future[Ruling]
 
 
-class Desk:
+class RulingDesk:
     """Rules with any of `judges`, which share `backend`. `lanes`: calls of the backend at once; 1 for a model in this
     process."""
 
@@ -91,7 +91,8 @@ class Desk:
         held: list[_Case] = []
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._closed or self._waiting or held)
+                while not (held or self._waiting or self._closed):
+                    self._news.wait()
                 if self._closed and not held:
                     return
                 room = max(0, _AT_ONCE - len(held))

@@ -11,12 +11,12 @@ from typing import Any
 from engine.errors import UsageError
 from engine.judging.ruling import Ruling, as_row
 from engine.serve.pictures import picture_bytes
-from engine.serve.use import Question
+from engine.serve.use import Contest
 
 MOST_COMPARISONS = 1024
 """Of one request; more are sent in parts."""
 
-HOW_TO_CHAT = "Send three messages: the user's with the picture and the question, then two of the assistant, answer A and answer B."
+HOW_TO_CHAT = "Send three: the user's with picture and question, then two of the assistant, answer A and answer B."
 _TOKENS = {"A": "[[A]]", "B": "[[B]]", "tie": "[[C]]"}
 """A verdict as MT-Bench writes it (arXiv 2306.05685). What is no verdict has no token."""
 _NO_VERDICT = {
@@ -25,7 +25,7 @@ _NO_VERDICT = {
 }
 
 
-def question_of(row: Any, where: str = "") -> Question:
+def question_of(row: Any, where: str = "") -> Contest:
     """One comparison of our own form: {"image", "question", "a", "b"}; without image, or null, it has none."""
     if not isinstance(row, Mapping):
         raise UsageError(f"{where}expected an object with image, question, a, b.")
@@ -40,7 +40,7 @@ def question_of(row: Any, where: str = "") -> Question:
     if image is not None and not isinstance(image, str):
         raise UsageError(f"{where}'image' is no text. Send data:image/png;base64,…")
     data = None if image is None else picture_bytes(image)
-    return Question(image=data, question=row["question"], a=row["a"], b=row["b"])
+    return Contest(image=data, question=row["question"], a=row["a"], b=row["b"])
 
 
 def many_of(body: Mapping[str, Any]) -> Sequence[Any]:
@@ -58,7 +58,7 @@ def ruling_json(ruling: Ruling, key: Any = None) -> dict[str, Any]:
     return {"key": key, **as_row(ruling)}
 
 
-def question_of_chat(body: Mapping[str, Any]) -> Question:
+def question_of_chat(body: Mapping[str, Any]) -> Contest:
     """The comparison in chat messages. Raises `UsageError` where they are no picture, question and two answers."""
     turns = body.get("messages")
     if not isinstance(turns, list) or [isinstance(t, Mapping) and t.get("role") for t in turns] != [
@@ -73,7 +73,7 @@ def question_of_chat(body: Mapping[str, Any]) -> Question:
     if images[1] or images[2] or len(images[0]) > 1:
         raise UsageError("messages: the judge looks at one picture, in the user's message.")
     data = picture_bytes(images[0][0]) if images[0] else None
-    return Question(image=data, question=texts[0], a=texts[1], b=texts[2])
+    return Contest(image=data, question=texts[0], a=texts[1], b=texts[2])
 
 
 def _parts(turn: Mapping[str, Any], place: int) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The pictures that callers send, as upright files a backend can read. They are kept while the judge is open, no longer.
+"""The pictures that callers send, as upright files that a backend can read, kept while the judge is open.
 
 They pass what a run's own pictures pass (`engine.sources.pictures`): a judge sees them as it was trained to.
 """
@@ -22,7 +22,7 @@ Picture = bytes | str | Path | Image.Image
 """The bytes of a picture file, its path, or an opened picture."""
 
 MOST_KEPT = 16_384
-"""Pictures kept as files: more than callers can have under way (`engine.serve.desk.ROOM`), so none is removed in use."""
+"""Pictures kept as files: more than callers can have under way (`engine.serve.desk.ROOM`), so none goes in use."""
 
 
 class PictureShelf:

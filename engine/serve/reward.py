@@ -18,7 +18,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.judging.ruling import Outcome
 from engine.serve.client import JudgeByUrl
-from engine.serve.use import OpenJudge, Question
+from engine.serve.use import Contest, OpenJudge
 
 _CHANCE: Mapping[Outcome, float | None] = {"A": 1.0, "B": 0.0, "tie": 0.5, "order-flip": 0.5, "invalid": None}
 """How likely answer a is the better one, where the judge's backend cannot be asked for odds."""
@@ -41,7 +41,7 @@ def pairwise_reward(
 
     def judge_reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
         asked = [
-            Question(image=picture_of(prompt, columns, place), question=text_of(prompt, "user"), a=text, b="")
+            Contest(image=picture_of(prompt, columns, place), question=text_of(prompt, "user"), a=text, b="")
             for place, (prompt, text) in enumerate(
                 zip(prompts, (text_of(c, "assistant") for c in completions), strict=True)
             )
@@ -55,7 +55,7 @@ def pairwise_reward(
 
 def _rewards(
     ruler: "OpenJudge | JudgeByUrl",
-    asked: Sequence[Question],
+    asked: Sequence[Contest],
     games: Sequence[tuple[int, int | None]],
     references: Sequence[Any] | None,
 ) -> list[float | None]:
@@ -64,7 +64,7 @@ def _rewards(
     for place, rival in games:
         one = asked[place]
         other = asked[rival].a if rival is not None else str((references or [])[place])
-        rounds.append(Question(image=one.image, question=one.question, a=one.a, b=other))
+        rounds.append(Contest(image=one.image, question=one.question, a=one.a, b=other))
     chances: defaultdict[int, list[float]] = defaultdict(list)
     for (place, rival), ruling in zip(games, ruler.rule_all(rounds), strict=True):
         chance = _CHANCE[ruling.verdict] if ruling.prefers_a is None else ruling.prefers_a
@@ -75,7 +75,7 @@ def _rewards(
     return [fmean(chances[place]) if chances[place] else None for place in range(len(asked))]
 
 
-def _ring(asked: Sequence[Question], rivals: int) -> Iterator[tuple[int, int]]:
+def _ring(asked: Sequence[Contest], rivals: int) -> Iterator[tuple[int, int]]:
     """Who meets whom: neighbours in a ring over each run of rows with one prompt, every pair once."""
     borders = [
         place

@@ -17,7 +17,7 @@ from engine.errors import UsageError
 from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Comparison, Ruling
 from engine.runs.loop import device_of
-from engine.serve.desk import SERVER_LANES, Desk
+from engine.serve.desk import SERVER_LANES, RulingDesk
 from engine.serve.pictures import Picture, PictureShelf
 from engine.sources.pictures.upright import limits_of
 from engine.workspace.folders import Workspace, open_workspace, workspace_path
@@ -28,7 +28,7 @@ _HOLDER = "a judge in use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Contest:
     """What a caller wants ruled on. `image` is None for a question without a picture."""
 
     image: Picture | None
@@ -45,12 +45,13 @@ class OpenJudge:
         self.judges = tuple(judge.label for judge in judges)
         """Their names; the first answers where none is named."""
         self._shelf = shelf
-        self._desk = Desk(backend, judges, lanes=1 if in_process else SERVER_LANES)
+        self._desk = RulingDesk(backend, judges, lanes=1 if in_process else SERVER_LANES)
 
-    def submit(self, asked: Question, *, judge: str | None = None) -> Future[Ruling]:
-        """The ruling to come. Raises `SourceError` for a picture that cannot be used, `UsageError` for an unknown judge.
+    def submit(self, asked: Contest, *, judge: str | None = None) -> Future[Ruling]:
+        """The ruling to come.
 
-        The future raises `BackendError` or `ModelError` if the model cannot answer.
+        Raises `SourceError` for a picture that cannot be used, `UsageError` for an unknown judge. The future raises
+        `BackendError` or `ModelError` if the model cannot answer.
         """
         if judge is not None and judge not in self.judges:
             raise UsageError(f"judge '{judge}': is not open here. Open are: {', '.join(self.judges)}.")
@@ -60,9 +61,9 @@ class OpenJudge:
 
     def rule(self, *, image: Picture | None, question: str, a: str, b: str, judge: str | None = None) -> Ruling:
         """Which of two answers is better, in both orders. Raises as `submit` and its future do."""
-        return self.submit(Question(image=image, question=question, a=a, b=b), judge=judge).result()
+        return self.submit(Contest(image=image, question=question, a=a, b=b), judge=judge).result()
 
-    def rule_all(self, asked: Iterable[Question], *, judge: str | None = None) -> list[Ruling]:
+    def rule_all(self, asked: Iterable[Contest], *, judge: str | None = None) -> list[Ruling]:
         """Rulings on many, in their order, asked together."""
         return [answer.result() for answer in [self.submit(one, judge=judge) for one in asked]]
 
