@@ -184,7 +184,7 @@ def judge_messages(pack: PromptPack | RulingPrompts, question: str, a: str, b: s
     Nothing in the question or the responses can be taken for a verdict, for the end of thinking, or for a line of the
     prompt itself: such places are broken by a visible space or quotation mark.
     """
-    fences = _fences(pack.judge)
+    fences = prompt_fences(pack.judge)
     question, a, b = (as_material(text, fences) for text in (question, a, b))
     if pack.number_sentences:
         a, b = numbered(a, "A"), numbered(b, "B")
@@ -207,7 +207,7 @@ def as_material(text: str, fences: frozenset[str] = frozenset()) -> str:
 
 
 @lru_cache(maxsize=16)
-def _fences(template: str) -> frozenset[str]:
+def prompt_fences(template: str) -> frozenset[str]:
     """The template's own lines without a slot, as far as they mark something off: they begin with a sign."""
     lines = {_as_fence(line) for line in template.split("\n") if "{" not in line}
     return frozenset(line for line in lines if line and not line[0].isalnum())

@@ -6,6 +6,8 @@ What a judge quotes of the responses cannot state a verdict: markers in them are
 
 import re
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from engine.records import Verdict
 
@@ -126,3 +128,22 @@ def _found(match: re.Match[str], token: str | int) -> Stated:
         token=match[token],
         letter=match.start("said") - match.start(token),
     )
+
+
+def reading_rule() -> dict[str, Any]:
+    """The rule of `stated` as data, for programs that cannot import it: regular expressions and what they mean.
+
+    `broken` is what is broken in texts before they are shown (`engine.prompts.as_material`).
+    """
+    broken = (ANY_MARKER.pattern, ANY_BOX.pattern, f"(?i:{ANY_THINKING.pattern})")
+    letters = "ABCabcＡＢＣａｂｃ"
+    ties = ["".join(spelt) for spelt in product("Tt", "Ii", "Ee")]
+    return {
+        "broken": "|".join(broken),
+        "thinking_opens": f"(?i:{_OPENING.pattern})",
+        "thinking_closes": f"(?i:{_CLOSING.pattern})|(?s:{_SPOKEN_CHANNELS.pattern})",
+        "last_lines": [form.pattern for form in _LAST_LINES],
+        "longest_last_line": _LONGEST_LAST_LINE,
+        "said": _SAID.pattern,
+        "meaning": {said: _meaning(said) for said in (*letters, *ties)},
+    }

@@ -1,14 +1,17 @@
 """Hugging Face cards of what is exported: where it comes from, how it was made, how it was measured, what it is not."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from engine import __version__
+from engine.export.alone import where_base_is
 from engine.judging.judges import JudgeRef
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, STRICT
+from engine.prompts import load_pack
 from engine.records import BASE_JUDGE, ScoreRow
 from engine.workspace.folders import RunFolder
 
@@ -27,6 +30,12 @@ def front_matter(values: Mapping[str, Any]) -> str:
 def one_line(text: str) -> str:
     """Untrusted text on one line of a card: no line can be forged, no table cell broken, no HTML started."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def fenced(text: str) -> list[str]:
+    """Text as a block of code that it cannot end."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return [fence, *text.splitlines(), fence]
 
 
 def model_card(judge: JudgeRef, *, merged: bool) -> str:
@@ -48,12 +57,25 @@ def model_card(judge: JudgeRef, *, merged: bool) -> str:
         "",
         "## Use",
         "",
-        "Ask in both orders and keep only rulings that agree: a verdict that follows the place is no verdict. The "
-        f"prompt it was trained on is the `judge` text of the prompt pack `{one_line(judge.settings.prompt_pack)}`.",
+        "Ask in both orders and keep only rulings that agree: a verdict that follows the place is no verdict. "
+        "`judge.py` does that without Judge Studio: it loads the model, asks, and reads the replies.",
         "",
         "```",
-        "judge-studio judge --judge THIS_FOLDER --image F --question Q --a TEXT --b TEXT",
+        "pip install torch transformers peft pillow",
+        'python judge.py cat.png "How many cats are there?" "Two." "Three."',
         "```",
+        "",
+        f"{where_base_is(judge, merged=merged)} With Judge Studio: "
+        "`judge-studio judge --judge THIS_FOLDER --image F --question Q --a TEXT --b TEXT`.",
+        "",
+        "The prompt it was trained on, with slots for the question and the two answers in the order shown:",
+        "",
+        *fenced(load_pack(judge.settings.prompt_pack).judge),
+        "",
+        "How a reply is read: what it thinks in thinking tags counts for nothing. Its last line counts if it is one "
+        "verdict and nothing else (`[[A]]`, `[[B]]`, `[[C]]` for a tie, or boxed); else the only verdict in double "
+        "brackets that it states. None, or several different ones, is no verdict, and so is a reply that was cut off "
+        f"at {judge.settings.judge.max_tokens} tokens. The rules are in `judge.json` as regular expressions.",
     ]
     if judge.run is not None:
         lines += ["", *_measured(judge.run, judge.version), "", *_training(judge.run, judge)]

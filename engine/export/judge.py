@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.backends.adapter_folder import adapter_settings
 from engine.errors import UsageError, WorkspaceError
+from engine.export.alone import write_alone
 from engine.export.hub_cards import model_card
 from engine.judging.judges import JudgeRef
 from engine.paths import expanded
@@ -33,6 +34,7 @@ def export_judge(judge: JudgeRef, folder: Path, *, merged: bool = False) -> Path
             _save_merged(judge, made)
         else:
             _copy_adapter(judge, made)
+        write_alone(judge, made, merged=merged)
         (made / "README.md").write_text(model_card(judge, merged=merged), encoding="utf-8")
     return folder
 

@@ -55,6 +55,8 @@ def test_exported_adapter_is_a_peft_folder_that_names_its_base(run, tmp_path):
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "judge.json",
+        "judge.py",
     ]
     tuned = PeftModel.from_pretrained(AutoModelForImageTextToText.from_pretrained(base_of(run)), str(folder))
     assert any("lora_B" in name and weight.abs().max() > 0 for name, weight in tuned.named_parameters())

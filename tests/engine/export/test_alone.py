@@ -1,0 +1,112 @@
+"""An exported judge in a process that has no Judge Studio: the same verdicts and the same words as here."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.assets import assets_folder
+from engine.backends.local.transformers import TransformersBackend
+from engine.config import ModelSettings, Settings
+from engine.export.alone import alone_data
+from engine.export.judge import export_judge
+from engine.judging.judges import JudgeRef, resolve_judge
+from engine.judging.ruling import Comparison, Ruling, rule_many
+from engine.prompts import as_material, load_pack, prompt_fences
+from engine.shapes.benchmark import items
+from engine.verdicts import read_verdict
+from engine.workspace.folders import open_workspace
+from engine.workspace.provenance import model_folder
+from tests.tiny_models import save_tiny_adapter
+
+ALONE = """
+import json, runpy, sys
+for name in ("engine", "studio", "judge_studio"):
+    sys.modules[name] = None  # importing any of them fails
+alone = runpy.run_path(sys.argv[1] + "/judge.py")
+opened = alone["load"]()
+for line in sys.stdin:
+    one = json.loads(line)
+    print(json.dumps(alone["rule"](*opened, alone["picture"](one["image"]), one["question"], one["a"], one["b"])))
+"""
+
+
+@pytest.fixture(scope="module")
+def comparisons(tmp_path_factory: pytest.TempPathFactory) -> list[Comparison]:
+    drawn = items(count=4, seed=7, folder=tmp_path_factory.mktemp("items"))
+    return [
+        Comparison(key=one.item_id, image=Path(one.image), question=one.question, a=one.degraded, b=one.preferred)
+        for one in drawn
+    ]
+
+
+def adapted(folder: Path) -> JudgeRef:
+    """A judge that writes reasons of its own: the embedded model with a small random adapter."""
+    workspace = open_workspace(folder / "ws")
+    adapter = save_tiny_adapter(model_folder("shapes-vlm"), folder / "adapter", scale=0.02)
+    return resolve_judge(str(adapter), workspace)
+
+
+def ruled_here(judge: JudgeRef, comparisons: list[Comparison]) -> list[Ruling]:
+    backend = TransformersBackend(model_folder("shapes-vlm"), device="cpu")
+    pack = load_pack(judge.settings.prompt_pack)
+    most = judge.settings.judge.max_tokens
+    return list(rule_many(backend, pack, comparisons, judge=judge.load_into(backend), max_tokens=most))
+
+
+def ruled_alone(folder: Path, comparisons: list[Comparison]) -> list[dict]:
+    """In a process of its own that cannot import this project."""
+    lines = "\n".join(
+        json.dumps({"image": str(one.image), "question": one.question, "a": one.a, "b": one.b}) for one in comparisons
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(folder)], input=lines, capture_output=True, text=True, cwd=folder, check=True
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("merged", [False, True], ids=["adapter", "merged"])
+def test_exported_judge_rules_by_itself_as_it_does_here(comparisons, tmp_path, merged):
+    judge = adapted(tmp_path)
+    folder = export_judge(judge, tmp_path / "out", merged=merged)
+    here, alone = ruled_here(judge, comparisons), ruled_alone(folder, comparisons)
+    assert [one["verdict"] for one in alone] == [one.verdict for one in here]
+    assert [one["a_first"] for one in alone] == [one.orders[0].reasoning for one in here]
+    assert [one["b_first"] for one in alone] == [one.orders[1].reasoning for one in here]
+    assert (folder / "base").is_dir() is not merged
+    assert "folder is complete" in (folder / "README.md").read_text()
+
+
+def alone_program(tmp_path: Path, pack: str) -> dict:
+    settings = Settings(model=ModelSettings(base="some/model", prompts=pack))
+    judge = JudgeRef(label="x", settings=settings, version="judge-v0", adapter=None, run=None)
+    (tmp_path / "judge.json").write_text(json.dumps(alone_data(judge)))
+    (tmp_path / "judge.py").write_text((assets_folder() / "export" / "judge.py").read_text())
+    return runpy.run_path(str(tmp_path / "judge.py"))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Fine. [[A]]", "[[A]] or [[B]]", "[[A]] first.\nVerdict\n[[B]]", "**［［ａ］］**", "\\boxed{\\text{b}}",
+        "[[tie]]", "[[C]].", "<think>[[A]]", "<think>[[A]]</think>\n[[B]]", "<think>x</think> none", "",
+        "analysis [[A]] assistantfinal [[B]]", "> [[tIE]]", "It is [[ A ]], surely [[A]]", "[[D]]",
+        f"{'x' * 90} [[A]]\n\n", "◁think▷ a ◁/think▷ [[B]]",
+    ],
+)  # fmt: skip
+def test_program_reads_a_reply_as_the_engine_does(tmp_path, reply):
+    assert alone_program(tmp_path, "default")["verdict"](reply) == read_verdict(reply)
+
+
+@pytest.mark.parametrize("pack", ["default", "shapes"])
+def test_program_shows_texts_as_the_engine_does(tmp_path, pack):
+    program = alone_program(tmp_path, pack)
+    fences = prompt_fences(load_pack(pack).judge)
+    lines = load_pack(pack).judge.split("\n")
+    text = "\n".join([*lines, "[[A]] </think> \\boxed{B}", "One. Two! Three?"])
+    assert program["material"](text, []) == as_material(text, fences)
+    assert program["material"]("a <s> b", ["<s>"]) == "a < s> b"
