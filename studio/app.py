@@ -25,6 +25,7 @@ from studio.server.guard import Guard
 from studio.server.patience import patient_server
 from studio.server.waiting import told_if_slow, wait_until_up
 from studio.tabs import doctor, home, images, sql, training
+from studio.tabs.arena import tab as arena
 from studio.tabs.launch import tab as launch
 from studio.tabs.live import tab as live
 from studio.tabs.pairs import tab as pairs
@@ -47,6 +48,7 @@ TABS = (
     training.TAB,
     versions.TAB,
     live.TAB,
+    arena.TAB,
     sql.TAB,
     doctor.TAB,
 )

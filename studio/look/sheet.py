@@ -62,11 +62,13 @@ document.addEventListener('keydown', (event) => {
   const typing = event.target.closest('input, textarea, select, [contenteditable]');
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !element.offsetParent) return;
   const name = {j: 'next', k: 'previous', Escape: 'close'}[event.key];
-  const button = name && element.querySelector('[data-act="' + name + '"]:not(:disabled)');
+  const wanted = name ? '[data-act="' + name + '"]' : '[data-key="' + CSS.escape(event.key.toLowerCase()) + '"]';
+  const button = element.querySelector(wanted + ':not(:disabled)');
   if (button) { event.preventDefault(); button.click(); }
 });
 """
-"""`j`, `k` and Escape press the component's own next, previous and close buttons while it is on the page."""
+"""`j`, `k` and Escape press the component's own next, previous and close buttons while it is on the page, and any other
+key the button that names it in `data-key`."""
 
 
 def card_html(value: str = "", *, keys: bool = False, **options: Any) -> gr.HTML:

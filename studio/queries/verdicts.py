@@ -29,6 +29,12 @@ def verdicts(
     return [VerdictRow(**dict(zip(_fields(VerdictRow), row, strict=True))) for row in rows]
 
 
+def judges_measured(catalog: Catalog, run: str, benchmark: str) -> list[str]:
+    """Every version and control that was asked about the benchmark's items in both orders."""
+    question = "SELECT DISTINCT judge FROM verdicts WHERE run = ? AND benchmark = ? AND protocol = 'strict' ORDER BY 1"
+    return [str(judge) for (judge,) in catalog.query(question, [run, benchmark])]
+
+
 def items(catalog: Catalog, run: str, benchmark: str, ids: Sequence[str]) -> dict[str, tuple[BenchmarkItem, ItemImage]]:
     """Benchmark items with their pictures, by id; ids that are not known are missing."""
     if not ids:

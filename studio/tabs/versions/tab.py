@@ -1,11 +1,8 @@
 """The Versions tab: which judge version is best, by how much, at what price, and on which items two versions differ."""
 
 import re
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,8 +12,8 @@ from engine.errors import JudgeStudioError
 from engine.measure.metrics import STRICT
 from engine.workspace.decisions import best_judge, demote, promote, promoted_version
 from engine.workspace.folders import Workspace
-from studio.jobs import child
 from studio.jobs import runs as jobs
+from studio.jobs.handouts import judge_zip
 from studio.look import cards, charts, words
 from studio.look.sheet import card_html
 from studio.page import pulse
@@ -26,14 +23,12 @@ from studio.page.pulse import only_changed
 from studio.queries.scores import run_scores
 from studio.queries.verdicts import items as item_rows
 from studio.queries.verdicts import verdicts
-from studio.tabs.versions import view
+from studio.tabs.versions import use, view
 from studio.tabs.versions.comparison import CHANGES, Choices, Chosen, choose, compared
 from studio.tabs.versions.view import PAGE_SIZE, Table
 
 _JUDGE = re.compile(r"judge-v\d{1,4}")
 _UNPROMOTE = "Unpromote"
-_EXPORT_SECONDS = 600.0
-"""An adapter takes a second; merging it into a base of 11 billion parameters takes minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +106,7 @@ def build(page: Page) -> None:
                 leans = card_html(elem_classes="st-fill")
         item_card = card_html(keys=True, elem_id="versions-item")
         numbers = card_html()
+        use.build(page, newer, message)
         command = card_html()
     number = page.url.hidden("versions.page")
     item = page.url.hidden("versions.item")
@@ -181,7 +177,7 @@ def build(page: Page) -> None:
 
     def export(run: str | None, judge: str | None) -> list[Any]:
         try:
-            path = export_version(page.workspace, run, judge)
+            path = judge_zip(page.workspace, run, judge)
         except JudgeStudioError as error:
             return [gr.update(value=cards.sheet(cards.note(str(error), tone="error")), visible=True), gr.skip()]
         note = f"{judge} of {run} is packed: {words.size(path.stat().st_size)}."
@@ -276,36 +272,6 @@ def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None, 
         f"{folder.name}/best now means {judge}, here and on the command line. The run itself goes on from its last "
         "version as before."
     )
-
-
-def export_version(workspace: Workspace, run: str | None, judge: str | None) -> Path:
-    """A zip of what `judge-studio export` writes. Raises `JudgeStudioError` with the command's own sentence."""
-    folder = workspace.existing_run(run or "")
-    name = f"{folder.name}-{judge}"
-    if not _JUDGE.fullmatch(judge or ""):
-        raise JudgeStudioError("export: choose a judge version first.")
-    with tempfile.TemporaryDirectory(prefix="judge-studio-export-") as scratch:
-        target = Path(scratch) / name
-        asked = ["export", f"{folder.name}/{judge}", str(target), "--workspace", str(workspace.root)]
-        asked += ["--merged"] if judge == "judge-v0" else []
-        try:
-            done = child.ended(child.COMMANDS, asked, seconds=_EXPORT_SECONDS)
-        except TimeoutError:
-            raise JudgeStudioError(
-                f"export of {name}: took longer than {_EXPORT_SECONDS:.0f} s. Use the command."
-            ) from None
-        if done.code != 0:
-            raise JudgeStudioError(done.last_words or "export: it ended without a word.")
-        return _zipped(target, workspace.uploads / "incoming" / "exports" / f"{name}.zip")
-
-
-def _zipped(folder: Path, target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".part")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
-        for path in sorted(folder.rglob("*")):
-            archive.write(path, Path(folder.name) / path.relative_to(folder))
-    return partial.replace(target)
 
 
 # --- what it shows -----------------------------------------------------------------------------------------------
