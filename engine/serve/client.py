@@ -23,8 +23,7 @@ class JudgeByUrl:
 
     def __init__(self, url: str, *, key: str | None = None) -> None:
         self._url = url.rstrip("/").removesuffix("/v1")
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        self._client = httpx.Client(headers=headers, timeout=_SECONDS, trust_env=False)
+        self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
 
     def rule_all(self, asked: Iterable[Contest]) -> list[Ruling]:
         """Rulings on many, in their order. Raises `BackendError` with the server's own sentence."""
@@ -32,7 +31,13 @@ class JudgeByUrl:
         if not comparisons:
             return []
         try:
-            answer = self._client.post(f"{self._url}/v1/judge", json={"comparisons": comparisons})
+            answer = httpx.post(
+                f"{self._url}/v1/judge",
+                json={"comparisons": comparisons},
+                headers=self._headers,
+                timeout=_SECONDS,
+                trust_env=False,
+            )
             found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise BackendError(

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from engine.backends.base import Backend, Completion, Request
 from engine.errors import BackendError, JudgeStudioError
 from engine.judging.judges import JudgeRef
-from engine.judging.ruling import Comparison, Ruling, Steps, advance, ruling_steps
+from engine.judging.ruling import Ruling, Steps, advance, ruling_steps
 from engine.prompts import load_pack
+from engine.records import Comparison
 
 ROOM = 4096
 """Comparisons that may wait; more are refused, so that callers learn it and memory stays bounded."""
@@ -61,7 +62,8 @@ class RulingDesk:
         ref = self._judges[judge]
         steps = ruling_steps(
             load_pack(ref.settings.prompt_pack),
-            replace(comparison, key=f"{next(self._numbers)}"),  # two callers may use the same name
+            comparison,
+            key=str(next(self._numbers)),
             judge=self._names[judge],
             max_tokens=ref.settings.judge.max_tokens,
             continues=self._backend.continues,

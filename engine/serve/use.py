@@ -15,7 +15,8 @@ from pathlib import Path
 from engine.backends.base import Backend
 from engine.errors import UsageError
 from engine.judging.judges import JudgeRef, judges_together, opened
-from engine.judging.ruling import Comparison, Ruling
+from engine.judging.ruling import Ruling
+from engine.records import Comparison
 from engine.runs.loop import device_of
 from engine.serve.desk import SERVER_LANES, RulingDesk
 from engine.serve.pictures import Picture, PictureShelf
@@ -56,7 +57,7 @@ class OpenJudge:
         if judge is not None and judge not in self.judges:
             raise UsageError(f"judge '{judge}': is not open here. Open are: {', '.join(self.judges)}.")
         image = None if asked.image is None else self._shelf.take(asked.image)
-        comparison = Comparison(key="", image=image, question=asked.question, a=asked.a, b=asked.b)
+        comparison = Comparison(image=image, question=asked.question, preferred=asked.a, degraded=asked.b)
         return self._desk.submit(comparison, judge=judge or self.judges[0])
 
     def rule(self, *, image: Picture | None, question: str, a: str, b: str, judge: str | None = None) -> Ruling:

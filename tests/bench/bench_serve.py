@@ -23,8 +23,9 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from engine.judging.judges import judges_together, opened
-from engine.judging.ruling import Comparison, rule_many
+from engine.judging.ruling import rule_many
 from engine.prompts import load_pack
+from engine.records import Comparison
 from engine.shapes.benchmark import items
 from engine.workspace.folders import open_workspace
 from tests.engine.serve.judge_server import judge_server
@@ -93,10 +94,12 @@ def main() -> None:
         workspace = open_workspace(Path(scratch) / "ws")
         judges = judges_together([given.judge], workspace)
         asked = items(count=given.count, folder=Path(scratch) / "items")
-        comparisons = [
-            Comparison(key=one.item_id, image=Path(one.image), question=one.question, a=one.preferred, b=one.degraded)
+        comparisons = {
+            one.item_id: Comparison(
+                image=Path(one.image), question=one.question, preferred=one.preferred, degraded=one.degraded
+            )
             for one in asked
-        ]
+        }
         bodies = [
             {
                 "image": f"data:image/png;base64,{base64.b64encode(Path(one.image).read_bytes()).decode()}",
@@ -116,7 +119,7 @@ def main() -> None:
         with opened(judges, workspace) as backend:
             pack = load_pack(judges[0].settings.prompt_pack)
             name, most = judges[0].load_into(backend), judges[0].settings.judge.max_tokens
-            list(rule_many(backend, pack, comparisons[:16], judge=name, max_tokens=most))  # ways of decoding are found
+            list(rule_many(backend, pack, dict(list(comparisons.items())[:16]), judge=name, max_tokens=most))
             with judge_server(backend, judges) as url:
                 for _ in range(given.rounds):
                     began = time.perf_counter()

@@ -14,8 +14,9 @@ from engine.config import ModelSettings, Settings
 from engine.export.alone import alone_data
 from engine.export.judge import export_judge
 from engine.judging.judges import JudgeRef, resolve_judge
-from engine.judging.ruling import Comparison, Ruling, rule_many
+from engine.judging.ruling import Ruling, rule_many
 from engine.prompts import as_material, load_pack, prompt_fences
+from engine.records import Comparison
 from engine.shapes.benchmark import items
 from engine.verdicts import read_verdict
 from engine.workspace.folders import open_workspace
@@ -38,7 +39,7 @@ for line in sys.stdin:
 def comparisons(tmp_path_factory: pytest.TempPathFactory) -> list[Comparison]:
     drawn = items(count=4, seed=7, folder=tmp_path_factory.mktemp("items"))
     return [
-        Comparison(key=one.item_id, image=Path(one.image), question=one.question, a=one.degraded, b=one.preferred)
+        Comparison(image=Path(one.image), question=one.question, preferred=one.degraded, degraded=one.preferred)
         for one in drawn
     ]
 
@@ -54,13 +55,15 @@ def ruled_here(judge: JudgeRef, comparisons: list[Comparison]) -> list[Ruling]:
     backend = TransformersBackend(model_folder("shapes-vlm"), device="cpu")
     pack = load_pack(judge.settings.prompt_pack)
     most = judge.settings.judge.max_tokens
-    return list(rule_many(backend, pack, comparisons, judge=judge.load_into(backend), max_tokens=most))
+    asked = {str(place): one for place, one in enumerate(comparisons)}
+    return list(rule_many(backend, pack, asked, judge=judge.load_into(backend), max_tokens=most))
 
 
 def ruled_alone(folder: Path, comparisons: list[Comparison]) -> list[dict]:
     """In a process of its own that cannot import this project."""
     lines = "\n".join(
-        json.dumps({"image": str(one.image), "question": one.question, "a": one.a, "b": one.b}) for one in comparisons
+        json.dumps({"image": str(one.image), "question": one.question, "a": one.preferred, "b": one.degraded})
+        for one in comparisons
     )
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(folder)], input=lines, capture_output=True, text=True, cwd=folder, check=True
