@@ -24,6 +24,7 @@ from engine.measure.agreement import (
     inclusion_chances,
     share_by_labels,
 )
+from engine.measure.controls import MODEL_FREE, control_verdicts
 from engine.records import BenchmarkItem, HandLabel, Order, Said, VerdictRow, seed_for
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder
@@ -240,7 +241,9 @@ def _kappa(labels: Sequence[HandLabel], sides: Mapping[str, Said | None], chance
 def _sides(run: RunFolder, judge: str, benchmark: str) -> dict[str, Said | None]:
     """Item → the response the judge names in both orders; None where the orders differ or one names none."""
     by_item: dict[str, list[VerdictRow]] = defaultdict(list)
-    for row in _verdicts(run):
+    # Rules without a model are not stored: what they say follows from the items.
+    rows = control_verdicts(judge, _items(run, benchmark).values()) if judge in MODEL_FREE else _verdicts(run)
+    for row in rows:
         if (row.judge, row.benchmark) == (judge, benchmark):
             by_item[row.item_id].append(row)
     sides: dict[str, Said | None] = {}

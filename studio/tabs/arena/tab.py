@@ -3,9 +3,9 @@
 from typing import Any
 
 import gradio as gr
-from engine.measure.hand_labels import next_to_label, record_answer, undo_last
 
 from engine.errors import JudgeStudioError
+from engine.measure.hand_labels import next_to_label, record_answer, undo_last
 from engine.workspace.folders import RunFolder
 from studio.look import cards
 from studio.look.sheet import card_html

@@ -7,14 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.measure.hand_labels import HandEstimate, ToLabel, judged_by_hand, next_to_label
-from engine.workspace.hand_labels import read_labels
-
 from engine.errors import JudgeStudioError
 from engine.measure.controls import MODEL_FREE, is_control
+from engine.measure.hand_labels import HandEstimate, ToLabel, judged_by_hand, next_to_label
 from engine.records import HandLabel, VerdictRow
 from engine.workspace.catalog.database import Catalog
 from engine.workspace.folders import RunFolder
+from engine.workspace.hand_labels import read_labels
 from studio.look import cards, words
 from studio.look.cards import Action, Column, Html
 from studio.queries.verdicts import ItemImage, items, judges_measured, verdicts

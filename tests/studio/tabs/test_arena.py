@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from engine.measure.hand_labels import next_to_label
-from engine.workspace.hand_labels import read_labels
 
+from engine.measure.hand_labels import next_to_label
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.hand_labels import read_labels
 from studio.tabs.arena.tab import answer
 from studio.tabs.arena.view import ENOUGH, UNDO, ArenaShown, show_arena
 from tests.arena_run import NASTY, arena_run
