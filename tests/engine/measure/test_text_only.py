@@ -70,3 +70,10 @@ def test_too_few_items_say_nothing():
     items = comparisons(0, by_wording, count=FEWEST - 1)
     assert text_only_verdicts(items) == []
     assert findings(scores(items)) == []
+
+
+def test_of_very_many_items_a_sample_is_looked_at(monkeypatch):
+    monkeypatch.setattr("engine.measure.text_only._MOST", 100)
+    rows = text_only_verdicts(comparisons(0, by_wording))
+    assert len({row.item_id for row in rows}) == 100
+    assert findings(score_rows(TEXT_ONLY, "made", rows, {item.item_id: item for item in comparisons(0, by_wording)}))
