@@ -6,6 +6,7 @@ its own that goes on when the page is closed, and is continued where it was brok
 Pictures go into the workspace's image folder; an upload never names files of this machine.
 """
 
+import io
 import json
 import os
 import re
@@ -202,7 +203,8 @@ def _take_in(workspace: Workspace, upload: Path, target: Path) -> int:
 
 def _write(workspace: Workspace, name: str, data: bytes, read: ReadImage, target: Path) -> int:
     try:
-        lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+        # not splitlines: texts may hold U+2028
+        lines = [line for line in io.StringIO(data.decode("utf-8-sig"), newline=None) if line.strip()]
     except UnicodeDecodeError:
         raise SourceError(f"{name}: is not text in UTF-8. Upload a .jsonl file, or a zip of one with images.") from None
     if len(lines) > MOST_LINES:

@@ -29,6 +29,7 @@ from engine.workspace.folders import open_workspace
 from engine.workspace.provenance import model_folder
 from engine.workspace.run_record import create_run
 from engine.workspace.state import read_state
+from tests.patience import seconds
 from tests.tiny_models import save_scenes, save_tiny_adapter
 
 PYTHON = os.environ.get("JUDGE_STUDIO_VLLM_PYTHON", "")
@@ -196,7 +197,7 @@ def test_a_run_that_is_ended_while_its_server_starts_leaves_no_server(tmp_path, 
             subprocess.run([*words, "stop", "real", *place], cwd=ROOT, check=True)
         else:
             process.send_signal(getattr(signal, how))
-        code = process.wait(60)
+        code = process.wait(seconds(60))
     assert code == (-9 if how == "SIGKILL" else 0)
     wait_for(lambda: not processes_of(tmp_path), 60)
     if how != "SIGKILL":

@@ -42,6 +42,7 @@ from studio.look.cards import live_result
 from studio.queries import notes
 from studio.tabs.live import batches as batches_tab
 from studio.tabs.live import tab
+from tests.patience import seconds
 from tests.sample_workspace import HOSTILE
 
 NOBODY = "nobody/judge-v1"
@@ -127,7 +128,7 @@ def test_idle_process_has_ended_by_itself_and_comes_back(workspace: Workspace) -
     live = LiveJudge(workspace, idle_seconds=0.05)
     try:
         list(live.ask(question(NOBODY)))
-        live._listener.join(30)
+        live._listener.join(seconds(30))
         assert not live.is_running
         assert list(live.ask(question(NOBODY)))[-1]["event"] == "end"
     finally:
@@ -378,7 +379,7 @@ def wait_until_ended(workspace: Workspace) -> batches.JudgedFile:
     key = batches.batches(workspace)[0].key
     record = json.loads((workspace.root / "batches" / key / "batch.json").read_text())
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(record["pid"]).wait(120)
+        psutil.Process(record["pid"]).wait(seconds(120))
     return batches.batches(workspace)[0]
 
 
@@ -394,6 +395,15 @@ def test_zip_brings_its_images_into_the_workspace_and_keeps_their_names(workspac
     batch = wait_until_ended(workspace)
     assert (batch.state, batch.done, batch.total, batch.name) == ("failed", 0, 2, "many.zip")
     assert "no run called 'nobody'" in batch.error
+
+
+def test_list_may_hold_a_line_separator_within_a_text(workspace: Workspace, tmp_path: Path) -> None:
+    upload = tmp_path / "list.jsonl"
+    upload.write_text(json.dumps(comparison(a="one\u2028two"), ensure_ascii=False) + "\r\n", encoding="utf-8-sig")
+    key = batches.start_batch(workspace, upload, [NOBODY])
+    (line,) = (workspace.root / "batches" / key / "comparisons.jsonl").read_text(encoding="utf-8").rstrip().split("\n")
+    assert json.loads(line)["a"] == "one\u2028two"
+    wait_until_ended(workspace)
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../../../etc/hostname", "other.png", "images/../x.png"])

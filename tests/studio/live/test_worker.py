@@ -19,6 +19,7 @@ from engine.workspace.run_record import create_run
 from engine.workspace.state import RunState, write_state
 from studio.live.worker import HOLDER, Models, Worker, waiting_run
 from tests.fake_backend import Cut, FakeBackend, Reply
+from tests.patience import seconds
 
 GOOD, BAD = "Three of them.", "Four of them."
 LONG = " ".join(["I look at every corner of the picture."] * 20)
@@ -238,14 +239,14 @@ def test_visitor_who_waits_for_the_gpu_is_told_by_whom_it_is_held(workspace: Wor
     def run() -> None:
         with device_lock("cuda", "run one"):
             held.set()
-            over.wait(10)
+            over.wait(seconds(30))
 
     other = threading.Thread(target=run)
     other.start()
-    assert held.wait(10)
+    assert held.wait(seconds(30))
     bench.on_event = lambda event: over.set() if event["event"] == "waiting" else None
     events = bench.ask("one/judge-v0", busy="wait")
-    other.join(10)
+    other.join(seconds(30))
     assert of(events, "waiting")[0]["holder"] == "run one"
     assert of(events, "ruling")
     assert [settings.device for settings, _ in bench.opened] == ["auto"]

@@ -7,6 +7,7 @@ import pytest
 from engine.errors import JudgeStudioError
 from studio.server.patience import PatientServer, ServerFailedToStartError, patient_server, reached_directly
 from studio.server.waiting import told_if_slow, wait_until_up
+from tests.patience import seconds
 
 
 class Clock:
@@ -101,7 +102,7 @@ def test_what_takes_long_is_said_until_it_is_over() -> None:
             enough.set()
 
     with told_if_slow("Opening the studio", every=0.001, tell=tell):
-        assert enough.wait(60)
+        assert enough.wait(seconds(60))
     assert said[0].startswith("Opening the studio takes long: ")
     count = len(said)
     with told_if_slow("Nothing", every=3600, tell=tell):

@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.patience import seconds
+
 WORDS = ("red", "blue", "circle", "star", "left", "big", "[[A]]", "[[B]]")
 
 
@@ -162,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
                 failure, odd = random_fault(behaviour.faults)
         try:
             if behaviour.hold is not None:
-                behaviour.hold.wait(10)
+                behaviour.hold.wait(seconds(30))
             if failure is not None:
                 return self._send({"error": "not now"}, failure)
             if odd:
