@@ -29,6 +29,7 @@ _ASKING_KEYS = ("question", "user", "human", "prompt", "instruction", "query")
 _ANSWERING_KEYS = ("answer", "assistant", "gpt", "response", "output", "chosen")
 _WRAPPING_KEYS = ("messages", "conversations", "conversation", "turns")
 _IMAGE_MARK = re.compile(r"<\|?image(?:_placeholder|_pad)?\|?>|\[IMG\]|<\|vision_start\|>|<\|vision_end\|>")
+_TAGGED = re.compile(r"<answer>(.*)</answer>", re.IGNORECASE | re.DOTALL)
 _DEEPEST = 6
 """Lists in lists that are still looked into."""
 
@@ -159,7 +160,9 @@ def _scalar(value: Any) -> str | None:
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of integers in which one is missing
-    return whole(str(value)).strip() or None
+    text = whole(str(value)).strip()
+    tagged = _TAGGED.fullmatch(text)
+    return (tagged[1].strip() if tagged else text) or None
 
 
 def choices_in(value: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.stages.synthesize.answers.units import is_sign, money_before, money_of, unit_at
+from engine.stages.synthesize.answers.units import is_sign, money_before, unit_at
 
 _UNITS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -139,17 +139,19 @@ def quantities(text: str) -> Iterator[Quantity]:
 
 def _before(text: str, start: int) -> tuple[int, int, str | None]:
     """(where the number begins with what belongs to it, its sign, its currency)."""
-    money = money_before(text[:start])
-    unit = None if money is None else money_of(money[1])
-    begin = start if money is None else money.start()
-    signed = _SIGN.search(text[:begin])
+    away = max(0, start - _REACH)
+    near = text[away:start]
+    begin, unit = money_before(near)
+    signed = _SIGN.search(near[:begin])
     sign = -1 if signed and (signed[2] or signed[1] == "-") else 1
     begin = signed.start() if signed else begin
-    if signed and money is None:  # -$5, but also $-5
-        money = money_before(text[:begin])
-        if money is not None:
-            begin, unit = money.start(), money_of(money[1])
-    return begin, sign, unit
+    if signed and unit is None:  # -$5, but also $-5
+        begin, unit = money_before(near[:begin])
+    return away + begin, sign, unit
+
+
+_REACH = 24
+"""Characters before a number in which its sign and its currency stand."""
 
 
 def _money_scaled(text: str, value: Fraction, end: int) -> tuple[Fraction, int]:

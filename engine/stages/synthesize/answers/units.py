@@ -293,14 +293,13 @@ def _meant(spelling: str) -> str | None:
     return next(iter(meant))
 
 
-def money_before(text: str) -> re.Match[str] | None:
-    """A currency at the end of `text`, as it stands before its number: "$", "US$ ", "EUR "."""
-    return _MONEY_BEFORE.search(text)
+def money_before(text: str) -> tuple[int, str | None]:
+    """(where a currency at the end of `text` begins, its canonical symbol): "$", "US$ ", "EUR " before a number.
 
-
-def money_of(spelling: str) -> str:
-    """The canonical symbol of a currency's symbol or code."""
-    return _SYMBOLS.get(spelling) or _SYMBOLS[spelling.upper()]
+    (the length of the text, None) if there is none.
+    """
+    found = _MONEY_BEFORE.search(text)
+    return (len(text), None) if found is None else (found.start(), _SYMBOLS[found[1]])
 
 
 def is_sign(unit: str) -> bool:

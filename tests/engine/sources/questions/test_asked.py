@@ -110,6 +110,7 @@ def test_answers_never_stand_in_the_question() -> None:
         ("  ", None),
         (True, "yes"),
         (False, "no"),
+        ("<answer> 3.5 </answer>", "3.5"),
         (["a cat"], "a cat"),
         (["cat", "dog", "cat"], "cat"),
         ([{"answer": "cat"}, {"answer": "dog"}, {"answer": "dog"}], "dog"),
