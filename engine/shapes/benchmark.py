@@ -5,15 +5,18 @@ Its scenes come from a seed space of their own, so none was ever seen in pre-tra
 
 import hashlib
 import random
+from dataclasses import dataclass
+from itertools import count as counting
 from pathlib import Path
+from typing import Literal
 
 from engine.errors import SourceError
 from engine.records import BenchmarkItem, content_id
 from engine.shapes.claims import DIMENSIONS, apply, describe, propose, text_of
 from engine.shapes.looks import CLEAR, Look, seen_through
 from engine.shapes.pretrain.corpus import CLOSED_DIMENSIONS, closed_response
-from engine.shapes.questions import ask, wrong_answer
-from engine.shapes.scenes import Difficulty, Scene, Space, draw, scene_seed
+from engine.shapes.questions import contested
+from engine.shapes.scenes import Difficulty, Scene, Space, draw, scene_of, scene_seed
 
 NAME = "shapes"
 OPEN_QUESTION = "Describe the picture."
@@ -25,8 +28,9 @@ def items(
 ) -> list[BenchmarkItem]:  # fmt: skip
     """`count` items, closed and open in turn, every kind of question and of fault equally often.
 
-    Open: the true description against one with a single wrong detail. Closed: the right answer against a
-    plausible wrong one, both worded as the embedded model words them. One PNG per item goes to `folder`.
+    Open: a true description against one with a single wrong word. Closed: the right answer against one that is right
+    elsewhere, both worded as the embedded model words them. No text tells right from wrong: a test holds a trained
+    judge of texts to chance. One PNG per item goes to `folder`.
     Raises `SourceError` when `folder` cannot be written.
     """
     try:
@@ -38,37 +42,64 @@ def items(
         ) from error
 
 
-def _item(index: int, seed: int, folder: Path, difficulty: Difficulty, space: Space, look: Look) -> BenchmarkItem:
-    number = scene_seed(space, seed, index)
-    image, scene = draw(number, difficulty)
-    path = folder / f"{space}-{difficulty}-{seed}-{index:05d}.png"
-    seen_through(image, look, number).save(path)
-    rng = random.Random(f"benchmark/{seed}/{index}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnItem:
+    """What an item asks, without its picture."""
+
+    scene_seed: int
+    """Of the picture and its key."""
+    question: str
+    preferred: str
+    degraded: str
+    kind: Literal["open", "closed"]
+    dimension: str
+
+
+def drawn_item(index: int, *, seed: int, difficulty: Difficulty, space: Space) -> DrawnItem:
+    """The item at `index`: scenes are drawn until one has a question, or a fault, that suits.
+
+    Taking another scene, and not another question about the same one, is what keeps right and wrong exchangeable.
+    """
     turn, place = divmod(index, 2)
-    if place == 0:
-        dimension = CLOSED_DIMENSIONS[turn % len(CLOSED_DIMENSIONS)]
-        question, preferred, degraded = _closed(scene, dimension, rng)
-    else:
-        dimension = DIMENSIONS[turn % len(DIMENSIONS)]
-        question, preferred, degraded = OPEN_QUESTION, *_open(scene, dimension, rng)
+    rng = random.Random(f"benchmark/{seed}/{index}")
+    for attempt in counting():
+        number = scene_seed(space, seed, index, attempt)
+        scene = scene_of(number, difficulty)
+        if place == 0:
+            dimension = CLOSED_DIMENSIONS[turn % len(CLOSED_DIMENSIONS)]
+            found = _closed(scene, dimension, rng)
+        else:
+            dimension = DIMENSIONS[turn % len(DIMENSIONS)]
+            found = _open(scene, dimension, rng)
+        if found:
+            question, preferred, degraded = found
+            return DrawnItem(
+                scene_seed=number, question=question, preferred=preferred, degraded=degraded,
+                kind="open" if place else "closed", dimension=dimension,
+            )  # fmt: skip
+    raise AssertionError  # counting() has no end
+
+
+def _item(index: int, seed: int, folder: Path, difficulty: Difficulty, space: Space, look: Look) -> BenchmarkItem:
+    one = drawn_item(index, seed=seed, difficulty=difficulty, space=space)
+    path = folder / f"{space}-{difficulty}-{seed}-{index:05d}.png"
+    seen_through(draw(one.scene_seed, difficulty)[0], look, one.scene_seed).save(path)
     return BenchmarkItem(
         item_id=content_id(NAME, space, difficulty, seed, index), benchmark=NAME,
         image_id=hashlib.sha256(path.read_bytes()).hexdigest(), image=str(path.absolute()),
-        question=question, preferred=preferred, degraded=degraded,
-        kind="open" if place else "closed", dimension=dimension,
+        question=one.question, preferred=one.preferred, degraded=one.degraded, kind=one.kind, dimension=one.dimension,
     )  # fmt: skip
 
 
-def _closed(scene: Scene, dimension: str, rng: random.Random) -> tuple[str, str, str]:
-    question = ask(scene, rng, dimension)
-    return (
-        question.text, closed_response(question.answer.text), closed_response(wrong_answer(question, rng)),
-    )  # fmt: skip
+def _closed(scene: Scene, dimension: str, rng: random.Random) -> tuple[str, str, str] | None:
+    found = contested(scene, rng, dimension)
+    if found is None:
+        return None
+    question, wrong = found
+    return question.text, closed_response(question.answer.text), closed_response(wrong)
 
 
-def _open(scene: Scene, dimension: str, rng: random.Random) -> tuple[str, str]:
+def _open(scene: Scene, dimension: str, rng: random.Random) -> tuple[str, str, str] | None:
     truth = describe(scene, rng)
-    while True:
-        edit = propose(truth, dimension, rng)
-        if not edit.damaged.holds(scene):  # moving an object onto its own twin would still be true
-            return text_of(truth), text_of(apply(truth, edit))
+    edit = propose(scene, truth, dimension, rng)
+    return (OPEN_QUESTION, text_of(truth), text_of(apply(truth, edit))) if edit else None

@@ -18,8 +18,10 @@ Difficulty = Literal["easy", "normal", "hard"]
 Space = Literal["pretrain", "loop", "benchmark", "measure", "test"]
 
 CELL = 16
-"""Pixels per cell side. One cell is one patch of the vision tower, so 9 image tokens per scene."""
+"""Pixels per cell side as the model sees it. One cell is one patch of the vision tower, so 9 image tokens per scene."""
 SIDE = 3 * CELL
+SHOWN = 8 * SIDE
+"""Pixels per side of a picture that a person may see. The model's processor averages it down to `SIDE`."""
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
@@ -46,6 +48,7 @@ class Style:
 
     objects: tuple[int, int]
     noise: float
+    """The most that pre-training adds to its small pictures. Large ones have none: averaging would remove it."""
     colour_jitter: float
     background: tuple[int, int]
     """Range of the background's mean grey level; the drawn colours need not stand out from it."""
@@ -53,7 +56,7 @@ class Style:
 
 
 STYLES: dict[Difficulty, Style] = {
-    "easy": Style(objects=(1, 3), noise=4, colour_jitter=5, background=(20, 60), tint=5),
+    "easy": Style(objects=(2, 3), noise=4, colour_jitter=5, background=(20, 60), tint=5),
     "normal": Style(objects=(2, 4), noise=12, colour_jitter=12, background=(20, 110), tint=14),
     "hard": Style(objects=(3, 5), noise=26, colour_jitter=20, background=(20, 140), tint=24),
 }
@@ -87,9 +90,12 @@ class Scene:
         return next((thing for thing in self.things if thing.place == place), None)
 
 
-def scene_seed(space: Space, seed: int, index: int) -> int:
-    """A 64-bit seed whose top byte is the space, so no two spaces ever share a scene's seed."""
-    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
+def scene_seed(space: Space, seed: int, index: int, attempt: int = 0) -> int:
+    """A 64-bit seed whose top byte is the space, so no two spaces ever share a scene's seed.
+
+    `attempt` is another scene for the same index, for those who may not take the first (the benchmark).
+    """
+    digest = hashlib.sha256(f"{seed}/{index}/{attempt}".encode()).digest()
     return (_SPACES[space] << 56) | int.from_bytes(digest[:7], "big")
 
 
@@ -99,48 +105,62 @@ def scene_image(seed: int, index: int, difficulty: Difficulty = "normal", look: 
     return seen_through(draw(number, difficulty)[0], look, number)
 
 
+def scene_of(seed: int, difficulty: Difficulty = "normal") -> Scene:
+    """The key alone."""
+    return compose(random.Random(f"{difficulty}/{seed}"), difficulty)
+
+
 def draw(seed: int, difficulty: Difficulty = "normal") -> tuple[Image.Image, Scene]:
-    """The picture and the key that belong to a seed. The same seed gives the same pixels everywhere."""
+    """The picture, 384×384, and the key that belong to a seed. The same seed gives the same pixels everywhere."""
     rng = random.Random(f"{difficulty}/{seed}")
     scene = compose(rng, difficulty)
-    return render(scene, rng), scene
+    return render(scene, rng, side=SHOWN, finer=2), scene
+
+
+def glimpse(seed: int, difficulty: Difficulty = "normal") -> tuple[Image.Image, Scene]:
+    """The picture as the model sees it, 48×48, drawn small at once and with noise: what pre-training looks at."""
+    rng = random.Random(f"{difficulty}/{seed}")
+    scene = compose(rng, difficulty)
+    clean = np.asarray(render(scene, rng, side=SIDE, finer=4), dtype=np.float32)
+    noise = np.random.default_rng(rng.getrandbits(64))
+    pixels = clean + noise.normal(0, rng.uniform(0, STYLES[difficulty].noise), clean.shape)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)), scene
 
 
 def compose(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """A random scene, with colours and shapes that recur (p = 0.35) so that counting means something."""
+    """A random scene. Number, cells, sizes, colours and shapes are uniform and independent.
+
+    So nothing that is said of one object makes anything likelier about another, and a wrong word drawn uniformly
+    cannot be told from a right one by its company.
+    """
     cells = sorted(rng.sample(range(9), rng.randint(*STYLES[difficulty].objects)))
-    things: list[Thing] = []
-    for cell in cells:
-        colour, shape = rng.choice(list(COLOURS)), rng.choice(SHAPES)
-        if things and rng.random() < 0.35:
-            colour = rng.choice(things).colour
-        if things and rng.random() < 0.35:
-            shape = rng.choice(things).shape
-        things.append(Thing(cell=cell, size=rng.choice(SIZES), colour=colour, shape=shape))
-    return Scene(things=tuple(things), difficulty=difficulty)
+    colours = list(COLOURS)
+    things = tuple(
+        Thing(cell=cell, size=rng.choice(SIZES), colour=rng.choice(colours), shape=rng.choice(SHAPES)) for cell in cells
+    )
+    return Scene(things=things, difficulty=difficulty)
 
 
-def render(scene: Scene, rng: random.Random) -> Image.Image:
-    """48×48 RGB pixels of a scene: tinted sloping background, anti-aliased shapes, noise on everything."""
+def render(scene: Scene, rng: random.Random, *, side: int, finer: int) -> Image.Image:
+    """RGB pixels of a scene: tinted sloping ground, smooth shapes.
+
+    Shapes are drawn `finer` times too large and then averaged, which makes their edges smooth.
+    """
     style = STYLES[scene.difficulty]
-    noise = np.random.default_rng(rng.getrandbits(64))
     grey = rng.uniform(*style.background)
-    base = np.clip(grey + noise.normal(0, style.tint, 3), 0, 160)
-    slope = np.linspace(-1, 1, SIDE) * rng.uniform(-style.tint, style.tint)
-    ground = np.broadcast_to(base, (SIDE, SIDE, 3)) + slope[:, None, None]
+    base = np.clip([grey + rng.gauss(0, style.tint) for _ in range(3)], 0, 160)
+    slope = np.linspace(-1, 1, side) * rng.uniform(-style.tint, style.tint)
+    ground = np.broadcast_to(base, (side, side, 3)) + slope[:, None, None]
     if rng.random() < 0.5:
         ground = ground.transpose(1, 0, 2)
-    scale = 4  # drawn four times too large, then averaged: smooth edges
-    large = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8)).resize((SIDE * scale, SIDE * scale))
+    large = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8)).resize((side * finer, side * finer))
     pen = ImageDraw.Draw(large)
     for thing in scene.things:
-        _draw_thing(pen, thing, rng, style.colour_jitter, scale)
-    clean = np.asarray(large.reduce(scale), dtype=np.float32)
-    pixels = clean + noise.normal(0, style.noise, clean.shape)
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+        _draw_thing(pen, thing, rng, style.colour_jitter, side * finer / SIDE)
+    return large.reduce(finer)
 
 
-def _draw_thing(pen: ImageDraw.ImageDraw, thing: Thing, rng: random.Random, jitter: float, scale: int) -> None:
+def _draw_thing(pen: ImageDraw.ImageDraw, thing: Thing, rng: random.Random, jitter: float, scale: float) -> None:
     row, column = divmod(thing.cell, 3)
     x = (column * CELL + CELL / 2 + rng.uniform(-1, 1)) * scale
     y = (row * CELL + CELL / 2 + rng.uniform(-1, 1)) * scale

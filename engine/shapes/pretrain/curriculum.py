@@ -18,40 +18,25 @@ class Phase:
 
 
 PHASES = (
-    # Copying and speaking first: all else stands on looking things up, in the prompt and in the picture.
-    Phase(until=0.13,
-          mix={"pair": 0.22, "rep": 0.06, "reps": 0.05, "check": 0.15, "describe": 0.35, "answer": 0.17},
-          difficulties={"easy": 0.6, "normal": 0.4}),
-    # Working out what differs between two responses, and what a look says about it.
-    Phase(until=6 / 23,
-          mix={"pair": 0.08, "check": 0.18, "worked-open": 0.20, "worked-closed": 0.20, "alter": 0.09, "answer": 0.15,
-               "describe": 0.10},
+    # Looking things up, in the picture and in the prompt, comes first: all else stands on it.
+    Phase(until=0.15,
+          mix={"look": 0.22, "pair": 0.22, "check": 0.20, "judge-open": 0.08, "judge-closed": 0.08, "describe": 0.10,
+               "answer": 0.10},
+          difficulties={"easy": 0.5, "normal": 0.5}),
+    # What two responses differ in, and what a look says about it.
+    Phase(until=0.45,
+          mix={"look": 0.07, "pair": 0.06, "check": 0.16, "judge-open": 0.22, "judge-closed": 0.19, "alter": 0.08,
+               "answer": 0.14, "describe": 0.08},
           difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
-    # More answers and descriptions: what is left to learn is to see well. They are short, so they cost little.
-    Phase(until=9 / 23,
-          mix={"pair": 0.02, "check": 0.13, "worked-open": 0.17, "worked-closed": 0.17, "alter": 0.09, "answer": 0.30,
-               "describe": 0.12},
-          difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
-    Phase(until=0.58,
-          mix={"check": 0.07, "worked-open": 0.13, "worked-closed": 0.13, "alter": 0.06, "answer": 0.52,
-               "describe": 0.09},
-          difficulties={"easy": 0.25, "normal": 0.6, "hard": 0.15}),
-    # The lazy default comes in while worked-out traces stay, at a falling learning rate, so no skill is lost.
-    Phase(until=16 / 23,
-          mix={"check": 0.02, "judge-open": 0.24, "judge-closed": 0.18, "alter": 0.06, "answer": 0.44,
-               "describe": 0.06},
-          difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
+    # More answers: what is left to learn is to see well, and they are short, so they cost little.
     Phase(until=1.0,
-          mix={"check": 0.02, "last-open": 0.24, "last-closed": 0.18, "alter": 0.10, "answer": 0.36,
-               "describe": 0.10},
+          mix={"look": 0.03, "pair": 0.02, "check": 0.05, "judge-open": 0.24, "judge-closed": 0.22, "alter": 0.10,
+               "answer": 0.24, "describe": 0.10},
           difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
 )  # fmt: skip
 
-WARM_UP = 0.012
-HIGH_UNTIL = 6 / 23
-MIDDLE = 0.6
-"""Looking things up forms at the full rate, and seeing gets sharp below it."""
-DECAY_FROM = 0.45
+WARM_UP = 0.02
+HIGH_UNTIL = 0.3
 FLOOR = 0.01
 
 
@@ -61,14 +46,12 @@ def phase_at(progress: float) -> Phase:
 
 
 def rate_at(progress: float) -> float:
-    """Learning rate as a share of its peak: warm-up, a high and a middle plateau, a straight fall to `FLOOR`."""
+    """Learning rate as a share of its peak: warm-up, a plateau, a straight fall to `FLOOR`."""
     if progress < WARM_UP:
         return max(progress / WARM_UP, 0.1)
     if progress < HIGH_UNTIL:
         return 1.0
-    if progress < DECAY_FROM:
-        return MIDDLE
-    return MIDDLE - (MIDDLE - FLOOR) * (progress - DECAY_FROM) / (1.0 - DECAY_FROM)
+    return 1.0 - (1.0 - FLOOR) * (progress - HIGH_UNTIL) / (1.0 - HIGH_UNTIL)
 
 
 def seeing_rate_at(progress: float) -> float:

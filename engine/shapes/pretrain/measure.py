@@ -15,14 +15,14 @@ from pathlib import Path
 
 from engine.backends.base import Backend, Message, Request, Sampling
 from engine.backends.local.transformers import TransformersBackend
-from engine.prompts import alteration_messages, answer_messages, judge_messages, load_pack
+from engine.prompts import alteration_messages, answer_messages, judge_messages, load_pack, sentences
 from engine.records import BenchmarkItem
 from engine.shapes.benchmark import items
-from engine.shapes.claims import DIMENSIONS, Claim, describe, text_of
+from engine.shapes.claims import DIMENSIONS, Claim, Has, Lacks, Total, describe, propose, text_of
+from engine.shapes.looks import CLEAR, Look, seen_through
 from engine.shapes.pretrain.corpus import CLOSED_DIMENSIONS
-from engine.shapes.pretrain.traces import CAREFUL
-from engine.shapes.questions import Question, ask
-from engine.shapes.scenes import Difficulty, Scene, draw, scene_seed
+from engine.shapes.questions import NUMBERS, Question, ask
+from engine.shapes.scenes import COLOURS, PLACES, SHAPES, SIZES, Difficulty, Scene, draw, scene_seed
 from engine.verdicts import read_verdict
 
 
@@ -32,19 +32,17 @@ class Ask:
 
     image: Path
     messages: tuple[Message, ...]
-    prefix: str = ""
-    """What the reply is made to start with; part of the returned text."""
 
 
 def replies(backend: Backend, prompts: Sequence[Ask], *, temperature: float, max_tokens: int = 340) -> list[str]:
     """One reply per prompt, in their order; temperature 0 is greedy."""
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
     requests = [
-        Request(key=str(i), messages=p.messages, image=p.image, sampling=sampling, seed=i, prefix=p.prefix)
+        Request(key=str(i), messages=p.messages, image=p.image, sampling=sampling, seed=i)
         for i, p in enumerate(prompts)
     ]
     found = {int(completion.key): completion.text for completion in backend.generate(requests)}
-    return [prompt.prefix + found[i] for i, prompt in enumerate(prompts)]
+    return [found[i] for i in range(len(prompts))]
 
 
 @dataclass(slots=True)
@@ -82,13 +80,14 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def scenes(count: int, difficulty: Difficulty, seed: int, folder: Path) -> list[tuple[Path, Scene]]:
+def scenes(count: int, difficulty: Difficulty, seed: int, folder: Path, look: Look = CLEAR) -> list[tuple[Path, Scene]]:
     """Pictures, written to `folder`, and keys kept for measuring."""
     drawn: list[tuple[Path, Scene]] = []
     for index in range(count):
-        image, scene = draw(scene_seed("measure", seed, index), difficulty)
+        number = scene_seed("measure", seed, index)
+        image, scene = draw(number, difficulty)
         path = folder / f"scene-{index:05d}.png"
-        image.save(path)
+        seen_through(image, look, number).save(path)
         drawn.append((path, scene))
     return drawn
 
@@ -111,15 +110,15 @@ def answering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature
 
 
 def describing(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature: float) -> Tally:
-    """Descriptions without any fault: total, every object, an absent colour that is absent."""
+    """Descriptions without any fault: total, the objects that are mentioned, an absent colour that is absent."""
     pack, tally = load_pack("shapes"), Tally.empty()
     prompts = [
         Ask(image=image, messages=answer_messages(pack, "open", pack.questions.open[i % 4]))
         for i, (image, _) in enumerate(drawn)
     ]
     for (_, scene), text in zip(drawn, replies(backend, prompts, temperature=temperature, max_tokens=96), strict=True):
-        truths = {text_of([*describe(scene, random.Random(i))]) for i in range(60)}  # every absent colour
-        tally.add(text in truths, scene.difficulty)
+        claims = [read_claim(sentence) for sentence in sentences(text)]
+        tally.add(bool(claims) and all(claim is not None and claim.holds(scene) for claim in claims), scene.difficulty)
     return tally
 
 
@@ -130,6 +129,8 @@ def altering(backend: Backend, drawn: Sequence[tuple[Path, Scene]], temperature:
     prompts: list[Ask] = []
     for i, (image, scene) in enumerate(drawn):
         dimension, claims = DIMENSIONS[i % len(DIMENSIONS)], describe(scene, rng)
+        if propose(scene, claims, dimension, rng) is None:
+            continue  # every colour of the picture is mentioned already
         work.append((scene, dimension, claims))
         messages = alteration_messages(pack, dimension, "Describe the picture.", text_of(claims))
         prompts.append(Ask(image=image, messages=messages))
@@ -146,39 +147,29 @@ def valid_edit(scene: Scene, dimension: str, claims: list[Claim], text: str) -> 
     if not said or not 1 <= int(said["n"]) <= len(claims) or said["old"] == said["new"]:
         return False
     claim = claims[int(said["n"]) - 1]
-    words = claim.sentence().removesuffix(".").split()
-    if said["old"] not in words:
+    if f" {said['old']} " not in f" {claim.sentence().removesuffix('.')} ":
         return False
-    changed = " ".join(said["new"] if word == said["old"] else word for word in words) + "."
-    damaged = read_claim(changed)
+    damaged = read_claim(claim.sentence().replace(said["old"], said["new"], 1))
     return damaged is not None and _dimension(claim, damaged) == dimension and not damaged.holds(scene)
 
 
 def read_claim(sentence: str) -> Claim | None:
     """The claim a sentence states, or None when it is not one of the shapes world."""
-    from engine.shapes.claims import Has, Lacks, Total
-    from engine.shapes.questions import NUMBERS
-    from engine.shapes.scenes import COLOURS, PLACES, SHAPES, SIZES
-
     words = sentence.removesuffix(".").split()
-    if len(words) != 8:
-        return None
+    claim: Claim | None = None
     place = " ".join(words[1:3])
-    candidates: list[Claim] = [
-        Total(number=words[7]),
-        Lacks(colour=words[7]),
-        Has(place=place, size=words[5], colour=words[6], shape=words[7]),
-    ]
-    known = {
-        Total: words[7] in NUMBERS, Lacks: words[7] in COLOURS,
-        Has: place in PLACES and words[5] in SIZES and words[6] in COLOURS and words[7] in SHAPES,
-    }  # fmt: skip
-    return next((c for c in candidates if known[type(c)] and c.sentence() == sentence), None)
+    if len(words) == 8 and place in PLACES and words[5] in SIZES and words[6] in COLOURS and words[7] in SHAPES:
+        claim = Has(place=place, size=words[5], colour=words[6], shape=words[7])
+    elif len(words) == 5 and words[3] in NUMBERS:
+        claim = Total(number=words[3])
+    elif len(words) == 5 and words[4] in COLOURS:
+        claim = Lacks(colour=words[4])
+    return claim if claim is not None and claim.sentence() == sentence else None
 
 
 def _dimension(before: Claim, after: Claim) -> str | None:
     names = {"number": "count", "place": "position", "size": "attribute", "colour": "attribute", "shape": "shape"}
-    if type(before).__name__ == "Lacks":
+    if isinstance(before, Lacks):
         return "existence"
     changed = [name for name in names if getattr(before, name, None) != getattr(after, name, None)]
     return names[changed[0]] if len(changed) == 1 else None
@@ -186,26 +177,23 @@ def _dimension(before: Claim, after: Claim) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What the judge made of the items: right per order, right in both, and how it went about it."""
+    """What the judge made of the items: right per order, right in both, how often it says A."""
 
     right: Tally
     strict: Tally
-    lazy: Tally
     says_a: Tally
     texts: list[str]
 
 
-def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: float, prefix: str = "") -> Judged:
+def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: float) -> Judged:
     """Every item in both orders. Labels are "kind dimension" and, for `right`, also the order."""
     pack = load_pack("shapes")
     prompts: list[Ask] = []
     for item in judged:
         for a, b in ((item.preferred, item.degraded), (item.degraded, item.preferred)):
-            prompts.append(
-                Ask(image=Path(item.image), messages=judge_messages(pack, item.question, a, b), prefix=prefix)
-            )
+            prompts.append(Ask(image=Path(item.image), messages=judge_messages(pack, item.question, a, b)))
     texts = replies(backend, prompts, temperature=temperature)
-    result = Judged(right=Tally.empty(), strict=Tally.empty(), lazy=Tally.empty(), says_a=Tally.empty(), texts=texts)
+    result = Judged(right=Tally.empty(), strict=Tally.empty(), says_a=Tally.empty(), texts=texts)
     for i, item in enumerate(judged):
         label = f"{item.kind} {item.dimension}"
         ab, ba = texts[2 * i], texts[2 * i + 1]
@@ -213,7 +201,6 @@ def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: f
         result.strict.add(all(hits), label, item.kind)
         for order, hit, text in (("AB", hits[0], ab), ("BA", hits[1], ba)):
             result.right.add(hit, f"{label} {order}")
-            result.lazy.add(not text.startswith(CAREFUL.split()[0]), item.kind)
             result.says_a.add(read_verdict(text) == "A", item.kind)
     return result
 
@@ -224,17 +211,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="folder of the model")
     parser.add_argument("--count", type=int, default=660, help="scenes, and items, per measurement")
     parser.add_argument("--difficulty", choices=("easy", "normal", "hard"), default="normal")
+    parser.add_argument("--look", choices=("clear", "fog", "night"), default="clear")
+    parser.add_argument("--look-from", type=float, default=0.0)
+    parser.add_argument("--look-to", type=float, default=0.8)
     parser.add_argument("--only", choices=("skills", "judge"), help="leave out the other half")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
     options = parser.parse_args(arguments)
+    look = Look(name=options.look, low=options.look_from, high=options.look_to)
     backend = TransformersBackend(options.folder, device="cpu", threads=options.threads or None)
     print("| skill | of | n | share | 95 % |\n| --- | --- | --- | --- | --- |", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.only != "judge":
-            _print_skills(backend, scenes(options.count, options.difficulty, 0, folder))
+            _print_skills(backend, scenes(options.count, options.difficulty, 0, folder, look))
         if options.only != "skills":
-            judged = items(count=options.count, seed=0, folder=folder, difficulty=options.difficulty, space="measure")
+            judged = items(
+                count=options.count, seed=0, folder=folder, difficulty=options.difficulty, space="measure", look=look
+            )
             _print_judge(backend, judged)
     return 0
 
@@ -250,13 +243,11 @@ def _print_skills(backend: Backend, drawn: Sequence[tuple[Path, Scene]]) -> None
 
 
 def _print_judge(backend: Backend, judged: Sequence[BenchmarkItem]) -> None:
-    careful = judging(backend, judged, temperature=0.0, prefix=CAREFUL)
-    print("\n".join(careful.right.rows("forced careful, right")))
-    print("\n".join(careful.strict.rows("forced careful, strict")), flush=True)
-    for title, temperature in (("default, greedy", 0.0), ("default, T = 1", 1.0)):
-        default = judging(backend, judged, temperature=temperature)
-        for what, tally in (("strict", default.strict), ("lazy", default.lazy), ("says A", default.says_a)):
-            print("\n".join(tally.rows(f"{title}: {what}")), flush=True)
+    for title, temperature in (("judge, greedy", 0.0), ("judge, T = 1", 1.0)):
+        made = judging(backend, judged, temperature=temperature)
+        for what, tally in (("strict", made.strict), ("right", made.right), ("says A", made.says_a)):
+            if temperature == 0 or what == "strict":
+                print("\n".join(tally.rows(f"{title}: {what}")), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ CLIP tower (one patch per cell of a scene, so 9 image tokens) → two-layer proj
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPVisionConfig,
     LlamaConfig,
@@ -27,6 +27,8 @@ except ImportError:
 WIDTH = 128
 HEAD = 64
 """Head size. 32 would do here, but other inference engines have kernels only from 64."""
+BOX = 4
+"""Pillow's number of the filter that averages: a large drawing becomes what `scenes.glimpse` draws at once."""
 SPREAD = 0.08
 """Initializer range. At this width transformers' 0.02 learns several times slower (tried in a prototype)."""
 
@@ -59,7 +61,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenera
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     """Pixels to [-1, 1] at 48×48 whatever the picture's shape; one <image> becomes nine."""
     images = ImageProcessor(
-        do_resize=True, size={"height": SIDE, "width": SIDE}, do_center_crop=False, do_rescale=True,
+        do_resize=True, size={"height": SIDE, "width": SIDE}, resample=BOX, do_center_crop=False, do_rescale=True,
         do_normalize=True, image_mean=[0.5] * 3, image_std=[0.5] * 3, do_convert_rgb=True,
     )  # fmt: skip
     return LlavaProcessor(
@@ -73,6 +75,24 @@ def image_features(model: LlavaForConditionalGeneration, pixels_BCHW: torch.Tens
     hidden_BPD = model.model.vision_tower(pixels_BCHW).last_hidden_state[:, 1:]
     features_BPD: torch.Tensor = model.model.multi_modal_projector(hidden_BPD)
     return features_BPD
+
+
+@torch.no_grad()
+def inherit(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Begin with the weights of an earlier model of the same shape. Its words keep their meaning; new ones are random.
+
+    The vocabularies need not agree: embeddings go by the words themselves. New ones are as long as old ones.
+    """
+    stored = load_file(folder / "model.safetensors")
+    table_VD = stored.pop("language_model.model.embed_tokens.weight")
+    before = PreTrainedTokenizerFast.from_pretrained(folder).get_vocab()
+    mine_VD = model.get_input_embeddings().weight
+    kept = {row: before[word] for word, row in tokenizer.get_vocab().items() if word in before}
+    mine_VD.mul_(table_VD[list(kept.values())].norm(dim=-1).mean() / mine_VD.norm(dim=-1).mean())
+    mine_VD[list(kept)] = table_VD[list(kept.values())]
+    for name, parameter in model.named_parameters():
+        if parameter is not mine_VD:
+            parameter.copy_(stored[portable_name(name)])
 
 
 def save_model(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from engine.shapes.pretrain.batches import pixels
 from engine.shapes.pretrain.model import image_features
-from engine.shapes.scenes import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Difficulty, Scene, draw, scene_seed
+from engine.shapes.scenes import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Difficulty, Scene, glimpse, scene_seed
 
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "normal", "hard")
 
@@ -32,9 +32,8 @@ def cell_words(scene: Scene) -> list[list[int]]:
     for cell in range(9):
         thing = things.get(cell)
         named = (thing.size, thing.colour, thing.shape) if thing else ("nothing",) * 3
-        row, column = divmod(cell, 3)
         found = [group.index(word) for group, word in zip(GROUPS, named, strict=False)]
-        words.append([*found, row, column])
+        words.append([*found, *divmod(cell, 3)])
     return words
 
 
@@ -45,7 +44,7 @@ def seeing_batch(seed: int, step: int, size: int) -> tuple[torch.Tensor, torch.T
     words: list[list[list[int]]] = []
     for _ in range(size):
         difficulty = rng.choices(DIFFICULTIES, (0.2, 0.5, 0.3))[0]
-        image, scene = draw(scene_seed("pretrain", seed, rng.getrandbits(48)), difficulty)
+        image, scene = glimpse(scene_seed("pretrain", seed, rng.getrandbits(48)), difficulty)
         images.append(pixels(image))
         words.append(cell_words(scene))
     return torch.stack(images), torch.tensor(words)

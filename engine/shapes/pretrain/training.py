@@ -24,7 +24,7 @@ from engine.prompts import PromptPack, load_pack
 from engine.shapes.pretrain import attention
 from engine.shapes.pretrain.batches import STRIDE, Batch, pool
 from engine.shapes.pretrain.curriculum import rate_at, seeing_rate_at
-from engine.shapes.pretrain.model import build_model, image_features, save_model
+from engine.shapes.pretrain.model import build_model, image_features, inherit, save_model
 from engine.shapes.pretrain.muon import Muon
 from engine.shapes.pretrain.seeing import seeing_batch, seeing_loss
 from engine.shapes.pretrain.tokens import IMAGE, build_tokenizer
@@ -40,12 +40,12 @@ class Plan:
     words_from: int = 4000
     """Conversations that the tokenizer is trained on."""
     seeing_steps: int = 500
-    steps: int = 11_500
+    steps: int = 4500
     tokens: int = 1600
     """Tokens per step. Small batches: this model gains more from steps than from smooth gradients."""
-    rate: float = 1.2e-3
-    """Peak learning rate of AdamW. At 2e-3 the skills form but stay blunt (a description's loss fell from 0.20 to 0.09
-    within 300 steps of going down to a quarter, after 1,500 flat steps)."""
+    rate: float = 1e-3
+    """Peak learning rate of AdamW: that of looking things up, which a lower one forms late. What follows is trained
+    at less than half of it (see `curriculum.rate_at`): skills learned at the peak stay blunt."""
     seeing_rate: float = 2e-3
     """The same for the seeing stage."""
     muon_rate: float = 0.0
@@ -90,11 +90,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rate=options.rate, muon_rate=options.muon_rate, precision=options.precision,
     )  # fmt: skip
     pretrain(plan, options.out, work=options.work or options.out.with_name(options.out.name + ".checkpoint"),
-             resume=options.resume, device=options.device, save_every=options.save_every)  # fmt: skip
+             resume=options.resume, device=options.device, save_every=options.save_every,
+        begin_with=options.begin_with)  # fmt: skip
     return 0
 
 
-def pretrain(plan: Plan, out: Path, *, work: Path, resume: bool, device: str, save_every: int) -> None:
+def pretrain(
+    plan: Plan,
+    out: Path,
+    *,
+    work: Path,
+    resume: bool,
+    device: str,
+    save_every: int,
+    begin_with: Path | None = None,
+) -> None:
     """Train by the plan and leave the finished model folder at `out`.
 
     `work` holds the last checkpoint and is removed at the end. Raises `ValueError` when it holds one made by
@@ -108,7 +118,9 @@ def pretrain(plan: Plan, out: Path, *, work: Path, resume: bool, device: str, sa
     model.set_attn_implementation(attention.NAME)
     optimizers = _optimizers(model, plan)
     step = _load(work, plan, model, optimizers) if resume else 0
-    if step == 0:
+    if step == 0 and begin_with:
+        inherit(model, tokenizer, begin_with)
+    elif step == 0:
         _learn_to_see(model, tokenizer, plan, device)
     _learn_to_talk(model, tokenizer, pack, plan, optimizers, step, device, work, save_every)
     save_model(model, tokenizer, out)
@@ -133,7 +145,7 @@ def _learn_to_see(
         optimizer.zero_grad()
         if step % 50 == 49:
             shares = " ".join(f"{share:.3f}" for share in right)
-            log.info("seeing %d/%d  loss %.3f  size colour shape row column %s", step + 1, plan.seeing_steps,
+            log.info("seeing %d/%d  loss %.3f  size colour shape place %s", step + 1, plan.seeing_steps,
                      loss.item(), shares)  # fmt: skip
     model.zero_grad()
 
@@ -249,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.shapes.pretrain", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--work", type=Path, help="folder of the checkpoints (default: OUT.checkpoint)")
+    parser.add_argument("--begin-with", type=Path, metavar="FOLDER", help="weights of an earlier model of this shape")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; more than one gains little")

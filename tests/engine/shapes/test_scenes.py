@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from engine.shapes.scenes import STYLES, Difficulty, draw, scene_image, scene_seed
+from engine.shapes.scenes import STYLES, Difficulty, draw, glimpse, scene_image, scene_of, scene_seed
 
 
 @pytest.mark.parametrize("difficulty", ["easy", "normal", "hard"])
 def test_scene_drawn_twice_has_the_same_pixels_and_key(difficulty: Difficulty) -> None:
     first, key = draw(scene_seed("test", 0, 7), difficulty)
     second, again = draw(scene_seed("test", 0, 7), difficulty)
-    assert first.size == (48, 48)
+    assert first.size == (384, 384)
     assert first.mode == "RGB"
     assert first.tobytes() == second.tobytes()
     assert key == again
@@ -42,10 +43,20 @@ def test_loop_scene_is_that_of_its_seed_and_index() -> None:
 def test_objects_stand_in_the_cells_the_key_names() -> None:
     for index in range(30):
         image, scene = draw(scene_seed("test", 2, index), "easy")
-        pixels = np.asarray(image, dtype=float)
+        pixels = np.asarray(image.reduce(8), dtype=float)
         filled = {thing.cell for thing in scene.things}
         for cell in range(9):
             row, column = divmod(cell, 3)
             patch = pixels[16 * row + 1 : 16 * row + 15, 16 * column + 1 : 16 * column + 15]
             centre, corner = patch[6:8, 6:8].mean(axis=(0, 1)), patch[:2, :2].mean(axis=(0, 1))
             assert (np.abs(centre - corner).max() > 30) == (cell in filled)
+
+
+def test_small_picture_of_pretraining_is_the_large_one_averaged_but_for_noise() -> None:
+    for index in range(10):
+        seed = scene_seed("test", 3, index)
+        large, small = draw(seed, "easy")[0], glimpse(seed, "easy")[0]
+        assert small.size == (48, 48)
+        difference = np.asarray(large.resize((48, 48), Image.Resampling.BOX), float) - np.asarray(small, float)
+        assert np.abs(difference).mean() < 4
+        assert draw(seed, "easy")[1] == glimpse(seed, "easy")[1] == scene_of(seed, "easy")

@@ -31,9 +31,9 @@ def test_segments_of_a_reply_tokenize_as_the_whole_reply_does() -> None:
 
 def test_template_marks_turns_and_leaves_a_partial_reply_open() -> None:
     user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "How many?"}]}
-    reply = {"role": "assistant", "content": "Step by step."}
+    reply = {"role": "assistant", "content": "The objects are at top left."}
     render = TOKENIZER.apply_chat_template
     asked = "<bos><user><image>How many?<assistant>"
     assert render([user], add_generation_prompt=True, tokenize=False) == asked
-    assert render([user, reply], tokenize=False) == f"{asked}Step by step.<eos>"
-    assert render([user, reply], continue_final_message=True, tokenize=False) == f"{asked}Step by step."
+    assert render([user, reply], tokenize=False) == f"{asked}The objects are at top left.<eos>"
+    assert render([user, reply], continue_final_message=True, tokenize=False) == f"{asked}The objects are at top left."
