@@ -175,6 +175,9 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
         metavar="RUN/judge-vN",
         help="judge version, adapter folder or base model; may be repeated (default: the best of the newest run)",
     )
+    parser.add_argument(
+        "settings", nargs="*", metavar="model.key=value", help="reach the model otherwise than its run did: model.url=…"
+    )
 
 
 def _add_result_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -3,12 +3,14 @@
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from engine.commands.runs import overrides_from
 from engine.commands.terminal import print_json
+from engine.config import flat, load_settings
 from engine.errors import UsageError
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.judges import JudgeRef, judges_together, opened
@@ -19,12 +21,16 @@ from engine.records import Comparison, without_halves
 from engine.sources.pictures.store import store_image
 from engine.sources.pictures.upright import ImageRefused, limits_of
 from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.locks import device_lock
 
 
 def judge(options: Namespace) -> int:
     """Rule on one comparison given by options, or on every line of a file."""
     workspace = open_workspace(options.workspace)
-    judges = judges_together(options.judge, workspace)
+    words = list(options.settings)
+    if options.file is not None and str(options.file).startswith("model.") and "=" in str(options.file):
+        words, options.file = [str(options.file), *words], None  # the first word is a setting, and no file was given
+    judges = [_reached(one, words) for one in judges_together(options.judge, workspace)]
     if options.file is not None:
         return _judge_file(options, judges, workspace)
     missing = [f"--{name}" for name in ("image", "question", "a", "b") if getattr(options, name) is None]
@@ -36,7 +42,7 @@ def judge(options: Namespace) -> int:
         preferred=without_halves(options.a),
         degraded=without_halves(options.b),
     )
-    with _shown(expanded(options.image), judges[0]) as image, opened(judges, workspace) as backend:
+    with _shown(expanded(options.image), judges[0]) as image, _device(judges[0]), opened(judges, workspace) as backend:
         rulings = [
             rule(
                 backend,
@@ -63,7 +69,7 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
     if not expanded(options.out).parent.is_dir():
         raise UsageError(f"--out: there is no folder {expanded(options.out).parent}. Make it, or name another file.")
     ruled = 0
-    with opened(judges, workspace) as backend:
+    with _device(judges[0]), opened(judges, workspace) as backend:
         names = {ref.label: ref.load_into(backend) for ref in judges}
         settings = judges[0].settings
         for more in rule_file(
@@ -93,9 +99,9 @@ def evaluate(options: Namespace) -> int:
     from engine.measure.protocol_table import measured_lines
 
     workspace = open_workspace(options.workspace)
-    judges = judges_together(options.judge, workspace)
+    judges = [_reached(one, options.settings) for one in judges_together(options.judge, workspace)]
     names = list(known_protocols(options.benchmark)) if options.protocol == "all" else [options.protocol]
-    with opened(judges, workspace) as backend:
+    with _device(judges[0]), opened(judges, workspace) as backend:
         measured = [
             measure(
                 backend,
@@ -147,6 +153,32 @@ def _teller(judge: str, protocol: str) -> Callable[[int, int], None]:
             print(f"{judge}, {protocol}: {there:,} of {wanted:,} replies", file=sys.stderr)
 
     return tell
+
+
+def _reached(judge: JudgeRef, words: Sequence[str]) -> JudgeRef:
+    """The judge behind other settings of its model. Raises `UsageError` for settings of anything else."""
+    values = overrides_from(words)
+    for key in values:
+        if not key.startswith("model.") or key == "model.base":
+            raise UsageError(f"'{key}': only model.* can be set here, and not model.base; the rest is the judge's own.")
+    if "model.url" in values:
+        values = {"model.backend": "openai", **values}
+    return replace(judge, settings=load_settings(overrides={**flat(judge.settings), **values}))
+
+
+@contextmanager
+def _device(judge: JudgeRef) -> Iterator[None]:
+    """A GPU is had alone: a run on it is waited for."""
+    from engine.runs.loop import device_of
+
+    with ExitStack() as held:
+        if device_of(judge.settings) == "cuda":
+            held.enter_context(device_lock("cuda", "judge-studio judge", waiting=_tell_waiting))
+        yield
+
+
+def _tell_waiting(holder: str) -> None:
+    print(f"Waiting for the GPU: {holder} is using it", file=sys.stderr, flush=True)
 
 
 @contextmanager

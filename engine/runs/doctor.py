@@ -18,11 +18,15 @@ from typing import Literal
 import psutil
 
 from engine import __version__
+from engine.backends.served.preflight import preflight
+from engine.config import ModelSettings
+from engine.errors import JudgeStudioError
 from engine.paths import expanded
 from engine.workspace.files import bytes_under, free_bytes
 from engine.workspace.folders import Workspace
 from engine.workspace.locks import device_holder
 from engine.workspace.provenance import LIBRARIES, model_folder
+from engine.workspace.run_record import run_settings
 
 State = Literal["ok", "note", "bad"]
 _PROBE_SECONDS = 60.0
@@ -49,7 +53,7 @@ class Fact:
     """One line: what was asked, what was found, and what to do about it."""
 
     topic: str
-    """installation, device, memory, disk, extras"""
+    """installation, device, memory, disk, extras, servers"""
     name: str
     found: str
     state: State
@@ -77,6 +81,7 @@ def doctor_report(folder: Path) -> DoctorReport:
     workspace = Workspace(expanded(folder).resolve())
     exists = workspace.root.is_dir()
     facts = [*installation(), *device(), *memory(), *(disk(workspace) if exists else []), *extras()]
+    facts += servers(workspace) if exists else []
     return DoctorReport(facts=tuple(facts))
 
 
@@ -222,6 +227,30 @@ def _size(folder: Path) -> str:
     except OSError:  # files come and go while a run works
         return "not known"
     return f"{size / 1e6:,.1f} MB"
+
+
+def servers(workspace: Workspace) -> list[Fact]:
+    """Whether the vLLMs that the workspace's runs would start could start, each asked once."""
+    wanted: dict[tuple[str, str], ModelSettings] = {}
+    for run in workspace.runs():
+        try:
+            model = run_settings(run).model
+        except JudgeStudioError:
+            continue
+        if model.backend == "vllm" and model.url is None:
+            wanted[model.vllm_python or sys.executable, model.base] = model
+    return [_server(python, base, model) for (python, base), model in wanted.items()]
+
+
+def _server(python: str, base: str, model: ModelSettings) -> Fact:
+    try:
+        known = preflight(model, str(model_folder(base) or base))
+    except JudgeStudioError as error:
+        return Fact(topic="servers", name=base, found=python, state="bad", advice=str(error))
+    found = f"vLLM {known.version} of {python}" if known.version else python
+    faults = " ".join(known.faults)
+    state: State = "bad" if faults else "note" if known.notes else "ok"
+    return Fact(topic="servers", name=base, found=found, state=state, advice=faults or " ".join(known.notes))
 
 
 def extras() -> list[Fact]:

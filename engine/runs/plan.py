@@ -19,6 +19,7 @@ from engine.runs.costs import (
     Offer,
     billions,
     card_here,
+    memory_needed,
     offer_line,
     offers,
     refusal,
@@ -358,10 +359,14 @@ def _total(once: Sequence[float | int | None], each: Sequence[float | int | None
 
 
 def _memory(settings: Settings) -> int | None:
+    """Of a large model on the GPU; of a small one, of the whole process."""
     if settings.model.backend != "transformers":
         return None
     folder = model_folder(settings.model.base)
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
+    size = billions(settings.model.base)
+    if weights and size is not None and size >= SMALL:
+        return round(memory_needed(settings, size) * 1e9)
     return _LIBRARIES_BYTES + _TRAINING_COPIES * weights if weights else None
 
 

@@ -109,9 +109,11 @@ class Models:
         self.holds_gpu = False
 
     def _place(self, settings: Settings, may_wait: bool) -> ModelSettings:
-        """The settings of the model, on the CPU where a run has the GPU and nobody wants to wait."""
+        """The settings of the model, on the CPU where a run has the GPU and nobody wants to wait: in this process then,
+        as a server that is started would take the GPU all the same."""
         is_free = self.holds_gpu or self._device_of(settings) != "cuda" or device_holder("cuda") is None
-        return settings.model if is_free or may_wait else settings.model.model_copy(update={"device": "cpu"})
+        here = {"device": "cpu", "backend": "transformers"}
+        return settings.model if is_free or may_wait else settings.model.model_copy(update=here)
 
     def _take_device(self, model: ModelSettings, settings: Settings, waiting: Callable[[str], None]) -> None:
         """A GPU is had alone. A CPU is shared with a run: both are slower, and the page says so."""

@@ -50,6 +50,8 @@ class OddsReader:
         self._is_vllm = is_vllm
         self._by_tokens = is_vllm
         self._known: dict[str, tuple[int, ...]] = {}
+        self._alone = threading.Lock()
+        """vLLM 0.32 with adapters on a CPU dies of two requests for the likelihood of prompts in one batch."""
 
     def shares(self, request: Request, left: threading.Event) -> tuple[float, ...]:
         """The probability of each of the request's choices, summing to 1 over them.
@@ -121,7 +123,8 @@ class OddsReader:
             body = self._one_token(replace(request, prefix=request.prefix + choice))
             del body["logprobs"], body["top_logprobs"]
             body["prompt_logprobs"] = 0
-            told.append(self._replicas.ask("/chat/completions", body, self._prompt_rows, left=left))
+            with self._alone:
+                told.append(self._replicas.ask("/chat/completions", body, self._prompt_rows, left=left))
         same = 0
         while all(len(one) > same and one[same][0] == told[0][same][0] for one in told):
             same += 1

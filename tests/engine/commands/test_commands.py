@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.workspace.folders import RunFolder
+from engine.commands.judge import _reached
+from engine.config import load_settings
+from engine.errors import UsageError
+from engine.judging.judges import resolve_judge
+from engine.workspace.folders import RunFolder, open_workspace
 from tests.made_run import made_run
 from tests.tiny_models import save_tiny_llava
 
@@ -201,3 +205,15 @@ def test_words_that_are_no_text_reach_the_judge_as_the_sign_for_it(
     code, out, error = call(run, capsys, "judge", *one, "--json")
     assert code == 0, error
     json.loads(out)[0]["verdict"].encode()
+
+
+def test_judge_is_reached_as_the_words_after_it_say(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    words = ["model.url=http://127.0.0.1:9/v1", "model.served_name=base"]
+    ref = _reached(resolve_judge("shapes-vlm", workspace), words)
+    model = ref.settings.model
+    assert (model.backend, model.url, model.served_name) == ("openai", "http://127.0.0.1:9/v1", "base")
+    assert ref.settings.judge == load_settings().judge
+    for word in ("judge.temperature=0", "model.base=other"):
+        with pytest.raises(UsageError, match=r"only model\.\* can be set here"):
+            _reached(ref, [word])

@@ -8,8 +8,10 @@ from engine.config import Settings, load_settings
 from engine.errors import SettingsError
 from engine.machine import this_machine
 from engine.runs.costs import CARDS, billions, card_here, check_fits, memory_needed, refusal
+from engine.runs.doctor import servers
 from engine.runs.plan import RunPlan, plan_text, run_plan
-from engine.workspace.folders import Workspace
+from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.run_record import create_run
 
 REAL = ["qwen3-vl-8b", "qwen2.5-vl-7b", "gemma-3-12b", "smolvlm2-2b", "paper"]
 
@@ -127,3 +129,13 @@ def test_samples_under_way_are_256_for_each_gpu_unless_said(machine):
     assert this_machine().in_flight == 1024
     machine.write_text("gpus: 4\nsequences: 100\n")
     assert this_machine().in_flight == 100
+
+
+def test_doctor_asks_the_vllm_of_the_workspaces_runs(tmp_path):
+    workspace = open_workspace(tmp_path / "ws")
+    settings = settings_of(**{"model.vllm_python": "/nowhere/python", "model.backend": "vllm"})
+    for name in ("one", "two"):
+        create_run(workspace.run(name), settings)
+    (fact,) = servers(workspace)
+    assert (fact.name, fact.state) == ("Qwen/Qwen3-VL-8B-Instruct", "bad")
+    assert "is no program on this machine" in fact.advice
