@@ -131,7 +131,7 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
         "--out",
         type=Path,
         metavar="FILE.jsonl",
-        help="where the verdicts go; continues a started file",
+        help="where the verdicts go; continues a started file. A folder is shared by any number of workers",
     )
     judge.add_argument("--image", type=Path, metavar="F")
     judge.add_argument("--question", metavar="Q")

@@ -1,17 +1,20 @@
 """Commands that use judge versions: rule on comparisons, measure on a benchmark."""
 
+import os
 import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from engine.commands.runs import overrides_from
 from engine.commands.terminal import print_json
 from engine.config import flat, load_settings
 from engine.errors import UsageError
+from engine.judging.claims import share_out
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Ruling, rule
@@ -65,22 +68,26 @@ def judge(options: Namespace) -> int:
 def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace) -> int:
     if options.out is None:
         raise UsageError("a file of comparisons needs --out FILE.jsonl for the verdicts.")
-    total = len(read_comparisons(options.file)) * len(judges)
-    if not expanded(options.out).parent.is_dir():
-        raise UsageError(f"--out: there is no folder {expanded(options.out).parent}. Make it, or name another file.")
+    count = len(read_comparisons(options.file))
+    total = count * len(judges)
+    out = expanded(options.out)
+    if not out.parent.is_dir():
+        raise UsageError(f"--out: there is no folder {out.parent}. Make it, or name another file.")
     ruled = 0
     with _device(judges[0]), opened(judges, workspace) as backend:
         names = {ref.label: ref.load_into(backend) for ref in judges}
         settings = judges[0].settings
-        for more in rule_file(
+        rule_part = partial(
+            rule_file,
             backend,
             load_pack(settings.prompt_pack),
             options.file,
-            options.out,
             judges=names,
             max_tokens=settings.judge.max_tokens,
             limits=limits_of(settings.source),
-        ):
+        )
+        shared = out.is_dir() or str(options.out).endswith(os.sep)
+        for more in share_out(out, count, lambda rows, only: rule_part(rows, only=only)) if shared else rule_part(out):
             ruled += more
             print(f"{ruled:,} of at most {total:,} ruled", file=sys.stderr)
     found = f"{ruled:,} new verdicts in {options.out}"

@@ -102,15 +102,16 @@ def rule_file(
     orders: Sequence[Order] = ORDERS,
     max_tokens: int = 1024,
     limits: Limits = Limits(),  # noqa: B008  frozen
+    only: range | None = None,
 ) -> Iterator[int]:
-    """Rule on every line of `source`; each line of `out` is a line of it with the ruling added. Fields of its own that
-    have a name of the ruling's ("verdict", "judge", …) are kept under "given".
+    """Rule on every line of `source`, or on those whose numbers are in `only`; each line of `out` is a line of it with
+    the ruling added. Fields of its own that have a name of the ruling's ("verdict", "judge", …) are kept under "given".
 
     `judges`: label written to the file → name in the backend. `limits`: of the pictures, as for a source. Lines that
     `out` already holds are skipped, so a broken-off call is repeated to continue it. Every picture, and that `out` can
     be written, is looked at before anything is asked. Yields the number of rulings that are new since the last yield.
     """
-    lines = _lines(source)
+    lines = _lines(source) if only is None else _lines(source)[only.start : only.stop]
     out = expanded(out)
     done = _finished(out)
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
