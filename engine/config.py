@@ -151,7 +151,9 @@ class SelectSettings(_Group):
 class TrainSettings(_Group):
     """How the kept traces are trained on: TRL SFT with a PEFT LoRA adapter."""
 
-    start: Literal["previous", "base"] = _setting("previous", "Continue from the previous judge, or from the base.")
+    start: Literal["previous", "best", "base"] = _setting(
+        "previous", "Continue from the previous judge, from the best one so far, or from the base."
+    )
     epochs: float = _setting(5.0, "Passes over the kept traces.", gt=0, le=100)
     learning_rate: float = _setting(1e-4, "Peak learning rate; of an adapter, 5e-5 and more.", gt=0, le=1)
     batch_size: int = _setting(32, "Traces per optimizer step.", ge=1)

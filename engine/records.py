@@ -103,6 +103,17 @@ class ImageRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLook:
+    """What a picture looks like, so that the same one saved twice is known."""
+
+    image_id: str
+    look: str
+    """A tiny version of it, as text (see `engine.sources.pictures.alike`)."""
+    twins: str
+    """Smallest id among the pictures that look the same: all of one group fall on one side of the split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
     """An entry of a source that was not taken."""
 
@@ -355,6 +366,7 @@ class HandLabel:
 
 TABLES: dict[str, type] = {
     "images": ImageRow,
+    "looks": ImageLook,
     "skipped": Skipped,
     "instructions": Instruction,
     "pairs": Pair,

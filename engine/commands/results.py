@@ -41,15 +41,17 @@ def compare(options: Namespace) -> int:
 
 
 def _verdicts(judge: "JudgeRef") -> "dict[str, list[VerdictRow]]":
-    """What the judge said in its run's evaluation, by benchmark."""
+    """What the judge said by its own prompt in both orders, in its run and outside it, by benchmark."""
+    from engine.measure.metrics import STRICT
     from engine.records import VerdictRow, version_number
 
     if judge.run is None:
         raise UsageError(f"{judge.label}: belongs to no run, so nothing was measured. Name RUN/judge-vN.")
     found: dict[str, list[VerdictRow]] = {}
-    for row in judge.run.stage(version_number(judge.version) or 0, "evaluate").read("verdicts", VerdictRow):
-        if row.judge == judge.version:
-            found.setdefault(row.benchmark, []).append(row)
+    for folder in judge.run.evaluations(version_number(judge.version) or 0):
+        for row in folder.read("verdicts", VerdictRow):
+            if (row.judge, row.protocol) == (judge.version, STRICT):
+                found.setdefault(row.benchmark, []).append(row)
     return found
 
 

@@ -21,7 +21,8 @@ from engine.export.sheet import SHEET
 from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
-from engine.measure.scores import latest_findings
+from engine.measure.scores import latest_findings, near_training_lines
+from engine.measure.self_confirmation import narrowing_lines
 from engine.paths import expanded
 from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
 from engine.workspace.catalog.part_scan import Fault, PartScan
@@ -74,6 +75,7 @@ def report_html(run: RunFolder) -> str:
         *_leaks(facts),
         *(_benchmark(facts, name) for name in dict.fromkeys(row.benchmark for row in facts.scores)),
         _loop(facts),
+        *_narrowing(facts),
         _training(facts),
         examples(run, facts.iterations),
         _settings(facts),
@@ -95,7 +97,7 @@ def _read(run: RunFolder) -> _Facts:
     summaries: dict[tuple[int, str], dict[str, Any]] = {}
     number = 0
     while run.stage(number, "evaluate").folder.exists() or run.stage(number, "synthesize").folder.exists():
-        scores += run.stage(number, "evaluate").read("scores", ScoreRow)
+        scores += [row for folder in run.evaluations(number) for row in folder.read("scores", ScoreRow)]
         for stage in ("synthesize", "judge", "select", "train", "evaluate"):
             summary = run.stage(number, stage).summary()
             if summary is not None:
@@ -129,6 +131,7 @@ def _left_out(facts: _Facts) -> Iterator[str]:
     said = [fault.what for fault in damaged_parts(facts.run)]
     rows = {row.benchmark: row.left_out for row in facts.scores if row.left_out}
     said += [f"{name}: {count:,} rows had no usable picture and were not measured." for name, count in rows.items()]
+    said += [line.strip() for line in near_training_lines(facts.run)]
     if said:
         yield f"<section><h2>Left out</h2>{''.join(f'<p>{escape(one)}</p>' for one in said)}</section>"
 
@@ -182,8 +185,10 @@ def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[dict[st
     """Paired gains of `judge` over judge-v0, overall first, then by slice; nothing without both sets of verdicts."""
     sides = []
     for version in (judge, BASE_JUDGE):
-        rows = facts.run.stage(version_number(version) or 0, "evaluate").read("verdicts", VerdictRow)
-        sides.append([row for row in rows if (row.judge, row.benchmark) == (version, benchmark)])
+        folders = facts.run.evaluations(version_number(version) or 0)
+        rows = [row for folder in folders for row in folder.read("verdicts", VerdictRow)]
+        wanted = (version, benchmark, STRICT)
+        sides.append([row for row in rows if (row.judge, row.benchmark, row.protocol) == wanted])
     return comparisons(*sides) if all(sides) else iter(())
 
 
@@ -298,6 +303,13 @@ def _loop(facts: _Facts) -> str:
     dropped = _reasons(facts, "synthesize", "dropped", "Pairs dropped, by reason")
     rejected = _reasons(facts, "select", "reasons", "Traces by fate")
     return f"<section><h2>What the loop made</h2>{_table(head, rows)}{dropped}{rejected}</section>" if rows else ""
+
+
+def _narrowing(facts: _Facts) -> Iterator[str]:
+    """Whether the run grew narrow on its own verdicts."""
+    lines = narrowing_lines(facts.run)
+    if lines:
+        yield f"<section><h2>Does it confirm itself?</h2><pre>{escape(chr(10).join(lines))}</pre></section>"
 
 
 def _reasons(facts: _Facts, stage: str, field: str, title: str) -> str:

@@ -6,6 +6,7 @@ from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_wrong_image
 from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
+from engine.measure.self_confirmation import narrowing_lines
 from engine.records import BASE_JUDGE, ScoreRow, version_number
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.state import read_state
@@ -73,7 +74,7 @@ def scoreboard(run: RunFolder) -> list[str]:
                 f"{_number(says_a):>7} {_number(row.invalid):>7} {_number(kept_share(run, row.judge)):>6}"
                 + (f"  n={row.n}" if row.n != overall[0].n else "")
             )
-    lines += _chosen_lines(run)
+    lines += [*_chosen_lines(run), *near_training_lines(run), *narrowing_lines(run)]
     return lines + [f"LEAK: {found.sentence}" for found in latest_findings(run) if found.leaks]
 
 
@@ -91,6 +92,15 @@ def _chosen_lines(run: RunFolder) -> list[str]:
         f"  {best} was chosen on one half of the items; on the other half {told['accuracy']:.3f} "
         f"({told['low']:.3f} to {told['high']:.3f}), n={told['n']}, {100 * gain['gain']:+.1f} points over {BASE_JUDGE} "
         f"({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})",
+    ]
+
+
+def near_training_lines(run: RunFolder) -> list[str]:
+    """A sentence per benchmark with pictures that were trained on."""
+    near = (run.stage(0, "benchmark").summary() or {}).get("near_training") or {}
+    return [
+        f"  {name}: {count:,} items are about a picture that looks the same as one trained on, so memory may answer."
+        for name, count in near.items()
     ]
 
 

@@ -313,6 +313,14 @@ class _Loop:
         self._train(number)
         self._check_adapter(number, parent)
         self._evaluate(number)
+        self._note_narrowing(number)
+
+    def _note_narrowing(self, number: int) -> None:
+        from engine.measure.self_confirmation import narrowing_of, note_narrowing
+
+        if number not in narrowing_of(self.run):
+            traces = self.run.stage(number, "judge").read("traces", Trace)
+            self.progress.event("narrowing", **note_narrowing(self.run, number, self._usable_pairs(number), traces))
 
     def _slice(self, number: int, instructions: list[Instruction]) -> list[Instruction]:
         """This iteration's instructions: a fresh slice each time, starting over when the source is used up."""
@@ -392,8 +400,8 @@ class _Loop:
             train_in_child(self.run, number, machine=this_machine(), progress=self.progress)
             return
         from engine.stages.train.stage import train
+        from engine.stages.train.start import adapter_to_start_from
 
-        previous = self.settings.train.start == "previous" and number > 1
         train(
             folder=folder,
             traces=[trace for trace in self.run.stage(number, "select").read("traces", Trace) if trace.kept],
@@ -401,7 +409,7 @@ class _Loop:
             images=self.images,
             settings=self.settings,
             pack=self.pack,
-            parent_adapter=self.run.adapter(number - 1) if previous else None,
+            parent_adapter=adapter_to_start_from(self.run, self.settings.train.start, number),
             iteration=number,
             progress=self.progress,
         )

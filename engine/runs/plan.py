@@ -239,7 +239,7 @@ def _stages(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
         steps = train.max_steps if steps is None else min(steps, train.max_steps)
     source = f" on {_count(sizes.images, 'image')}" if sizes.images is not None else ""
     samples = f"both orders, {_count(settings.judge.traces_per_order, 'sample')}"
-    start = "the previous version" if train.start == "previous" else "the base model"
+    start = {"previous": "the previous version", "best": "the best version so far"}.get(train.start, "the base model")
     step_words = f"at most {_count(steps, 'step')}" if steps is not None else "steps not known yet,"
     return [
         _stage("synthesize", f"at most {_count(sizes.instructions, 'pair')}{source}", calls, sizes.instructions),

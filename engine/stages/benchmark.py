@@ -4,6 +4,7 @@ It runs once per run, before anything is trained. It never looks at training pai
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +17,14 @@ from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.held_out import held_out_items
 from engine.measure.benchmarks.protocol import LeaveOut
 from engine.measure.benchmarks.stored import take_pictures_in
-from engine.records import BenchmarkItem, ImageRow, Pair
+from engine.records import BenchmarkItem, ImageLook, ImageRow, Instruction, Pair
 from engine.shapes.looks import Look
+from engine.sources.pictures.alike import look_of, twins
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
 from engine.stages.identity import setting_fields
 from engine.workspace.files import read_json, write_json
-from engine.workspace.folders import StageFolder, Workspace
+from engine.workspace.folders import RunFolder, StageFolder, Workspace
 from engine.workspace.progress import Progress
 
 _LEFT_OUT = "left-out.json"
@@ -59,9 +61,24 @@ def prepare_benchmarks(
             folder.write("items", [replace(item, benchmark=called[name]) for item in items])
         counts[name] = sum(item.benchmark == called[name] for item in folder.read("items", BenchmarkItem))
         progress.advance()
-    summary = {"items": counts, "left_out": left_out}
+    near = _near_training(folder, workspace)
+    for name, count in near.items():
+        progress.event("near-training", benchmark=name, items=count)
+    summary = {"items": counts, "left_out": left_out, "near_training": near}
     folder.finish(summary)
     return summary
+
+
+def _near_training(folder: StageFolder, workspace: Workspace) -> dict[str, int]:
+    """Benchmark → its items whose picture looks the same as one that is trained on; only those that have any."""
+    intake = RunFolder(folder.folder.parents[1]).intake()
+    trained_on = {one.image_id for one in intake.read("instructions", Instruction) if one.split == "train"}
+    trained = {row.image_id: row.look for row in intake.read("looks", ImageLook) if row.image_id in trained_on}
+    items = [item for item in folder.read("items", BenchmarkItem) if item.benchmark != HELD_OUT]
+    paths = {item.image_id: workspace.root / item.image for item in items}
+    looks = {image_id: look for image_id, path in paths.items() if (look := look_of(path)) is not None}
+    near = {one for one, _ in twins(looks, trained)} | (paths.keys() & trained_on)
+    return dict(Counter(item.benchmark for item in items if item.image_id in near))
 
 
 def _items_with_images(

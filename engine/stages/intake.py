@@ -1,5 +1,6 @@
 """From a source to the run's images and instructions: the stage before the first. It decides no question itself."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from engine.backends.base import Backend, Sampling
 from engine.config import Settings
 from engine.prompts import PromptPack
-from engine.records import ImageRow, Instruction, Skipped, content_id
+from engine.records import ImageLook, ImageRow, Instruction, Skipped, content_id
+from engine.sources.pictures.alike import groups_of, look_of
 from engine.sources.questions.instructions import (
     bank_instructions,
     check_question_settings,
@@ -47,7 +49,8 @@ def intake(
     # The images part is written last: finding it means that the others are there.
     taken = None if folder.parts("images") else _take_in(folder, workspace, settings, progress)
     images = folder.read("images", ImageRow)
-    held_out = held_out_images((image.image_id for image in images), source.held_out)
+    twins = _twins(folder, workspace, images, progress)
+    held_out = held_out_images((image.image_id for image in images), source.held_out, twins)
     if source.questions == "model":
         _write_questions(folder, workspace, images, held_out, settings, pack, backend(), progress)
     elif not folder.parts("instructions"):
@@ -57,12 +60,28 @@ def intake(
     summary = {
         "images": len(images),
         "held_out_images": len(held_out),
+        "near_duplicates": sum(count - 1 for count in Counter(twins.values()).values()),
         "instructions": len(instructions),
         "open": sum(one.kind == "open" for one in instructions),
         **_counts(folder, taken),
     }
     folder.finish(summary)
     return summary
+
+
+def _twins(folder: StageFolder, workspace: Path, images: Sequence[ImageRow], progress: Progress) -> dict[str, str]:
+    """Image → its group of pictures that look the same; looked at once and kept as the table `looks`."""
+    if not folder.parts("looks"):
+        progress.begin("intake", total=len(images), unit="images", message="Looking for pictures that are there twice")
+        looks: dict[str, str] = {}
+        for image in images:
+            if (look := look_of(workspace / image.path)) is not None:
+                looks[image.image_id] = look
+            progress.advance()
+        groups = groups_of(looks)
+        rows = [ImageLook(image_id=name, look=look, twins=groups[name]) for name, look in looks.items()]
+        folder.write("looks", rows)
+    return {row.image_id: row.twins for row in folder.read("looks", ImageLook)}
 
 
 def _identity(settings: Settings, pack: PromptPack) -> dict[str, Any]:

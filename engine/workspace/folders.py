@@ -128,6 +128,11 @@ class RunFolder:
     def stage(self, iteration: int, stage: str) -> "StageFolder":
         return StageFolder(self.folder / f"iteration-{iteration:02d}" / stage, self.name, iteration)
 
+    def evaluations(self, iteration: int) -> list["StageFolder"]:
+        """What a version was measured in: by the run itself, then by `judge-studio evaluate`."""
+        apart = sorted(self.stage(iteration, "evaluate").folder.parent.glob("evaluate-*"))
+        return [self.stage(iteration, "evaluate"), *(self.stage(iteration, folder.name) for folder in apart)]
+
     def intake(self) -> "StageFolder":
         return StageFolder(self.folder / "intake", self.name, 0)
 

@@ -201,7 +201,7 @@ def summaries(settings: Settings) -> dict[str, str]:
         if limit is not None
     ]
     budget = f"{loop.budget_minutes:g} min at most" if loop.budget_minutes else "no time budget"
-    start = "the previous version" if train.start == "previous" else "the base model"
+    start = {"previous": "the previous version", "best": "the best version so far"}.get(train.start, "the base model")
     labels = f", labels by {select.labels}" if select.labels != "construction" else ""
     return {
         "model": f"{model.backend}, device {model.device}, prompts {settings.prompt_pack}",

@@ -21,18 +21,23 @@ _TRIES = 8
 """Fillings of one template tried for a question that this image does not have yet."""
 
 
-def held_out_images(image_ids: Iterable[str], share: float) -> frozenset[str]:
+def held_out_images(image_ids: Iterable[str], share: float, twins: Mapping[str, str] | None = None) -> frozenset[str]:
     """The images set apart for evaluation: those whose own hash falls below `share`.
 
-    An image falls on the same side in every run, whatever else is there. Only where that would leave one side of a
-    small source empty, the image nearest to the border changes sides.
+    Images that look the same (`twins`: image → smallest id of its group) fall on one side, by that id's hash: else a
+    judge is asked about pictures that it was trained on. An image falls on the same side in every run, whatever else
+    is there but twins of it. Only where that would leave one side of a small source empty, the group nearest to the
+    border changes sides.
     """
-    ids = set(image_ids)
-    if share <= 0.0 or len(ids) < 2:
+    members: dict[str, list[str]] = {}
+    for image_id in set(image_ids):
+        members.setdefault((twins or {}).get(image_id, image_id), []).append(image_id)
+    if share <= 0.0 or len(members) < 2:
         return frozenset()
-    by_place = sorted(ids, key=_place)
-    count = sum(_place(image_id) < share for image_id in by_place)
-    return frozenset(by_place[: min(max(count, 1), len(by_place) - 1)])
+    by_place = sorted(members, key=_place)
+    count = sum(_place(group) < share for group in by_place)
+    held_out = by_place[: min(max(count, 1), len(by_place) - 1)]
+    return frozenset(image_id for group in held_out for image_id in members[group])
 
 
 def bank_instructions(

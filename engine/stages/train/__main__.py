@@ -23,6 +23,7 @@ from engine.stages.train.child import ToldProgress, tell_error
 from engine.stages.train.fit import fit
 from engine.stages.train.rows import training_rows
 from engine.stages.train.stage import train, unfinished_adapter
+from engine.stages.train.start import adapter_to_start_from
 from engine.workspace.folders import RunFolder, open_workspace, workspace_path
 from engine.workspace.locks import run_lock
 from engine.workspace.parts import Parts
@@ -66,7 +67,7 @@ def share(run: RunFolder, iteration: int, *, first: bool, told: Path | None = No
     kept = [trace for trace in run.stage(iteration, "select").read("traces", Trace) if trace.kept]
     pairs = {pair.pair_id: pair for pair in run.stage(iteration, "synthesize").read("pairs", Pair)}
     images = {row.image_id: run.workspace.root / row.path for row in run.intake().read("images", ImageRow)}
-    parent = run.adapter(iteration - 1) if settings.train.start == "previous" and iteration > 1 else None
+    parent = adapter_to_start_from(run, settings.train.start, iteration)
     if first:
         train(
             folder=folder,

@@ -183,3 +183,14 @@ def test_bank_of_every_shipped_pack_fills_all_its_slots(pack: str) -> None:
     assert len(made) == 1200
     assert not [one.question for one in made if "{" in one.question]
     assert {one.dimension for one in made} - {None} == {one.dimension for one in bank.closed}
+
+
+def test_twins_of_an_image_are_on_its_side_whatever_their_own_hashes_say() -> None:
+    ids = [row.image_id for row in images(60)]
+    twins = {image_id: min(ids[place : place + 3]) for place in range(0, 60, 3) for image_id in ids[place : place + 3]}
+    held_out = held_out_images(ids, 0.4, twins)
+    assert held_out
+    assert len(held_out) < 60
+    for group in set(twins.values()):
+        members = {image_id for image_id in ids if twins[image_id] == group}
+        assert members <= held_out or not members & held_out

@@ -57,7 +57,7 @@ def test_views_hold_the_rows_of_their_stages(workspace: Workspace) -> None:
     catalog = open_catalog(workspace)
     counts = {view: one(catalog, f"select count(*) from {view}") for view in RECORDS}
     assert counts == {
-        "images": 4, "skipped": 1, "instructions": 8, "pairs": 20, "traces": 64, "steps": 3, "versions": 2,
+        "images": 4, "looks": 0, "skipped": 1, "instructions": 8, "pairs": 20, "traces": 64, "steps": 3, "versions": 2,
         "items": 4, "verdicts": 16, "scores": 3,
     }  # fmt: skip
 
