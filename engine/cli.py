@@ -113,6 +113,7 @@ def _add_run_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         "name", metavar="NAME", nargs="?", help="name under assets/experiments; all are listed if empty"
     )
     experiment.add_argument("--seeds", type=count, default=3, metavar="N")
+    experiment.add_argument("--arms", metavar="A,B,…", help="some of its arms; all if left out")
     experiment.add_argument("settings", nargs="*", metavar="key=value", help="settings of all arms; a run apart")
 
     preview = _command(

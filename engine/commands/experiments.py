@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from engine.commands.runs import overrides_from
 from engine.commands.terminal import print_json, say, watcher
 from engine.errors import JudgeStudioError, LockedError, StopRequested
-from engine.runs.experiments import Experiment, Variant, experiments, load_experiment, variants
+from engine.runs.experiments import Experiment, Variant, experiments, load_experiment, only, variants
 from engine.runs.outcomes import RunScore, outcome, record, table
 from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace, open_workspace
@@ -26,6 +26,8 @@ def experiment(options: Namespace) -> int:
         return 0
     workspace = open_workspace(options.workspace)
     chosen = load_experiment(options.name, overrides_from(options.settings))
+    if options.arms:
+        chosen = only(chosen, options.arms.split(","))
     planned = variants(chosen, seeds=options.seeds)
     outcomes: list[RunScore] = []
     failures: dict[str, str] = {}

@@ -3,8 +3,8 @@
 It knows no stage. What a run measured is read back from its files by `engine.runs.outcomes`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -74,6 +74,16 @@ def load_experiment(name: str, overrides: Mapping[str, Any] | None = None) -> Ex
         against=against,
         variants=plan["variants"],
     )
+
+
+def only(experiment: Experiment, names: Sequence[str]) -> Experiment:
+    """The same with these arms alone. Raises `UsageError` for one that there is not."""
+    for name in names:
+        if name not in experiment.variants:
+            raise UsageError(
+                f"--arms: {experiment.name} has no arm '{name}'. Use some of {', '.join(experiment.variants)}."
+            )
+    return replace(experiment, variants={name: experiment.variants[name] for name in names})
 
 
 def variants(experiment: Experiment, *, seeds: int) -> list[Variant]:

@@ -10,7 +10,7 @@ from engine.errors import SettingsError, UsageError
 from engine.measure.intervals import t_quantile
 from engine.runs import experiments as named
 from engine.runs import loop
-from engine.runs.experiments import Experiment, experiments, load_experiment, variants
+from engine.runs.experiments import Experiment, experiments, load_experiment, only, variants
 from engine.runs.outcomes import RunScore, arms, over_seeds, table
 from engine.runs.shared_stages import take_over
 from engine.workspace.folders import open_workspace
@@ -48,6 +48,15 @@ def test_other_settings_make_other_runs():
     assert changed.settings.source.count == 20
     assert changed.run_name != plain.run_name
     assert changed.run_name == variants(load_experiment("arms", {"source.count": "20"}), seeds=1)[0].run_name
+
+
+def test_some_arms_are_the_same_runs_as_in_the_whole_experiment():
+    whole = load_experiment("arms")
+    some = variants(only(whole, ["construction", "coin"]), seeds=1)
+    assert [one.variant for one in some] == ["construction", "coin"]
+    assert {one.run_name for one in some} < {one.run_name for one in variants(whole, seeds=1)}
+    with pytest.raises(UsageError, match="has no arm 'nope'"):
+        only(whole, ["nope"])
 
 
 def test_unknown_experiment_names_those_there_are():
