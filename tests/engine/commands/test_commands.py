@@ -155,7 +155,7 @@ def test_report_that_can_be_written_nowhere_says_so(
 def test_verdicts_that_can_be_written_nowhere_are_not_asked_for(
     run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.commands.judge._opened", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("engine.commands.judge.opened", lambda *_: pytest.fail("a model was loaded"))
     (tmp_path / "in.jsonl").write_text('{"question": "q", "a": "x", "b": "y"}')
     words = ["judge", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "nowhere/o.jsonl"), "--judge", "made"]
     code, _, error = call(run, capsys, *words)
@@ -174,7 +174,7 @@ def test_picture_that_is_none_is_named_before_a_model_is_loaded(
     said: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.commands.judge._opened", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("engine.commands.judge.opened", lambda *_: pytest.fail("a model was loaded"))
     (tmp_path / "a.png").write_bytes(data)
     one = ["--image", str(tmp_path / "a.png"), "--question", "q", "--a", "x", "--b", "y", "--judge", "made"]
     code, _, error = call(run, capsys, "judge", *one)
