@@ -81,7 +81,8 @@ def image_features(model: LlavaForConditionalGeneration, pixels_BCHW: torch.Tens
 def inherit(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Begin with the weights of an earlier model of the same shape. Its words keep their meaning; new ones are random.
 
-    The vocabularies need not agree: embeddings go by the words themselves. New ones are as long as old ones.
+    The vocabularies need not agree: embeddings go by the words themselves. New ones are as long as old ones. Raises
+    `ValueError` for a model of another shape.
     """
     stored = load_file(folder / "model.safetensors")
     table_VD = stored.pop("language_model.model.embed_tokens.weight")
@@ -91,8 +92,16 @@ def inherit(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizer
     mine_VD.mul_(table_VD[list(kept.values())].norm(dim=-1).mean() / mine_VD.norm(dim=-1).mean())
     mine_VD[list(kept)] = table_VD[list(kept.values())]
     for name, parameter in model.named_parameters():
-        if parameter is not mine_VD:
-            parameter.copy_(stored[portable_name(name)])
+        if parameter is mine_VD:
+            continue
+        known = stored.get(portable_name(name))
+        if known is None or known.shape != parameter.shape:
+            found = "nothing" if known is None else tuple(known.shape)
+            raise ValueError(
+                f"{folder}: {portable_name(name)} is {found}, not {tuple(parameter.shape)}. Begin with a model of this "
+                "shape, or from nothing."
+            )
+        parameter.copy_(known)
 
 
 def save_model(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

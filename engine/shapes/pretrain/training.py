@@ -1,4 +1,4 @@
-"""Makes the embedded model from nothing: `python -m engine.shapes.pretrain --out assets/shapes-vlm`.
+"""Makes the embedded model: `python -m engine.shapes.pretrain --out assets/shapes-vlm`, from nothing or `--begin-with`.
 
 Two stages: seeing (the tower names cells), then talking (the corpus). Checkpoints lie beside the result;
 `--resume` goes on from the last one. A step depends on the seed and its number alone.
@@ -44,8 +44,7 @@ class Plan:
     tokens: int = 1600
     """Tokens per step. Small batches: this model gains more from steps than from smooth gradients."""
     rate: float = 1e-3
-    """Peak learning rate of AdamW: that of looking things up, which a lower one forms late. What follows is trained
-    at less than half of it (see `curriculum.rate_at`): skills learned at the peak stay blunt."""
+    """Peak learning rate of AdamW, chosen for a beginning with weights that can look things up already."""
     seeing_rate: float = 2e-3
     """The same for the seeing stage."""
     muon_rate: float = 0.0
@@ -91,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     pretrain(plan, options.out, work=options.work or options.out.with_name(options.out.name + ".checkpoint"),
              resume=options.resume, device=options.device, save_every=options.save_every,
-        begin_with=options.begin_with)  # fmt: skip
+             begin_with=options.begin_with)  # fmt: skip
     return 0
 
 
@@ -107,8 +106,9 @@ def pretrain(
 ) -> None:
     """Train by the plan and leave the finished model folder at `out`.
 
-    `work` holds the last checkpoint and is removed at the end. Raises `ValueError` when it holds one made by
-    another plan.
+    `work` holds the last checkpoint and is removed at the end. `begin_with` is the folder of an earlier model of this
+    shape, whose eyes and words are kept; the seeing stage is then left out. Raises `ValueError` when `work` holds a
+    checkpoint made by another plan, or `begin_with` a model of another shape.
     """
     started = time.monotonic()
     torch.manual_seed(plan.seed)
@@ -145,7 +145,7 @@ def _learn_to_see(
         optimizer.zero_grad()
         if step % 50 == 49:
             shares = " ".join(f"{share:.3f}" for share in right)
-            log.info("seeing %d/%d  loss %.3f  size colour shape place %s", step + 1, plan.seeing_steps,
+            log.info("seeing %d/%d  loss %.3f  size colour shape row column %s", step + 1, plan.seeing_steps,
                      loss.item(), shares)  # fmt: skip
     model.zero_grad()
 

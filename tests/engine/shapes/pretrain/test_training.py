@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from engine.prompts import load_pack
 from engine.shapes.pretrain.batches import pixels, pool
-from engine.shapes.pretrain.model import build_model, portable_name
+from engine.shapes.pretrain.model import build_model, inherit, portable_name, save_model
 from engine.shapes.pretrain.tokens import build_tokenizer
 from engine.shapes.pretrain.training import Plan, pretrain
 from engine.shapes.scenes import scene_image
@@ -105,3 +105,30 @@ def test_parameter_names_are_those_other_engines_read() -> None:
     assert "multi_modal_projector.linear_1.weight" in names
     assert "language_model.model.embed_tokens.weight" in names
     assert "language_model.model.layers.0.self_attn.q_proj.weight" in names
+
+
+def test_model_begun_with_another_keeps_its_eyes_and_the_meaning_of_its_words(tmp_path: Path) -> None:
+    pack = load_pack("shapes")
+    few, many = (build_tokenizer(pack, examples=number) for number in (20, 300))
+    earlier, later = build_model(few), build_model(many)
+    save_model(earlier, few, tmp_path / "earlier")
+    few.save_pretrained(tmp_path / "earlier")
+    inherit(later, many, tmp_path / "earlier")
+    old, new = (dict(model.named_parameters()) for model in (earlier, later))
+    table = "model.language_model.embed_tokens.weight"
+    assert all(torch.equal(old[name], new[name]) for name in old if name != table)
+    for word in (" star", "<image>", " top"):
+        rows = [tokenizer(word, add_special_tokens=False).input_ids[0] for tokenizer in (few, many)]
+        assert torch.equal(old[table][rows[0]], new[table][rows[1]])
+
+
+def test_model_of_another_shape_is_refused_as_a_beginning(tmp_path: Path) -> None:
+    tokenizer = build_tokenizer(load_pack("shapes"), examples=20)
+    model = build_model(tokenizer)
+    save_model(model, tokenizer, tmp_path / "narrow")
+    tokenizer.save_pretrained(tmp_path / "narrow")
+    weights = load_file(tmp_path / "narrow" / "model.safetensors")
+    weights["multi_modal_projector.linear_1.weight"] = torch.zeros(4, 4)
+    save_file(weights, tmp_path / "narrow" / "model.safetensors")
+    with pytest.raises(ValueError, match=r"linear_1.weight is \(4, 4\), not \(128, 128\)"):
+        inherit(model, tokenizer, tmp_path / "narrow")
