@@ -13,7 +13,7 @@ from engine.config import Settings
 from engine.errors import SettingsError
 from engine.records import ImageRow, Instruction
 from engine.shapes.questions import SLOTS, TEMPLATES, Template
-from engine.shapes.scenes import Difficulty, Scene, draw, scene_seed
+from engine.shapes.scenes import Difficulty, Scene, scene_of, scene_seed
 
 _NAME = re.compile(r"scene (\d+) \((\w+)\)")
 """How `engine.sources.drawn` names a picture."""
@@ -55,7 +55,7 @@ def _scene(name: str, seed: int) -> Scene:
     found = _NAME.fullmatch(name)
     assert found, f"no name of a drawn scene: {name}"
     difficulty = next(known for known in get_args(Difficulty) if known == found[2])
-    return draw(scene_seed("loop", seed, int(found[1])), difficulty)[1]
+    return scene_of(scene_seed("loop", seed, int(found[1])), difficulty)
 
 
 @cache
