@@ -182,7 +182,7 @@ _MONEY = {
     "dram (AMD)": "AMD ֏|armenian dram",
     "BTC": "BTC ₿|bitcoin",
 }
-MONEY_SIGNS = tuple(symbol for symbol in _MONEY if not symbol.isalpha() and symbol != "¢")
+MONEY_SIGNS = tuple(symbol for symbol in _MONEY if len(symbol) == 1 and symbol != "¢")
 """Written before the number."""
 
 

@@ -146,7 +146,7 @@ def test_fractions_meet_exactly_if_they_are_equal(one, other) -> None:
         assert (forms[0] == forms[1]) == (one == other)
 
 
-@given(text=st.text(alphabet="ab 12-+<>=%$√^*/.", min_size=1, max_size=8), sign=st.sampled_from("-<>√$%=^"))
+@given(text=st.text(alphabet="ab 12-+<>=%√^*/.", min_size=1, max_size=8), sign=st.sampled_from("-<>√$%=^"))
 def test_sign_more_is_another_phrase(text: str, sign: str) -> None:
     assume(text.strip(" .") == text and text[-1] not in "*" and text[0] not in "*")
     with_sign, without = normalise(f"{sign}7 {text}", "phrase"), normalise(f"7 {text}", "phrase")
