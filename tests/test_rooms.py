@@ -24,7 +24,8 @@ QUICK = [
 ]
 """What `--help`, `status` and `sql` import at once."""
 STUDIO_READS = {
-    "engine.runs.loop": {"studio.live.worker"},
+    "engine.runs.loop": set(),
+    "engine.runs.models": {"studio.live.worker"},
     "engine.backends": {"studio.live.worker", "studio.tabs.versions.comparison", "studio.tabs.versions.view"},
     "engine.stages": {"studio.tabs.traces.replay", "studio.tabs.traces.view", "studio.queries.traces"},
 }

@@ -6,19 +6,18 @@ It knows no model family and no file format; stages and the workspace do.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from math import ceil
 from pathlib import Path
 from typing import Any
 
-from engine.backends.base import Backend
 from engine.config import Settings
-from engine.errors import IdentityError, ModelError, SourceError
+from engine.errors import IdentityError, SourceError
 from engine.machine import this_machine
-from engine.prompts import PromptPack, judge_messages, load_pack
-from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name, version_number
+from engine.prompts import PromptPack, load_pack
+from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name
 from engine.runs.costs import check_fits
+from engine.runs.models import RunModels, Opener, device_of, trains_on_gpu
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
 from engine.sources.take_in import check_source
@@ -31,43 +30,6 @@ from engine.workspace.run_record import run_record, run_settings
 from engine.workspace.state import RunState, append_event, clear_stop, read_state
 
 Watch = Callable[[RunState], None]
-Opener = Callable[[Settings, Path], Backend]
-
-_CANARY_QUESTION = "What is the colour of the picture?"
-_SQUARE = 28
-"""Pixels of a side that become one token in Qwen's families; others use fewer tokens a picture."""
-_PACK_TOKENS = 1024
-"""The text of a judge prompt and of its question."""
-_BENCHMARK_RESPONSE = 1024
-"""Responses of published benchmarks are longer than a run's own may be."""
-
-
-def open_model(settings: Settings, workspace: Path, progress: Progress | None = None) -> Backend:
-    """The backend that the settings name. `progress` hears how a server starts, and can stop it."""
-    from engine.backends import open_backend
-
-    def report(message: str) -> None:
-        if progress is not None:
-            progress.update(message=message)
-            progress.check_stop()
-
-    return open_backend(
-        settings.model,
-        workspace=workspace,
-        rank=settings.train.rank,
-        tokens=longest_request(settings),
-        log=None if progress is None else progress.run.folder / "vllm.log",
-        report=report,
-        tick=(lambda: None) if progress is None else progress.check_stop,
-    )
-
-
-def longest_request(settings: Settings) -> int:
-    """Tokens of the longest prompt with its reply, an upper bound for families that see a picture in 28 px squares."""
-    picture = ceil(settings.source.max_side / _SQUARE) ** 2
-    responses = 2 * max(settings.synthesize.max_tokens, _BENCHMARK_RESPONSE)
-    reply = max(settings.judge.max_tokens, settings.evaluate.max_tokens, settings.synthesize.max_tokens)
-    return picture + _PACK_TOKENS + responses + reply
 
 
 def run_loop(
@@ -92,8 +54,7 @@ def run_loop(
             with device_lock(device, f"run {run.name}", waiting=lambda holder: _wait(progress, device, holder)):
                 progress.update(state="running", device=device, message="Starting")
                 append_event(run, "start", iterations=settings.loop.iterations)
-                door = opener or (lambda settings, workspace: open_model(settings, workspace, progress))
-                _Loop(run, settings, progress, door, go_on).work()
+                _Loop(run, settings, progress, opener, go_on).work()
         return progress.state
 
 
@@ -108,24 +69,6 @@ def _first_state(run: RunFolder, settings: Settings) -> RunState:
     )
 
 
-def device_of(settings: Settings) -> str:
-    """What a run with these settings has to itself: "cpu", "cuda", or a server by its address."""
-    if settings.model.backend == "openai":
-        return f"server {settings.model.url}"
-    if settings.model.device != "auto":
-        return settings.model.device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def trains_on_gpu(settings: Settings) -> bool:
-    """Whether the trainer will run on a GPU of this machine, wherever the judge is asked."""
-    import torch
-
-    return settings.model.device != "cpu" and torch.cuda.is_available()
-
-
 def _wait(progress: Progress, device: str, holder: str) -> None:
     progress.update(message=f"Waiting for {device}: {holder} is using it", device=device)
     progress.check_stop()
@@ -134,16 +77,16 @@ def _wait(progress: Progress, device: str, holder: str) -> None:
 class _Loop:
     """One process's work on one run. Holds the backend, and nothing that is not also on disk."""
 
-    def __init__(self, run: RunFolder, settings: Settings, progress: Progress, opener: Opener, go_on: bool) -> None:
+    def __init__(
+        self, run: RunFolder, settings: Settings, progress: Progress, opener: Opener | None, go_on: bool
+    ) -> None:
         self.run = run
         self._go_on = go_on
         self.settings = settings
         self.progress = progress
         self.pack: PromptPack = load_pack(settings.prompt_pack)
         self.images: dict[str, Path] = {}
-        self._opener = opener
-        self._backend: Backend | None = None
-        self._loaded: set[str] = set()
+        self.models = RunModels(run, settings, self.pack, progress, opener)
 
     def work(self) -> None:
         """Intake, baseline, iterations."""
@@ -153,7 +96,7 @@ class _Loop:
             self._measure_base(instructions)
             self._iterate([one for one in instructions if one.split == "train"])
         finally:
-            self.release()
+            self.models.release()
 
     def _check(self) -> None:
         """What can be known to fail before an hour of work is known now."""
@@ -183,45 +126,6 @@ class _Loop:
 
             preflight(model, str(model_folder(model.base) or model.base)).check()
 
-    # --- the model -------------------------------------------------------------------------------------------
-
-    def backend(self, *judges: str) -> Backend:
-        """The backend with these judge versions loaded."""
-        if self._backend is None:
-            self.progress.update(message=f"Loading {self.settings.model.base}")
-            self._backend = self._opener(self.settings, self.run.workspace.root)
-            if not self._backend.continues:
-                raise ModelError(
-                    f"model.url: {self.settings.model.url} is no vLLM server, so the versions that a run trains cannot "
-                    "be loaded on it. Start vLLM there with --enable-lora, or set model.backend=vllm or transformers."
-                )
-        for judge in judges:
-            if judge != BASE_JUDGE and judge not in self._loaded:
-                self._backend.load_judge(judge, self.run.adapter(version_number(judge) or 0))
-                self._loaded.add(judge)
-        if self.settings.model.backend != "transformers":
-            self._roll_call(judges)
-        return self._backend
-
-    def _roll_call(self, judges: Sequence[str]) -> None:
-        """Every replica proves itself before a stage relies on it; a scripted backend has none."""
-        from engine.backends.served.openai import OpenAIBackend
-        from engine.backends.served.roll_call import canaries, roll_call
-
-        if not isinstance(self._backend, OpenAIBackend):
-            return
-        self.progress.update(message="Roll call of the servers")
-        messages = judge_messages(self.pack, _CANARY_QUESTION, "It is red.", "It is blue.")
-        for remark in roll_call(self._backend, judges, messages, canaries(self.run.folder / "canary")):
-            self.progress.event("remark", text=remark)
-
-    def release(self) -> None:
-        """Free the device."""
-        if self._backend is not None:
-            self._backend.close()
-        self._backend = None
-        self._loaded.clear()
-
     # --- intake and baseline ---------------------------------------------------------------------------------
 
     def _take_in(self) -> list[Instruction]:
@@ -234,7 +138,7 @@ class _Loop:
             workspace=self.run.workspace.root,
             settings=self.settings,
             pack=self.pack,
-            backend=self.backend,
+            backend=self.models,
             progress=self.progress,
         )
         self._add_images(folder)
@@ -345,7 +249,7 @@ class _Loop:
                 images=self.images,
                 settings=self.settings,
                 pack=self.pack,
-                backend=self.backend(writer),
+                backend=self.models(writer),
                 writer=writer,
                 iteration=number,
                 progress=self.progress,
@@ -362,7 +266,7 @@ class _Loop:
                 images=self.images,
                 settings=self.settings,
                 pack=self.pack,
-                backend=self.backend(judge_name),
+                backend=self.models(judge_name),
                 judge=judge_name,
                 iteration=number,
                 progress=self.progress,
@@ -393,7 +297,7 @@ class _Loop:
         if folder.summary() is not None:
             return
         if self.progress.state.device != "cpu":
-            self.release()  # the trainer needs the memory; a miniature on a CPU does not
+            self.models.release()  # the trainer needs the memory; a miniature on a CPU does not
         if trains_on_gpu(self.settings):
             from engine.stages.train.child import train_in_child
 
@@ -426,7 +330,7 @@ class _Loop:
             self._check_served(number, judge, folder)
         items = [item for group in self._items().values() for item in group]
         check_adapter(
-            backend=self.backend(parent, judge),
+            backend=self.models(parent, judge),
             judge=judge,
             parent=parent,
             probes=probes(items, images=self.images, pack=self.pack),
@@ -437,7 +341,7 @@ class _Loop:
         from engine.judging.served_check import check_served
 
         check_served(
-            backend=self.backend(judge),
+            backend=self.models(judge),
             judge=judge,
             trained=self.run.stage(number, "train"),
             traces=self.run.stage(number, "select").read("traces", Trace),
@@ -460,7 +364,7 @@ class _Loop:
             images=self.images,
             settings=self.settings,
             pack=self.pack,
-            backend=self.backend(judge),
+            backend=self.models(judge),
             judge=judge,
             parent_folder=self.run.stage(number - 1, "evaluate") if number else None,
             iteration=number,

@@ -11,7 +11,7 @@ from engine.config import Settings
 from engine.errors import BackendError
 from engine.prompts import load_pack
 from engine.records import BASE_JUDGE, ImageRow, Instruction, Pair
-from engine.runs.loop import Opener, open_model
+from engine.runs.models import Opener, open_model
 from engine.stages.intake import intake
 from engine.stages.synthesize.stage import synthesize
 from engine.workspace.folders import RunFolder, open_workspace

@@ -31,7 +31,7 @@ from engine.judging.judges import JudgeRef, resolve_judge
 from engine.judging.ruling import OrderRuling, ask, ask_chance, order_ruling, whole_ruling
 from engine.prompts import PromptPack, load_pack
 from engine.records import ORDERS, Comparison, Order
-from engine.runs.loop import device_of
+from engine.runs.models import device_of
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_holder, device_lock
 from engine.workspace.state import read_state

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from engine.backends.base import Backend, Completion, Request
 from engine.config import Settings, load_settings
-from engine.runs.loop import open_model, run_loop
+from engine.runs.loop import run_loop
+from engine.runs.models import open_model
 from engine.workspace.folders import open_workspace
 from engine.workspace.run_record import create_run
 from engine.workspace.state import read_events
