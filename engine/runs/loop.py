@@ -17,7 +17,7 @@ from engine.machine import this_machine
 from engine.prompts import PromptPack, load_pack
 from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name
 from engine.runs.costs import check_fits
-from engine.runs.models import RunModels, Opener, device_of, trains_on_gpu
+from engine.runs.models import Opener, RunModels, device_of, trains_on_gpu
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
 from engine.sources.take_in import check_source
