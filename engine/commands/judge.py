@@ -176,7 +176,7 @@ def _reached(judge: JudgeRef, words: Sequence[str]) -> JudgeRef:
 @contextmanager
 def _device(judge: JudgeRef) -> Iterator[None]:
     """A GPU is had alone: a run on it is waited for."""
-    from engine.runs.loop import device_of
+    from engine.runs.models import device_of
 
     with ExitStack() as held:
         if device_of(judge.settings) == "cuda":

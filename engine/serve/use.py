@@ -17,7 +17,7 @@ from engine.errors import UsageError
 from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Ruling
 from engine.records import Comparison
-from engine.runs.loop import device_of
+from engine.runs.models import device_of
 from engine.serve.desk import SERVER_LANES, RulingDesk
 from engine.serve.pictures import Picture, PictureShelf
 from engine.sources.pictures.upright import limits_of
