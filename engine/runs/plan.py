@@ -401,9 +401,19 @@ def _notes(settings: Settings, sizes: _Sizes) -> Iterable[str]:
             f"train.learning_rate is {settings.train.learning_rate:g}: an adapter wants about ten times the rate of "
             "full fine-tuning. Use 1e-4; below 5e-5 it hardly learns."
         )
+    yield from _deciding_notes(settings)
     yield from _server_notes(settings)
     if sizes.images == 0:
         yield "The folder holds no pictures with a usual file name."
+
+
+def _deciding_notes(settings: Settings) -> Iterable[str]:
+    """Said before a run begins where labels that it did not make decide which version is best."""
+    from engine.measure.benchmarks import benchmark_name
+    from engine.measure.benchmarks.held_out import deciding_note
+
+    if settings.evaluate.benchmarks and (note := deciding_note(benchmark_name(settings.evaluate.benchmarks[0]))):
+        yield note
 
 
 def _server_notes(settings: Settings) -> Iterable[str]:

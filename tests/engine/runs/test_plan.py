@@ -7,7 +7,7 @@ import pytest
 from engine.cli import main
 from engine.config import load_settings, presets
 from engine.runs.plan import RunPlan, images_of, plan_text, run_plan
-from engine.workspace.folders import Workspace
+from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import append_event
 from tests.sample_workspace import make_workspace
 
@@ -103,3 +103,13 @@ def test_dry_run_in_a_folder_that_is_not_there_prints_the_plan_and_makes_nothing
     assert main(["run", "--dry-run", "--workspace", str(tmp_path / "none")]) == 0
     assert "Each iteration" in capsys.readouterr().out
     assert not (tmp_path / "none").exists()
+
+
+def test_plan_says_when_a_key_that_the_run_did_not_make_decides(tmp_path: Path) -> None:
+    def notes(*benchmarks: str) -> list[str]:
+        settings = load_settings(preset="shapes", overrides={"evaluate.benchmarks": list(benchmarks)})
+        return [note for note in run_plan(settings, open_workspace(tmp_path)).notes if "decides" in note]
+
+    assert notes("held-out", "shapes") == []
+    (note,) = notes("shapes", "held-out")
+    assert note.startswith("shapes has a key that the run did not make")
