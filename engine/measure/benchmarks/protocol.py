@@ -141,6 +141,8 @@ def sliced_rows(
                 items=items,
             )
             rows.append(row)
+    whole = [(row.accuracy, row.n) for row in rows if row.dimension != ALL and "/" not in row.dimension]
+    assert not whole or abs(overall_of_parts(whole) - rows[0].accuracy) < 1e-9, "overall is not the mean of its parts"
     return rows
 
 
