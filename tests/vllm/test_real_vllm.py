@@ -156,7 +156,7 @@ def settings_of_a_short_run() -> Any:
         "source.count": 24, "synthesize.instructions": 12, "synthesize.samples": 6, "synthesize.min_votes": 2,
         "judge.traces_per_order": 2, "judge.max_tokens": 64, "evaluate.items": 8, "evaluate.max_tokens": 64,
         "evaluate.image_blind": False, "train.epochs": 1, "loop.iterations": 2, "select.rule": "per-order",
-        "model.device": "cpu",
+        "model.device": "cpu", "train.layers": "language",
     }  # fmt: skip
     return load_settings(preset="shapes", overrides={**short, **SERVED})
 
