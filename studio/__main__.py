@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.errors import JudgeStudioError
 from engine.workspace.folders import open_workspace
-from studio.server.binding import check_bind, read_password
+from studio.server.binding import check_bind, check_mcp, read_password
 from studio.server.waiting import told_if_slow
 
 
@@ -20,12 +20,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--auth")
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--mcp", action="store_true")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows few letters gets "?" for the others
     options = parser.parse_args(arguments)
     try:
         check_bind(options.host, options.port, options.auth is not None)
+        if options.mcp:
+            check_mcp(has_password=options.auth is not None)
         auth = read_password(options.auth) if options.auth else None
         workspace = open_workspace(options.workspace)
         with told_if_slow("Loading Gradio"):
@@ -37,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             port=options.port,
             auth=auth,
             open_browser=not options.no_browser,
+            mcp=options.mcp,
         )
     except JudgeStudioError as error:
         print(f"judge-studio open: {error}", file=sys.stderr)

@@ -108,8 +108,13 @@ def shown_path(folder: Path) -> str:
     return str(folder)
 
 
-def listen(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None) -> str:
-    """Start serving in a background thread; the address. Theme, limits and what may be read are set here."""
+def listen(
+    app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None, mcp: bool = False
+) -> str:
+    """Start serving in a background thread; the address. Theme, limits and what may be read are set here.
+
+    `mcp`: the public endpoints are tools of the Model Context Protocol too, below /gradio_api/mcp/.
+    """
 
     def is_known(user: str, password: str) -> bool:
         assert auth is not None
@@ -124,14 +129,14 @@ def listen(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: 
             auth_message="The password is in the file that --auth named." if auth else None,
             theme=StudioTheme(),
             css=style_sheet(),
-            footer_links=[],
+            footer_links=["api"],
             favicon_path=str(assets_folder() / "logo.svg"),
             allowed_paths=[str(workspace.images)],
             blocked_paths=[str(workspace.images / "seen.jsonl"), str(workspace.runs_folder), str(workspace.notes)],
             max_file_size=MAX_UPLOAD,
             enable_monitoring=False,
             ssr_mode=False,
-            mcp_server=False,
+            mcp_server=mcp,
             share=False,
             run_history=False,
             pwa=False,
@@ -149,7 +154,15 @@ def listen(app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: 
     return str(address)
 
 
-def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None, open_browser: bool) -> None:
+def serve(
+    workspace: Workspace,
+    *,
+    host: str,
+    port: int,
+    auth: tuple[str, str] | None,
+    open_browser: bool,
+    mcp: bool = False,
+) -> None:
     """Serve until SIGINT or SIGTERM. Runs that were started go on: they are processes of their own.
 
     Raises `UsageError` for a bind that others can reach without a password.
@@ -162,8 +175,10 @@ def serve(workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] |
         signal.signal(number, lambda *_: over.set())
     with told_if_slow("Opening the studio"):
         app = build_app(workspace)
-        address = listen(app, workspace, host=host, port=port, auth=auth)
+        address = listen(app, workspace, host=host, port=port, auth=auth, mcp=mcp)
     print(f"Judge Studio shows {workspace.root} at {address}", flush=True)
+    if mcp:
+        print(f"Tools for MCP clients at {address}gradio_api/mcp/", flush=True)
     print("Ctrl-C ends the page; runs go on.", flush=True)
     if open_browser:
         import webbrowser

@@ -27,7 +27,12 @@ STUDIO_READS = {
     "engine.runs.loop": set(),
     "engine.runs.models": {"studio.live.worker"},
     "engine.backends": {"studio.live.worker", "studio.tabs.versions.comparison", "studio.tabs.versions.view"},
-    "engine.stages": {"studio.tabs.traces.replay", "studio.tabs.traces.view", "studio.queries.traces"},
+    "engine.stages": {
+        "studio.server.api",
+        "studio.tabs.traces.replay",
+        "studio.tabs.traces.view",
+        "studio.queries.traces",
+    },
 }
 """What of the engine only these modules of the studio may use: the live judge, the replay of a pure rule, names."""
 

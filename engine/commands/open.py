@@ -16,6 +16,8 @@ def open_studio(options: Namespace) -> int:
         words += ["--auth", options.auth]
     if options.no_browser:
         words.append("--no-browser")
+    if options.mcp:
+        words.append("--mcp")
     try:
         os.execv(sys.executable, [sys.executable, *words])
     except OSError as error:

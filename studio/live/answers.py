@@ -18,8 +18,10 @@ from engine.records import BASE_JUDGE, version_number
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import Workspace
 from engine.workspace.provenance import model_folder
+from engine.workspace.run_record import run_settings
 from engine.workspace.state import ALIVE, read_state
 from studio.live.history import Judgement
+from studio.live.picture import looks_drawn
 from studio.live.said import JudgeSaid
 from studio.look import cards, words
 from studio.look.cards import Action, HistoryRow, Html, LiveHalf, LiveResult
@@ -98,6 +100,33 @@ def check_question(
         if len(text) > LONGEST_TEXT:
             raise UsageError(f"Live judge: {what} has {len(text):,} characters, {LONGEST_TEXT:,} fit. Shorten it.")
     return [known[name] for name in dict.fromkeys(judges)]
+
+
+def miniature_warning(workspace: Workspace, judges: Sequence[str], image: str | None) -> str:
+    """Why the embedded model's verdicts on this picture mean nothing; "" where they may, or there is no picture yet.
+
+    `judges` and `image` (relative to the workspace) are the visitor's.
+    """
+    if image is None or looks_drawn(workspace.root / image):
+        return ""
+    small = [name.rpartition("/")[2] for name in judges if _is_miniature(workspace, name)]
+    if not small:
+        return ""
+    verb = "knows" if len(small) == 1 else "know"
+    return (
+        f"{', '.join(dict.fromkeys(small))} {verb} drawn shapes only: a working miniature. This picture is nothing it "
+        "was made for, and what it says of it means nothing, however sure it sounds."
+    )
+
+
+def _is_miniature(workspace: Workspace, judge: str) -> bool:
+    run, _, _ = judge.partition("/")
+    if judge == EMBEDDED:
+        return True
+    try:
+        return run_settings(workspace.existing_run(run)).model.base == EMBEDDED
+    except (JudgeStudioError, TypeError):
+        return False
 
 
 # --- events ------------------------------------------------------------------------------------------------------

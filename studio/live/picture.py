@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from engine.errors import SourceError
 from engine.sources.pictures.store import store_image
@@ -36,3 +37,14 @@ def take_picture(workspace: Workspace, path: Path) -> str:
     """
     picture = check_upload(path)
     return store_image(workspace.root, picture, source="live judge", name=path.name).path
+
+
+def looks_drawn(path: Path) -> bool:
+    """Whether a stored picture may be one of the drawn scenes: their size, which no photograph happens to have."""
+    from engine.shapes.scenes import SIDE
+
+    try:
+        with Image.open(path) as picture:  # a file of our own store; opening reads its head only
+            return picture.size == (SIDE, SIDE)
+    except OSError:
+        return False

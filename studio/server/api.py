@@ -5,6 +5,7 @@ client = Client("http://127.0.0.1:7860/")
 client.predict(handle_file("cat.png"), "How many cats?", "Two.", "Three.", api_name="/judge")
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import wraps
@@ -12,7 +13,8 @@ from typing import Any
 
 import gradio as gr
 
-from engine.errors import JudgeStudioError
+from engine.errors import JudgeStudioError, UsageError
+from engine.stages.select.reasons import KEPT, REASONS
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
@@ -21,7 +23,7 @@ from studio.live.client import LiveQuestion, live_judge
 from studio.live.picture import take_picture, uploaded_path
 from studio.live.said import JudgeSaid, fold
 from studio.page.page import Page
-from studio.queries.pairs import PairFilter, pairs_page
+from studio.queries.pairs import PairFilter, PairRow, pairs_page
 from studio.queries.scores import run_scores
 
 _MOST_PAIRS = 200
@@ -62,15 +64,16 @@ def declare(page: Page) -> None:
         """Pairs of a run in its own order, at most 200 per call.
 
         fate: kept, rejected, waiting, dropped or a reason code. after: the `next` of the answer before, "" to begin.
-        Returns {"total", "pairs", "next"}; `next` is null on the last page.
+        Returns {"total", "pairs", "next"}; `next` is null on the last page. `votes`: answer → samples that gave it.
         """
         workspace.existing_run(run)
+        check_fate(fate)
         size = max(1, min(int(count), _MOST_PAIRS))
         at = f"after:{after}" if after else ""
         found = pairs_page(
             page.catalog(), PairFilter(run=run, iteration=iteration, fate=fate or None), at=at, size=size
         )
-        rows = [asdict(row) for row in found.rows]
+        rows = [pair_record(row) for row in found.rows]
         following = found.rows[-1].cursor if found.rows and found.has_next else None
         return {"total": found.total, "pairs": rows, "next": following}
 
@@ -83,6 +86,20 @@ def declare(page: Page) -> None:
     gr.api(_speaking(judge), api_name="judge", concurrency_limit=_JUDGEMENTS_AT_ONCE)
     for endpoint in (runs, pairs, scores):
         gr.api(_speaking(endpoint), api_name=endpoint.__name__)
+
+
+def check_fate(fate: str | None) -> None:
+    """Raises `UsageError` for a fate that no pair can have."""
+    known = ("kept", "rejected", "waiting", "dropped", *(code for code in REASONS if code != KEPT))
+    if fate and fate not in known and not fate.startswith("dropped: "):
+        raise UsageError(f"pairs: no fate called '{fate[:80]}'. Use one of {', '.join(known)}.")
+
+
+def pair_record(row: PairRow) -> dict[str, Any]:
+    """One pair as plain values."""
+    values = asdict(row)
+    del values["place"]  # a cursor of the page's own; `next` is what callers go on with
+    return {**values, "votes": None if row.votes is None else json.loads(row.votes)}
 
 
 def run_record(run: RunFolder, names: Sequence[str]) -> dict[str, Any]:

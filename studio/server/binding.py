@@ -1,5 +1,6 @@
 """Where the server may listen and who may enter. Checked before Gradio is imported, so that a no comes at once."""
 
+import importlib.util
 import ipaddress
 import socket
 
@@ -53,6 +54,14 @@ def check_bind(host: str, port: int, has_password: bool) -> None:
                 f"{host}:{port}: cannot listen there: {error.strerror or error}. "
                 f"Another studio may be open; choose another port, e.g. --port {port + 1}."
             ) from error
+
+
+def check_mcp(*, has_password: bool) -> None:
+    """Raise `UsageError` if the endpoints cannot be tools for MCP clients."""
+    if has_password:
+        raise UsageError("--mcp: its clients send no password, so it goes without --auth and on 127.0.0.1 only.")
+    if importlib.util.find_spec("mcp") is None:
+        raise UsageError("--mcp: the package mcp is not installed. Run pip install 'judge-studio[mcp]'.")
 
 
 def free_port(host: str) -> int:

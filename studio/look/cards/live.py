@@ -1,5 +1,6 @@
 """Live judge: the result card of one judge version, streaming or finished, and the list of recent judgements."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -78,7 +79,9 @@ def live_result(result: LiveResult) -> Html:
         "section",
         element("header", name, fate(code, title)),
         failed,
-        element("div", _half(result.a_first), _half(result.b_first), class_="st-result"),
+        element(
+            "div", *(_half(one, sure=code == "agree") for one in (result.a_first, result.b_first)), class_="st-result"
+        ),
         element("footer", esc(sentence)),
         class_="st-panel",
         aria_label=f"{result.judge}: {title}",
@@ -86,19 +89,64 @@ def live_result(result: LiveResult) -> Html:
     )
 
 
-def live_results(results: Sequence[LiveResult]) -> Html:
-    """One card per version. Not a live region: streamed text would be read out word by word."""
-    return element("div", *(live_result(result) for result in results), class_="st-stack is-wide")
+def live_results(results: Sequence[LiveResult], *, guess: str = "", warning: str = "") -> Html:
+    """One card per version, and what they say together. Not a live region: streamed text would be read out word by
+    word. `guess`: what the visitor thought before ("A", "B", "tie"); `warning`: why none of it may be believed.
+    """
+    told = together(results, guess)
+    return element(
+        "div",
+        note(warning, tone="error") if warning else EMPTY,
+        element("p", esc(told), class_="st-says") if told else EMPTY,
+        *(live_result(result) for result in results),
+        class_="st-stack is-wide",
+    )
 
 
-def _half(half: LiveHalf) -> Html:
+def together(results: Sequence[LiveResult], guess: str = "") -> str:
+    """What finished judges say together: "3 of 4 prefer A, one flips. You said A."; "" while one still writes."""
+    said = [_word(result) for result in results]
+    if not said or "" in said:
+        return ""
+    counts = Counter(said)
+    first, *others = (_told(word, count, len(said), leads=not place) for place, (word, count) in enumerate(
+        sorted(counts.items(), key=lambda one: (_TOGETHER.index(one[0]) // 2, -one[1], one[0]))
+    ))  # fmt: skip
+    mine = {"A": " You said A.", "B": " You said B.", "tie": " You said tie."}.get(guess, "")
+    return ", ".join([first, *others]) + "." + mine if len(said) > 1 or mine else ""
+
+
+_TOGETHER = ("A", "B", "tie", "order-flip", "invalid", "failed")
+_VERBS = {
+    "A": ("prefers A", "prefer A"), "B": ("prefers B", "prefer B"), "tie": ("says tie", "say tie"),
+    "order-flip": ("flips", "flip"), "invalid": ("gives no verdict", "give no verdict"),
+    "failed": ("stopped", "stopped"),
+}  # fmt: skip
+_NUMBERS = ("no judge", "one", "two", "three", "four")
+
+
+def _told(word: str, count: int, total: int, *, leads: bool) -> str:
+    verb = _VERBS[word][count != 1]
+    if leads:
+        return f"The judge {verb}" if total == 1 else f"{count} of {total} {verb}"
+    return f"{_NUMBERS[count]} {verb}"
+
+
+def _word(result: LiveResult) -> str:
+    code, _, _ = ruling_of(result)
+    if result.failed:
+        return "failed"
+    return {"waiting": "", "agree": str(result.a_first.verdict)}.get(code, code)
+
+
+def _half(half: LiveHalf, *, sure: bool) -> Html:
     name = element("span", letter_mark(half.first), element("b", esc(f"{half.first} shown first")))
     head = element("div", name, _sign(half), class_="st-order")
     if half.state == "next":
         body = element("p", Html("Starts when the other order has finished."), class_="st-sub st-dim")
     else:
         body = reasoning(half.text, caret=half.state == "writing", aside=_aside(half))
-    return element("div", head, body, _meta(half))
+    return element("div", head, body, _meta(half, sure=sure))
 
 
 def _sign(half: LiveHalf) -> Html:
@@ -116,12 +164,13 @@ def _aside(half: LiveHalf) -> str:
     return f"the {place} shown, your {half.verdict}"
 
 
-def _meta(half: LiveHalf) -> Html:
-    sure = f"confidence {words.percent(half.confidence)}" if half.confidence is not None else ""
+def _meta(half: LiveHalf, *, sure: bool) -> Html:
+    """`sure`: both orders agree. A flip says how sure of a place a judge was, which is no confidence in a response."""
+    confidence = f"confidence {words.percent(half.confidence)}" if sure and half.confidence is not None else ""
     size = words.plural(half.tokens, "token") if half.tokens is not None else ""
     time = words.duration(half.seconds) if half.seconds is not None else ""
     first = f"first word after {words.duration(half.first_seconds)}" if half.first_seconds is not None else ""
-    parts = [", ".join(part for part in (size, time) if part), first, sure]
+    parts = [", ".join(part for part in (size, time) if part), first, confidence]
     return element("div", *(element("span", esc(part)) for part in parts if part), class_="st-meta")
 
 

@@ -25,6 +25,7 @@ from studio.live.answers import (
     check_question,
     judge_choices,
     live_card,
+    miniature_warning,
     unanswered,
     usual_judges,
 )
@@ -38,7 +39,7 @@ from studio.look.cards.images import SMALL_SOURCE
 from studio.look.sheet import card_html
 from studio.page import pulse
 from studio.page.page import Page, Tab
-from studio.tabs.live import batches
+from studio.tabs.live import batches, own
 
 _VISITORS = 64
 """Judgements under way at once; they wait for the one process without a thread each."""
@@ -56,6 +57,11 @@ class _Form:
     b: Any
     judges: Any
     busy: Any
+    guess: Any
+    """What the visitor thinks, before a verdict is shown."""
+    swap: Any
+    caution: Any
+    """Why verdicts on this picture may mean nothing."""
     start: Any
     stop: Any
     examples: Any
@@ -75,6 +81,7 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=False, elem_classes="st-gap"):
         with gr.Column(scale=0, min_width=420, elem_classes="st-live-form"):
             form = _build_form(page)
+            own_place = gr.Column(elem_classes="st-pad")
         with gr.Column(scale=1, min_width=320):
             note = card_html(visible=False)
             message = card_html(visible=False)
@@ -87,6 +94,8 @@ def build(page: Page) -> None:
     _connect_judging(page, form, [message, waiting, results, history, command, item, brought])
     _connect_filling(page, form, [message, results, history, command, item, brought])
     _connect_redraw(page, form, note, message, results, history, item, brought)
+    with own_place:
+        own.build(page, form, results, item, brought, shown_picture)
     batches.build(page, form.judges)
 
 
@@ -132,13 +141,19 @@ def _build_form(page: Page) -> _Form:
                 visible=False,
                 elem_classes="st-seg",
             )
+            swap = gr.Button("Swap A and B", size="sm", scale=0, min_width=120, elem_id="live-swap")
+            guess = gr.Radio(
+                [("A", "A"), ("B", "B"), ("Tie", "tie"), ("Just show me", "")], value="", label="Which do you think?",
+                elem_classes="st-seg", elem_id="live-guess",
+            )  # fmt: skip
+            caution = card_html(visible=False, elem_id="live-caution")
             start = gr.Button("Judge in both orders", variant="primary", elem_classes="st-btn-main", elem_id="live-go")
             stop = gr.Button("Stop judging", visible=False, elem_id="live-stop")
             examples = card_html(cards.sheet(live_view.example_buttons()))
     page.url.bind("live.judges", judges, read=lambda text: _read_judges(page.workspace, text))
     return _Form(
-        picture=picture, stored=gr.State(None), question=question, a=a, b=b, judges=judges, busy=busy, start=start,
-        stop=stop, examples=examples,
+        picture=picture, stored=gr.State(None), question=question, a=a, b=b, judges=judges, busy=busy, guess=guess,
+        swap=swap, caution=caution, start=start, stop=stop, examples=examples,
     )  # fmt: skip
 
 
@@ -156,8 +171,9 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
     live = live_judge(page.workspace)
     visits: dict[str, Visit] = {}
 
-    async def answer(request: gr.Request, *values: Any) -> AsyncGenerator[list[Any], None]:
+    async def answer(request: gr.Request, guess: str, *values: Any) -> AsyncGenerator[list[Any], None]:
         asked = _asked(*values)
+        beside = {"guess": guess or "", "warning": miniature_warning(page.workspace, asked.judges, asked.image)}
         command = show_command(page.workspace, asked)
         try:
             choices = check_question(
@@ -169,14 +185,14 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
         visit = visits[str(request.session_hash)] = Visit()
         results = unanswered(choices)
         nothing = [gr.skip()] * 9
-        yield [_hidden(), _hidden(), show_results(results), gr.skip(), command, *nothing[:2], *_at_work()]
+        yield [_hidden(), _hidden(), show_results(results, **beside), gr.skip(), command, *nothing[:2], *_at_work()]
         said = ""
         try:
             async with aclosing(judge_live(live, asked, results, visit)) as steps:
                 async for step, told in steps:
                     results, waiting = step, gr.skip() if told == said else _note(told) if told else _hidden()
                     said = told  # Gradio rebuilds a component for every update, so what stays is skipped
-                    yield [gr.skip(), waiting, show_results(results), *nothing[:6]]
+                    yield [gr.skip(), waiting, show_results(results, **beside), *nothing[:6]]
         except JudgeStudioError as error:
             yield [_note(str(error), "error"), _hidden(), _no_results(), *nothing[:4], *_idle()]
             return
@@ -184,7 +200,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
             return
         key = await asyncio.to_thread(_keep, page.workspace, asked, list(results.values()))
         past = await asyncio.to_thread(show_history, page.workspace)
-        yield [gr.skip(), _hidden(), show_results(results), past, gr.skip(), key, key, *_idle()]
+        yield [gr.skip(), _hidden(), show_results(results, **beside), past, gr.skip(), key, key, *_idle()]
 
     def leave(request: gr.Request) -> None:
         visit = visits.pop(str(request.session_hash), None)
@@ -197,7 +213,7 @@ def _connect_judging(page: Page, form: _Form, shown: list[Any]) -> None:
 
     event = form.start.click(
         answer,
-        form.inputs,
+        [form.guess, *form.inputs],
         [*shown, form.start, form.stop],
         show_progress="hidden",
         concurrency_limit=_VISITORS,
@@ -280,10 +296,12 @@ def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
         found = judgements.find(workspace, key) if str(getattr(event, "act", "")) == "history" else None
         if found is None:
             return [gr.skip()] * 9
-        return [*fill(workspace, found), show_results_of(found), key, key]
+        return [*fill(workspace, found), show_results_of(workspace, found), key, key]
 
-    def retell(*values: Any) -> str:
-        return show_command(workspace, _asked(*values))
+    def retell(*values: Any) -> list[Any]:
+        asked = _asked(*values)
+        warning = miniature_warning(workspace, asked.judges, asked.image)
+        return [show_command(workspace, asked), _note(warning, "error") if warning else _hidden()]
 
     message, results, history, command, item, brought = shown
     quiet: dict[str, Any] = {"show_progress": "hidden"}
@@ -291,11 +309,12 @@ def _connect_filling(page: Page, form: _Form, shown: list[Any]) -> None:
         uploaded, form.picture, [message, form.picture, form.stored], preprocess=False, show_progress="minimal"
     )
     form.picture.clear(lambda: None, None, form.stored, **quiet)
-    form.examples.click(example, None, form.fields, **quiet).then(retell, form.inputs, command, **quiet)
+    form.swap.click(None, [form.a, form.b], [form.a, form.b], js="(a, b) => [b, a]", **quiet)
+    form.examples.click(example, None, form.fields, **quiet)
     history.click(past, None, [*form.fields, form.judges, results, item, brought], **quiet)
     gr.on(
-        [form.question.blur, form.a.blur, form.b.blur, form.judges.change],
-        retell, form.inputs, command, trigger_mode="always_last", **quiet,
+        [form.question.blur, form.a.change, form.b.change, form.judges.change, form.stored.change],
+        retell, form.inputs, [command, form.caution], trigger_mode="always_last", **quiet,
     )  # fmt: skip
 
 
@@ -341,7 +360,12 @@ def _connect_redraw(
             filled = [*[gr.skip()] * 5, choices, gr.skip(), gr.skip()]
         else:
             back = fill(page.workspace, found)
-            filled = [*back[:5], choices if back[5] == gr.skip() else back[5], show_results_of(found), key]
+            filled = [
+                *back[:5],
+                choices if back[5] == gr.skip() else back[5],
+                show_results_of(page.workspace, found),
+                key,
+            ]
         return [told[0], gr.update(visible=bool(busy)), told[1], *filled, texts]
 
     page.redraw(
@@ -377,14 +401,17 @@ def _no_results() -> str:
     return cards.sheet(cards.panel(cards.empty_place("live")))
 
 
-def show_results(results: Mapping[str, JudgeSaid]) -> str:
-    return cards.sheet(cards.live_results([live_card(said) for said in results.values()]))
+def show_results(results: Mapping[str, JudgeSaid], *, guess: str = "", warning: str = "") -> str:
+    """What every judge says, and all together; `guess` and `warning` as in `cards.live_results`."""
+    shown = [live_card(said) for said in results.values()]
+    return cards.sheet(cards.live_results(shown, guess=guess, warning=warning))
 
 
-def show_results_of(found: Judgement) -> str:
+def show_results_of(workspace: Workspace, found: Judgement) -> str:
     """A past judgement, with its age above."""
     when = cards.sub(f"Judged {words.ago(time.time() - found.time)}.", dim=True)
-    return cards.sheet(when, cards.live_results([live_card(said) for said in found.said]))
+    warning = miniature_warning(workspace, found.judges, found.image)
+    return cards.sheet(when, cards.live_results([live_card(said) for said in found.said], warning=warning))
 
 
 def show_history(workspace: Workspace) -> str:

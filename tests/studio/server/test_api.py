@@ -10,7 +10,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from engine.errors import UsageError
 from engine.workspace.folders import Workspace
+from studio.server.binding import check_mcp
 from tests.made_run import made_run
 from tests.patience import seconds
 from tests.sample_workspace import make_run
@@ -126,3 +128,27 @@ def test_path_of_this_machine_is_no_upload(client: Client, tmp_path: Path) -> No
     assert "event: error" in answer
     assert "only an uploaded file can be judged" in answer
     assert os.path.exists(scene)
+
+
+def test_pairs_give_votes_as_counts_and_no_place_of_the_pages_own(client: Client) -> None:
+    rows = client.predict("made", None, None, "", 24, api_name="/pairs")["pairs"]
+    assert rows[0]["votes"] == {"3": 12, "4": 4}
+    assert "place" not in rows[0]
+
+
+def test_unknown_fate_is_an_error_that_names_those_there_are(client: Client) -> None:
+    with pytest.raises(AppError, match="no fate called 'keptt'"):
+        client.predict("made", None, "keptt", "", 24, api_name="/pairs")
+    assert client.predict("made", None, "tie", "", 24, api_name="/pairs")["total"] == 0
+
+
+def test_tools_for_mcp_clients_are_the_public_endpoints(workspace: Workspace) -> None:
+    pytest.importorskip("mcp", reason="the extra mcp is not installed")
+    with studio_server(workspace.root, "--mcp") as server:
+        schema = httpx.get(f"{server.url}/gradio_api/mcp/schema", timeout=seconds(60)).json()
+    assert sorted(tool["name"].rpartition("_")[2] for tool in schema) == ["judge", "pairs", "runs", "scores"]
+
+
+def test_mcp_behind_a_password_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match="its clients send no password"):
+        check_mcp(has_password=True)
