@@ -33,7 +33,7 @@ def test_twenty_answers_by_keys_end_in_kappa_and_are_read_by_sql(
         rows = json.loads(capsys.readouterr().out)
         assert sum(row["n"] for row in rows) == 20
         assert {row["said"]: row["n"] for row in rows}["tie"] == 1
-        assert main(["labels", "--workspace", str(run.workspace.root), f"{run.name}/judge-v1", "--json"]) == 0
+        assert main(["labels", "--workspace", str(run.workspace.root), f"{run.name}/judge-v0", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["labels"] == 20
         watched.page.keyboard.press("u")
         expect(panel).to_contain_text("19 answered")
