@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.assets import assets_folder
 from engine.errors import JudgeStudioError, SourceError, UsageError, WorkspaceError
 from engine.judging.files import comparison_row, read_comparisons
+from engine.measure.file_result import FileResult, file_result
 from engine.sources.pictures.store import store_image
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace
@@ -115,6 +117,25 @@ def verdicts_file(workspace: Workspace, key: str) -> Path:
     return path
 
 
+def result(workspace: Workspace, key: str) -> FileResult | None:
+    """What was judged so far, summed up; None while that is nothing."""
+    path = workspace.root / "batches" / key / "verdicts.jsonl"
+    return file_result(path) if path.is_file() and path.stat().st_size else None
+
+
+def sample_file(workspace: Workspace) -> Path:
+    """A zip as one is uploaded: the shipped examples with their pictures."""
+    folder = assets_folder() / "examples"
+    target = workspace.uploads / "incoming" / "sample" / "comparisons.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("comparisons.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        for name in sorted({row["image"] for row in rows}):
+            archive.write(folder / name, name)
+    return target
+
+
 def _folder(workspace: Workspace, key: str) -> Path:
     folder = workspace.root / "batches" / key
     if not _KEY.fullmatch(key) or not folder.is_dir():
@@ -207,6 +228,8 @@ def _write(workspace: Workspace, name: str, data: bytes, read: ReadImage, target
         lines = [line for line in io.StringIO(data.decode("utf-8-sig"), newline=None) if line.strip()]
     except UnicodeDecodeError:
         raise SourceError(f"{name}: is not text in UTF-8. Upload a .jsonl file, or a zip of one with images.") from None
+    if not lines:
+        raise SourceError(f"{name}: holds no comparison. Write an object with image, question, a, b on each line.")
     if len(lines) > MOST_LINES:
         raise SourceError(f"{name}: has {len(lines):,} lines, {MOST_LINES:,} are allowed. Split it.")
     stored: dict[str, str] = {}

@@ -15,7 +15,7 @@ from studio.look.cards.lean import (
     position_lean,
     sparkline,
 )
-from studio.look.cards.live import HistoryRow, LiveHalf, LiveResult, history_list, live_result, live_results
+from studio.look.cards.live import HistoryRow, LiveHalf, LiveResult, history_list, live_result, live_results, together
 from studio.look.cards.marks import (
     brand,
     chip,
@@ -183,6 +183,7 @@ __all__ = [
     "sub",
     "table",
     "tick_bar",
+    "together",
     "trace_card",
     "trace_list",
     "verdict_chip",

@@ -1,13 +1,15 @@
 """The lower half of the Live judge tab: files of comparisons, judged by a process that outlives the page."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from engine.errors import JudgeStudioError, UsageError
+from engine.judging.ruling import Outcome
+from engine.measure.file_result import FileResult, JudgesAgree
 from engine.workspace.folders import Workspace
 from studio.jobs import batches
 from studio.jobs.batches import JudgedFile
@@ -15,8 +17,11 @@ from studio.live.answers import judge_choices
 from studio.look import cards, words
 from studio.look.cards import Action, Column, Html
 from studio.look.sheet import card_html
+from studio.page.clicks import fetch_script
 from studio.page.page import Page
 
+_MOST_RESULTS = 5
+"""Files whose result is shown: the newest."""
 _BATCH_POLL = 2.0
 """Seconds between two looks while a file is being judged."""
 
@@ -42,15 +47,21 @@ def build(page: Page, judges: Any) -> None:
                 height=110,
                 elem_id="batch-upload",
             )
+            sample = gr.Button("Sample file, zip", size="sm", scale=0, min_width=160, elem_id="batch-sample")
         said = card_html(visible=False)
         listed = card_html()
         download = gr.File(label="Verdicts", visible=False, interactive=False, elem_id="batch-download")
+    with page.shelf:
+        fetched = gr.DownloadButton("Sample", elem_id="batch-sample-file")
     ticking = gr.Timer(_BATCH_POLL, active=False)
     outputs = [said, listed, ticking]
 
     def listing() -> list[Any]:
         found = batches.batches(workspace)
-        return [show_batches(found), gr.Timer(active=any(one.state == "running" for one in found))]
+        return [
+            show_batches(found, results_of(workspace, found)),
+            gr.Timer(active=any(one.state == "running" for one in found)),
+        ]
 
     def begin(path: str | None, chosen: Sequence[str] | None) -> list[Any]:
         if not path:
@@ -72,6 +83,10 @@ def build(page: Page, judges: Any) -> None:
             return [_fault(error), *listing(), gr.skip()]
         return [gr.update(visible=False), *listing(), gr.update(value=str(file), visible=True) if file else gr.skip()]
 
+    # The hidden download is pressed once its file is there, so that the visitor presses once.
+    sample.click(lambda: gr.update(value=str(batches.sample_file(workspace))), None, fetched).then(
+        None, None, None, js=fetch_script("batch-sample-file")
+    )
     upload.upload(begin, [upload, judges], [*outputs, upload], show_progress="minimal")
     listed.click(act, None, [*outputs, download], show_progress="hidden")
     ticking.tick(listing, None, [listed, ticking], show_progress="hidden")
@@ -108,8 +123,22 @@ _BATCH_COLUMNS = (
 )
 
 
-def show_batches(found: Sequence[JudgedFile]) -> str:
-    """Every uploaded file with its progress and what can be done with it; nothing while there is none."""
+def results_of(workspace: Workspace, found: Sequence[JudgedFile]) -> dict[str, FileResult]:
+    """The rulings of each file summed up, by its key; a file that cannot be read is left out."""
+    results = {}
+    for batch in found[:_MOST_RESULTS]:
+        try:
+            result = batches.result(workspace, batch.key)
+        except JudgeStudioError:
+            continue
+        if result is not None:
+            results[batch.key] = result
+    return results
+
+
+def show_batches(found: Sequence[JudgedFile], results: Mapping[str, FileResult]) -> str:
+    """Every uploaded file with its progress and what can be done with it, and below it what the judges say of it all
+    together; nothing while there is none."""
     if not found:
         return ""
     rows = [
@@ -125,7 +154,54 @@ def show_batches(found: Sequence[JudgedFile]) -> str:
         )
         for batch in found
     ]
-    return cards.sheet(cards.table(_BATCH_COLUMNS, rows, caption="Files of comparisons"))
+    table = cards.table(_BATCH_COLUMNS, rows, caption="Files of comparisons")
+    return cards.sheet(table, *(_result(batch, results[batch.key]) for batch in found if batch.key in results))
+
+
+_RESULT_COLUMNS = (
+    Column(name="Judge"),
+    Column(name="A wins", is_number=True),
+    Column(name="B wins", is_number=True),
+    Column(name="Ties", is_number=True, is_optional=True),
+    Column(name="Flips", is_number=True),
+    Column(name="Invalid", is_number=True, is_optional=True),
+)
+
+
+def _result(batch: JudgedFile, result: FileResult) -> Html:
+    """Wins and flips per judge, and agreement of every two."""
+    rows = [
+        cards.row(
+            _RESULT_COLUMNS,
+            [
+                cards.esc(one.judge, limit=80),
+                *(cards.esc(_share(one.outcomes[outcome], one.rulings)) for outcome in _OUTCOMES),
+            ],
+        )
+        for one in result.judges
+    ]
+    told = [cards.says(_agreement(one)) for one in result.agreement]
+    head = cards.panel_head(f"What they say of {batch.name[:80]}")
+    caption = f"Rulings on {batch.name[:80]}"
+    return cards.element("section", head, cards.table(_RESULT_COLUMNS, rows, caption=caption), *told)
+
+
+_OUTCOMES: tuple[Outcome, ...] = ("A", "B", "tie", "order-flip", "invalid")
+
+
+def _share(count: int, total: int) -> str:
+    return f"{words.number(count)} ({words.percent(count / total)})" if total else "–"
+
+
+def _agreement(one: JudgesAgree) -> str:
+    names = f"{one.first[:80]} and {one.second[:80]}"
+    if one.kappa is None:
+        return f"{names} never both name an answer."
+    share = words.percent(one.kappa.agreement)
+    told = f"{names} name the same answer on {share} of the {words.number(one.kappa.labels)} on which both name one"
+    if one.kappa.kappa is None:
+        return f"{told}. κ is not known: both named the same answer everywhere."
+    return f"{told}; κ {words.decimal(one.kappa.kappa)} ({words.interval(one.kappa.low, one.kappa.high)})."
 
 
 def _batch_state(batch: JudgedFile) -> Html:

@@ -10,6 +10,7 @@ from engine.workspace.folders import Workspace
 from studio.jobs.handouts import HandOut, data_zip, report_file, settings_file
 from studio.look import cards, words
 from studio.look.sheet import card_html
+from studio.page.clicks import fetch_script
 from studio.page.page import Page
 
 _FILES: tuple[tuple[str, HandOut], ...] = (
@@ -17,8 +18,6 @@ _FILES: tuple[tuple[str, HandOut], ...] = (
     ("Report, HTML", report_file),
     ("Settings, YAML", settings_file),
 )
-_FETCH = "() => document.querySelector('#versions-file a, a#versions-file, #versions-file')?.click()"
-"""Presses the hidden download once its file is there, so that the visitor presses once."""
 _FIRST = "Command line"
 
 
@@ -45,7 +44,7 @@ def build(page: Page, newer: Any, message: Any) -> None:
     page.redraw("versions", tell, [page.run, newer, way], [text])
     for button, (_, make) in zip(buttons, _FILES, strict=True):
         button.click(_maker(page.workspace, make), [page.run, newer], [message, fetched]).success(
-            None, None, None, js=_FETCH
+            None, None, None, js=fetch_script("versions-file")
         )
 
 

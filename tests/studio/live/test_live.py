@@ -29,6 +29,7 @@ from studio.live.answers import (
     examples,
     judge_choices,
     live_card,
+    miniature_warning,
     progress_words,
     ruling_word,
     unanswered,
@@ -38,7 +39,7 @@ from studio.live.client import LiveJudge, LiveQuestion, busy_devices
 from studio.live.picture import take_picture, uploaded_path
 from studio.live.said import JudgeSaid, OrderSaid, fold
 from studio.live.visit import LiveForm, Visit, judge_live
-from studio.look.cards import live_result
+from studio.look.cards import LiveHalf, LiveResult, live_result, live_results, together
 from studio.queries import notes
 from studio.tabs.live import batches as batches_tab
 from studio.tabs.live import tab
@@ -462,7 +463,7 @@ def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> No
     (folder / "verdicts.jsonl").write_text('{"verdict": "A"}\n{"verdict": "B"}\n')
     (batch,) = batches.batches(workspace)
     assert (batch.state, batch.done) == ("done", 2)
-    shown = batches_tab.show_batches([batch])
+    shown = batches_tab.show_batches([batch], batches_tab.results_of(workspace, [batch]))
     assert "<script>" not in shown
     assert "2 of 2" in shown
     file = batches_tab.do_batch(workspace, "verdicts", "0123456789ab")
@@ -499,3 +500,65 @@ def test_tab_is_built_and_its_command_quotes_what_a_visitor_wrote(workspace: Wor
     shown = tab.show_command(workspace, asked)
     assert "$(rm -rf ~)" in shown.replace("&#x27;", "'")
     assert "'it'\"'\"'s $(rm -rf ~)'" in shown.replace("&#x27;", "'").replace("&quot;", '"')
+
+
+def test_batch_shows_wins_flips_and_agreement_of_its_judges(workspace: Workspace) -> None:
+    folder = workspace.root / "batches" / "0123456789cd"
+    folder.mkdir(parents=True)
+    record = {"name": HOSTILE, "judges": ["v1", "v0"], "total": 6, "created": 1.0, "pid": None}
+    (folder / "batch.json").write_text(json.dumps(record))
+    said = {"v1": ("A", "B", "A"), "v0": ("A", "A", "order-flip")}
+    lines = [
+        json.dumps({"judge": judge, "key": str(key), "verdict": verdict})
+        for judge, verdicts in said.items()
+        for key, verdict in enumerate(verdicts)
+    ]
+    (folder / "verdicts.jsonl").write_text("\n".join(lines) + "\n")
+    found = batches.batches(workspace)
+    shown = batches_tab.show_batches(found, batches_tab.results_of(workspace, found))
+    assert "2 (67 %)" in shown
+    assert "v1 and v0 name the same answer on 50 % of the 2 on which both name one" in shown
+    assert "<script>" not in shown
+
+
+def test_empty_file_is_refused_by_the_visitors_own_name(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("\n\n")
+    with pytest.raises(JudgeStudioError, match=r"^mine\.jsonl: holds no comparison"):
+        batches.start_batch(workspace, tmp_path / "mine.jsonl", ["shapes-vlm"])
+
+
+def test_sample_file_is_one_that_can_be_uploaded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_spawn", lambda *_values: None)
+    key = batches.start_batch(workspace, batches.sample_file(workspace), ["shapes-vlm"])
+    lines = (workspace.root / "batches" / key / "comparisons.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+
+
+def in_both_orders(*verdicts: str) -> LiveResult:
+    halves = [
+        LiveHalf(first="A" if place == 0 else "B", state="done", verdict=verdict, confidence=1.0)
+        for place, verdict in enumerate(verdicts)
+    ]
+    return LiveResult(judge="judge", about="run", a_first=halves[0], b_first=halves[1])
+
+
+def test_judges_together_are_one_line_with_the_visitors_own_guess() -> None:
+    four = [in_both_orders("A", "A"), in_both_orders("A", "A"), in_both_orders("A", "A"), in_both_orders("A", "B")]
+    assert together(four, "B") == "3 of 4 prefer A, one flips. You said B."
+    assert together(four[:1]) == ""
+    assert "3 of 4 prefer A, one flips." in live_results(four)
+
+
+def test_flip_shows_no_confidence() -> None:
+    assert "100 %" not in live_results([in_both_orders("A", "B")])  # how sure of a place is none in a response
+    assert "100 %" in live_results([in_both_orders("A", "A")])
+
+
+def test_miniature_is_named_for_pictures_it_was_not_made_for(workspace: Workspace) -> None:
+    Image.new("RGB", (640, 480)).save(workspace.root / "photo.png")
+    Image.new("RGB", (48, 48)).save(workspace.root / "scene.png")
+    warning = miniature_warning(workspace, ["shapes-vlm"], "photo.png")
+    assert warning.startswith("shapes-vlm knows drawn shapes only")
+    assert miniature_warning(workspace, ["shapes-vlm"], "scene.png") == ""
+    assert miniature_warning(workspace, ["shapes-vlm"], None) == ""
+    assert miniature_warning(workspace, ["nobody/judge-v1"], "photo.png") == ""
