@@ -52,7 +52,7 @@ def build(page: Page, judges: Any) -> None:
         listed = card_html()
         download = gr.File(label="Verdicts", visible=False, interactive=False, elem_id="batch-download")
     with page.shelf:
-        fetched = gr.DownloadButton("Sample", elem_id="batch-sample-file")
+        fetched = gr.DownloadButton("Sample", elem_id="batch-sample-file", elem_classes="st-fetch")
     ticking = gr.Timer(_BATCH_POLL, active=False)
     outputs = [said, listed, ticking]
 

@@ -34,7 +34,7 @@ def build(page: Page, newer: Any, message: Any) -> None:
         with gr.Row(elem_classes="st-pad"):
             buttons = [gr.Button(label, size="sm", min_width=130, scale=0) for label, _ in _FILES]
     with page.shelf:
-        fetched = gr.DownloadButton("File", elem_id="versions-file")
+        fetched = gr.DownloadButton("File", elem_id="versions-file", elem_classes="st-fetch")
 
     def tell(run: str | None, judge: str | None, chosen: str) -> str:
         return show_snippet(page.workspace, run, judge, chosen)
