@@ -74,13 +74,13 @@ def _chosen(catalog: Catalog, run: str, best: str) -> list[tuple[str, str, bool]
     """(benchmark, item, got better): gains and losses in turn, of the benchmark with most verdicts."""
     rows = catalog.query(
         """
-        WITH both AS (
+        WITH compared AS (
             SELECT benchmark, item_id,
                    bool_and(correct) FILTER (judge = ?) AS new, bool_and(correct) FILTER (judge = ?) AS old
             FROM verdicts WHERE run = ? AND protocol = 'strict' AND judge IN (?, ?) GROUP BY ALL
         )
-        SELECT benchmark, item_id, new FROM both
-        WHERE new <> old AND benchmark = (SELECT benchmark FROM both GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)
+        SELECT benchmark, item_id, new FROM compared
+        WHERE new <> old AND benchmark = (SELECT benchmark FROM compared GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)
         ORDER BY hash(item_id)
         """,
         [best, BASE_JUDGE, run, best, BASE_JUDGE],

@@ -301,7 +301,7 @@ def test_row_of_the_version_before_still_opens(workspace: Workspace) -> None:
     assert [[one.verdict for one in said.orders] for said in found.said] == [["A", "A"], ["A", "B"]]
     assert [one.confidence for said in found.said for one in said.orders] == pytest.approx([0.9, 0.8, 0.9, 0.7])
     assert [ruling_word(said) for said in found.said] == ["A", "order-flip"]
-    assert "Both orders prefer A" in tab.show_results_of(found)
+    assert "Both orders prefer A" in tab.show_results_of(workspace, found)
 
 
 def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
@@ -482,7 +482,7 @@ def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: 
 
     async def steps() -> list[Any]:
         asked = ("images/a.png", "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
-        return [step async for step in answer(SimpleNamespace(session_hash="x"), *asked)]
+        return [step async for step in answer(SimpleNamespace(session_hash="x"), "", *asked)]
 
     shown = asyncio.run(steps())
     assert "the live judge does not start" in shown[-1][0]["value"]
