@@ -165,7 +165,7 @@ def _agreement_panel(catalog: Catalog, run: RunFolder, labels: Sequence[HandLabe
         if found is not None:
             key = key or found
             rows.append(cards.row(_COLUMNS, _agreement_cells(found)))
-    about = cards.EMPTY if key is None else cards.says(_about(key))
+    about = cards.EMPTY if key is None else cards.padded(cards.sub(_about(key)))
     return cards.panel(
         cards.table(_COLUMNS, rows, caption="Agreement of every version and control with you"), about,
         title="Agreement with you",
@@ -264,7 +264,10 @@ def _difference(
         cards.element(
             "details",
             cards.element(
-                "summary", cards.esc(f"What it said, {'preferred' if row.order == 'AB' else 'degraded'} first")
+                "summary",
+                cards.esc(
+                    f"What it said, {'yours' if (row.order == 'AB') == (yours == 'preferred') else 'the other'} first"
+                ),
             ),
             cards.reasoning(row.reasoning),
             class_="st-more",
