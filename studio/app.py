@@ -3,7 +3,9 @@
 It knows no tab's contents; `studio.page` holds what they share.
 """
 
+import contextlib
 import hmac
+import io
 import os
 import signal
 import threading
@@ -121,7 +123,8 @@ def listen(
         right_user = hmac.compare_digest(user.encode(), auth[0].encode())
         return hmac.compare_digest(password.encode(), auth[1].encode()) and right_user
 
-    with patient_server(host):
+    # Gradio announces its MCP server whatever `quiet` says; what is at hand is said by `serve`.
+    with patient_server(host), contextlib.redirect_stdout(io.StringIO()):
         _, address, _ = app.launch(
             server_name=host,
             server_port=port or free_port(host),
