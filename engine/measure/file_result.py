@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def _counted(rulings: Mapping[str, Outcome]) -> dict[Outcome, int]:
 def _outcome(verdict: object) -> Outcome:
     if verdict not in _OUTCOMES:
         raise ValueError(f"a verdict '{str(verdict)[:40]}'")
-    return cast(Outcome, verdict)
+    return verdict
 
 
 def _kappa(first: Mapping[str, Outcome], second: Mapping[str, Outcome]) -> Kappa | None:
