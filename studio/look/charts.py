@@ -69,6 +69,8 @@ class StepSeries:
     """Judge version that came out of it."""
     steps: Sequence[int]
     values: Sequence[float | None]
+    raw: Sequence[float | None] = ()
+    """Every step's own value where `values` are smoothed; drawn faintly behind the newest line."""
 
 
 def accuracy_by_version(
@@ -244,15 +246,26 @@ def _dimension(row: DimensionDots, is_first: bool) -> str:
 def loss_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> go.Figure:
     """Training loss, nats per completion token, one line per version, the newest in petrol and labelled."""
     figure = _by_step(series, total_steps, digits=3)
-    figure.update_yaxes(rangemode="tozero", nticks=5, showgrid=True)
+    figure.update_yaxes(range=_span(series), nticks=5, showgrid=True)
     return figure
 
 
 def token_accuracy_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> go.Figure:
-    """Share of completion tokens predicted right, one line per version, 0 to 1."""
+    """Share of completion tokens predicted right, one line per version; the axis holds what there is."""
     figure = _by_step(series, total_steps, digits=2)
-    figure.update_yaxes(range=[0, 1.02], dtick=0.25, tickformat=".2f", showgrid=True)
+    low, high = _span(series)
+    figure.update_yaxes(range=[max(0.0, low), min(1.002, high)], nticks=5, tickformat=".2f", showgrid=True)
     return figure
+
+
+def _span(series: Sequence[StepSeries]) -> list[float]:
+    """From the lowest to the highest value drawn, with a little room; single odd batches of `raw` do not widen it."""
+    drawn = [value for one in series for value in one.values if value is not None]
+    if not drawn:
+        return [0.0, 1.0]
+    low, high = min(drawn), max(drawn)
+    room = max((high - low) * 0.15, high * 0.01, 1e-6)
+    return [low - room, high + room]
 
 
 def learning_rate_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> go.Figure:
@@ -269,6 +282,8 @@ def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: i
     ends: list[tuple[float, int, str]] = []
     for place, one in enumerate(series):
         is_last = place == len(series) - 1
+        if is_last and one.raw:
+            figure.add_trace(_raw_line(one))
         figure.add_trace(_step_line(one, NEW if is_last else BASE if place == 0 else MID, digits, is_last=is_last))
         known = [(step, value) for step, value in zip(one.steps, one.values, strict=True) if value is not None]
         if known and is_last:
@@ -296,6 +311,13 @@ def _step_line(one: StepSeries, color: str, digits: int, *, is_last: bool) -> go
         hovertemplate=f"{escape(one.name)}, step %{{x}}: %{{y:.{digits}f}}<extra></extra>",
         showlegend=False,
     )
+
+
+def _raw_line(one: StepSeries) -> go.Scatter:
+    return go.Scatter(
+        x=list(one.steps), y=list(one.raw), mode="lines", line={"width": 1, "color": NEW}, opacity=0.25,
+        hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
 
 
 def _figure(*, l: int, r: int, height: int = HEIGHT) -> go.Figure:  # noqa: E741  plotly's own names of the margins

@@ -1,4 +1,6 @@
-"""Optimizer steps and the lineage of judge versions."""
+"""Optimizer steps and the lineage of judge versions; what a loss is called when one number has to stand for many."""
+
+from collections.abc import Sequence
 
 from engine.records import Step, VersionRow
 from engine.workspace.catalog.database import Catalog
@@ -22,3 +24,27 @@ def run_versions(catalog: Catalog, run: str) -> list[VersionRow]:
     """Judge versions, oldest first."""
     rows = catalog.query(f"SELECT {', '.join(_VERSION)} FROM versions WHERE run = ? ORDER BY iteration, judge", [run])
     return [VersionRow(**dict(zip(_VERSION, row, strict=True))) for row in rows]
+
+
+def ends(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Mean of the first and of the last tenth of the known values, at least one each.
+
+    One batch says little: between two neighbours the loss differs by more than a whole training changes it.
+    """
+    known = [value for value in values if value is not None]
+    if not known:
+        return None, None
+    tenth = max(1, len(known) // 10)
+    return sum(known[:tenth]) / tenth, sum(known[-tenth:]) / tenth
+
+
+def smoothed(values: Sequence[float | None]) -> list[float | None]:
+    """Each value as the mean of the known ones of a tenth around it; the values themselves where there are few."""
+    reach = len(values) // 20
+    if not reach:
+        return list(values)
+    found: list[float | None] = []
+    for place in range(len(values)):
+        near = [value for value in values[max(0, place - reach) : place + reach + 1] if value is not None]
+        found.append(sum(near) / len(near) if near else None)
+    return found

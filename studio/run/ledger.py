@@ -93,8 +93,7 @@ def _outcome(stage: str, number: int, summary: Summary) -> tuple[str, str]:
         kept = as_number(summary.get("kept"))
         return f"{words.number(kept)} kept" if kept is not None else "Done", share
     if stage == "train":
-        loss = words.decimal(as_number(summary.get("loss")), missing="")
-        return _units(summary.get("steps"), "step"), f"loss {loss}" if loss else ""
+        return _units(summary.get("steps"), "step"), _units(summary.get("traces"), "trace")
     accuracy = words.decimal(as_number(summary.get("accuracy")), missing="")
     gain = as_number(summary.get("gain"))
     parent = summary.get("parent")

@@ -49,8 +49,8 @@ def build(page: Page) -> None:
     """Lay out the Home tab and connect its events. Call it inside the app's gr.Tab."""
     shown = gr.State(())
     message = card_html(visible=False)
-    # The first page of all needs nothing read, so it is there before the page has asked anything.
-    run_card = card_html("" if page.workspace.runs() else cards.sheet(_empty(page.workspace)))
+    # What is in the workspace now is not known here: this is built once, for every page until its first answer.
+    run_card = card_html(cards.sheet(cards.panel(cards.padded(cards.sub("Looking into the workspace…", dim=True)))))
     runs_card = card_html()
 
     def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:

@@ -20,7 +20,7 @@ from studio.page.page import Page, Tab
 from studio.page.place import link
 from studio.page.pulse import only_changed
 from studio.queries.scores import run_scores
-from studio.queries.training import run_steps, run_versions
+from studio.queries.training import ends, run_steps, run_versions, smoothed
 
 _POINTS = 400
 """Most points of one curve: a plot is about 500 pixels wide."""
@@ -137,16 +137,25 @@ def _series(steps: dict[int, list[Step]], name: str) -> list[StepSeries]:
     found = []
     for iteration, rows in sorted(steps.items()):
         every = max(1, -(-len(rows) // _POINTS))
-        kept = [row for place, row in enumerate(rows) if place % every == 0 or place == len(rows) - 1]
-        values = [getattr(row, name) for row in kept]
-        found.append(StepSeries(name=version_name(iteration), steps=[row.step for row in kept], values=values))
+        kept = [place for place in range(len(rows)) if place % every == 0 or place == len(rows) - 1]
+        own = [getattr(row, name) for row in rows]
+        line = own if name == "learning_rate" else smoothed(own)
+        found.append(
+            StepSeries(
+                name=version_name(iteration),
+                steps=[rows[place].step for place in kept],
+                values=[line[place] for place in kept],
+                raw=[own[place] for place in kept] if line != own else (),
+            )
+        )
     return found
 
 
 def _stats(newest: int, done: list[Step], total: int | None, trained_on: int | None, *, is_live: bool) -> list[Stat]:
     last = done[-1]
+    began, loss = ends([step.loss for step in done])
+    token_began, token = ends([step.token_accuracy for step in done])
     of = f"of {words.number(total)}" if total else f"{words.decimal(last.epoch, 1)} passes over the traces"
-    token = last.token_accuracy
     return [
         Stat(
             label=f"Trained on, {version_name(newest)}",
@@ -155,11 +164,11 @@ def _stats(newest: int, done: list[Step], total: int | None, trained_on: int | N
             context="known when it ends" if trained_on is None and is_live else "kept by select",
         ),
         Stat(label="Steps", value=words.number(last.step), context=of),
-        Stat(label="Loss", value=words.decimal(last.loss, 3), context=f"began at {words.decimal(done[0].loss, 3)}"),
+        Stat(label="Loss", value=words.decimal(loss, 3), context=f"began at {words.decimal(began, 3)}"),
         Stat(
             label="Token accuracy",
             value=words.percent(token, missing="–"),
-            context=f"began at {words.percent(done[0].token_accuracy)}" if token is not None else "not recorded",
+            context=f"began at {words.percent(token_began)}" if token is not None else "not recorded",
         ),
         Stat(label="Learning rate", value=_rate(last.learning_rate), context="of the last step"),
         Stat(label="Tokens", value=words.number(last.tokens), context="of traces seen"),
@@ -172,21 +181,30 @@ def _rate(value: float) -> str:
 
 
 def loss_sentence(iteration: int, steps: list[Step]) -> str:
-    """First and last loss in words."""
-    first, last = steps[0].loss, steps[-1].loss
-    judge, way = version_name(iteration), "fell" if last < first else "did not fall"
+    """How the loss moved, in words that hold whichever way it did."""
+    first, last = ends([step.loss for step in steps])
+    if first is None or last is None:
+        return "The loss was not recorded."
     told = f"{words.decimal(first, 3)} to {words.decimal(last, 3)}"
-    return f"{judge}: the loss {way}, {told} nats per token over {words.plural(steps[-1].step, 'step')}."
+    way = "fell" if last < first else "rose" if last > first else "stayed the same"
+    return (
+        f"{version_name(iteration)}: the loss {way}, {told} nats per token over "
+        f"{words.plural(steps[-1].step, 'step')}; {_TENTHS}."
+    )
+
+
+_TENTHS = "means of the first and the last tenth"
 
 
 def accuracy_sentence(iteration: int, steps: list[Step]) -> str:
-    """First and last token accuracy in words."""
-    known = [step.token_accuracy for step in steps if step.token_accuracy is not None]
-    if not known:
+    """How token accuracy moved, in words."""
+    first, last = ends([step.token_accuracy for step in steps])
+    if first is None:
         return "Token accuracy was not recorded."
-    told = f"{words.percent(known[0])} to {words.percent(known[-1])}"
+    told = f"{words.percent(first)} to {words.percent(last)}"
     return (
-        f"{version_name(iteration)}: {told} of the traces' tokens predicted right. It says nothing about the verdicts."
+        f"{version_name(iteration)}: {told} of the traces' tokens predicted right, {_TENTHS}. "
+        "It says nothing about the verdicts."
     )
 
 
@@ -219,9 +237,8 @@ def _iterations(steps: dict[int, list[Step]], versions: list[VersionRow]) -> Htm
             name,
             cards.esc(words.number(last.step)),
             cards.esc(words.decimal(last.epoch, 1)),
-            cards.esc(words.decimal(done[0].loss, 3)),
-            cards.esc(words.decimal(last.loss, 3)),
-            cards.esc(words.percent(last.token_accuracy, missing="–")),
+            *(cards.esc(words.decimal(loss, 3)) for loss in ends([step.loss for step in done])),
+            cards.esc(words.percent(ends([step.token_accuracy for step in done])[1], missing="–")),
             cards.esc(_rate(max(step.learning_rate for step in done))),
             cards.esc(words.number(last.tokens)),
         ]
@@ -259,7 +276,7 @@ def _lineage_row(version: VersionRow, steps: list[Step] | None, overall: dict[st
         steps=steps[-1].step if steps else None,
         accuracy=Score(accuracy=score.accuracy, low=score.low, high=score.high) if score else None,
         url=link("versions", run, values),
-        note=f"loss {words.decimal(steps[-1].loss, 3)}" if steps else "",
+        note=f"loss {words.decimal(ends([step.loss for step in steps])[1], 3)}" if steps else "",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from studio.look import cards
-from studio.look.sheet import CARD_SCRIPT, KEY_SCRIPT
+from studio.look.sheet import CARD_SCRIPT, CLOSE_SCRIPT, KEY_SCRIPT, WALK_SCRIPT
 from studio.look.theme import style_sheet
 from tests.studio.look.cards.every_card import pair
 
@@ -26,7 +26,7 @@ def page(chromium: Any) -> Iterator[Any]:
 
 def _show(page: Any, *parts: cards.Html) -> None:
     page.set_content(f"<style>{style_sheet()}</style><input id='note'><div id='root'>{cards.sheet(*parts)}</div>")
-    page.evaluate(_LOAD, CARD_SCRIPT + KEY_SCRIPT)
+    page.evaluate(_LOAD, CARD_SCRIPT + KEY_SCRIPT + CLOSE_SCRIPT + WALK_SCRIPT)
 
 
 def _drawer(**changes: Any) -> cards.Html:
@@ -42,24 +42,53 @@ def test_click_anywhere_on_a_card_reports_its_pair(page: Any) -> None:
     assert page.evaluate("said") == [["click", "open", '9f"3c']]
 
 
-def test_keys_press_the_buttons_of_the_drawer_but_not_while_somebody_types(page: Any) -> None:
+def test_escape_closes_the_drawer_but_not_while_somebody_types(page: Any) -> None:
     _show(page, _drawer())
 
     page.locator("#note").focus()
-    page.keyboard.press("j")
+    page.keyboard.press("Escape")
     page.locator("#note").evaluate("box => box.blur()")
-    for key in ("j", "k", "Escape"):
+    page.keyboard.press("Escape")
+
+    assert [act for _, act, _ in page.evaluate("said")] == ["close"]
+
+
+def _walk(page: Any) -> None:
+    grid = cards.pair_grid([pair("x", pair_id=name, src=None, url=None) for name in ("a", "b", "c")], selected="a")
+    _show(page, cards.Html(f"<input type='radio' id='radio'><div class='st-flags'>{grid}</div>"))
+
+
+def test_keys_move_at_once_and_the_server_hears_of_one_place_at_a_time_and_of_the_last(page: Any) -> None:
+    _walk(page)
+    chosen = page.locator(".is-on [data-act]")
+    for key, now in (("j", "b"), ("j", "c"), ("j", "c"), ("j", "c"), ("k", "c"), ("k", "c"), ("k", "b")):
         page.keyboard.press(key)
-
-    assert [act for _, act, _ in page.evaluate("said")] == ["next", "previous", "close"]
-
-
-def test_key_of_a_disabled_button_does_nothing(page: Any) -> None:
-    _show(page, _drawer(has_next=False))
-
+        assert chosen.get_attribute("data-id") == now
     page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate("said") == [["click", "move", "b|0"]]
+    page.evaluate("window.dispatchEvent(new Event('st-answered'))")
+    assert page.evaluate("said")[1:] == [["click", "move", "c|1"]]
 
-    assert page.evaluate("said") == []
+
+def test_flags_are_never_merged_and_name_the_pair_that_was_chosen_then(page: Any) -> None:
+    page.set_content("<div></div>")
+    grid = cards.pair_grid([pair("x", pair_id=name, src=None, url=None) for name in ("a", "b", "c")])
+    page.set_content(f"<div id='root' class='st-flags'>{cards.sheet(grid)}</div>")
+    page.evaluate(_LOAD, KEY_SCRIPT + WALK_SCRIPT)
+    for key in "jfjjf":
+        page.keyboard.press(key)
+    for _ in range(4):
+        page.evaluate("window.dispatchEvent(new Event('st-answered'))")
+    asked = [(act, key) for _, act, key in page.evaluate("said")]
+    assert asked == [("move", "a|0"), ("flag", "a|0"), ("move", "c|0"), ("flag", "c|0")]
+
+
+def test_clicked_radio_does_not_swallow_keys(page: Any) -> None:
+    _walk(page)
+    page.locator("#radio").click()
+    page.keyboard.press("j")
+    assert page.locator(".is-on [data-act]").get_attribute("data-id") == "b"
 
 
 def test_image_is_enlarged_in_place_and_escape_closes_it_before_the_drawer(page: Any) -> None:

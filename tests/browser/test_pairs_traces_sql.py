@@ -39,6 +39,31 @@ def test_keys_walk_the_pairs_and_escape_closes(visit: Opener, sample_server: Ser
     expect(page).not_to_have_url(re.compile("pairs.item"))
 
 
+def test_twenty_presses_a_second_are_all_counted(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open("?tab=pairs&run=shapes-01&pairs.iteration=1")
+    expect(page.locator("#pairs-list .st-card")).to_have_count(8)
+    page.get_by_text("Cards", exact=True).click()  # focus is in a radio from now on
+    for key in "jjjjjjjjkjkkj":
+        page.keyboard.press(key)
+        page.wait_for_timeout(50)
+    # 0 to 7 with eight presses, then 6, 7, 6, 5, 6.
+    wanted = page.locator("#pairs-list .is-on [data-act]").get_attribute("data-id")
+    assert wanted == pair_id(1, 6)
+    expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 6))
+    expect(page).to_have_url(re.compile(f"pairs.item=1-{pair_id(1, 6)}"))
+
+
+def test_drawer_and_its_actions_stay_in_view_when_the_list_is_scrolled(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open(KEPT.replace("&pairs.fate=kept", ""))
+    expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 1))
+    page.evaluate("document.querySelector('#pairs-list').style.minHeight = '4000px'")
+    page.mouse.move(200, 400)
+    page.evaluate("window.scrollTo(0, 1200)")
+    box = page.get_by_role("button", name="Flag pair").bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 120
+
+
 def test_search_filters_and_clear_brings_all_back(visit: Opener, sample_server: Server) -> None:
     page = visit(sample_server).open("?tab=pairs&run=shapes-01&pairs.iteration=1")
     cards = page.locator("#pairs-list .st-card")

@@ -40,15 +40,20 @@ def clip(text: str, limit: int) -> str:
 def attributes(**values: object) -> str:
     """Attributes with escaped values: `class_` loses its underscore, inner underscores become dashes.
 
-    `None` and `False` leave the attribute out; `True` writes its name alone.
+    `None` and `False` leave the attribute out; `True` writes its name alone. A picture's data are never cut.
     """
     parts = []
     for key, value in values.items():
         if value is None or value is False:
             continue
         name = key.rstrip("_").replace("_", "-")
-        parts.append(f" {name}" if value is True else f' {name}="{esc(value)}"')
+        parts.append(f" {name}" if value is True else f' {name}="{_value(name, value)}"')
     return "".join(parts)
+
+
+def _value(name: str, value: object) -> Html:
+    is_picture = name == "src" and _IMAGE_DATA.fullmatch(str(value)) is not None
+    return Html(str(value)) if is_picture else esc(value)
 
 
 def element(tag: str, *children: Html, **values: object) -> Html:

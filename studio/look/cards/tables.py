@@ -260,13 +260,13 @@ class ChangedItem:
     """Link to the item; None = a click arrives as act "item"."""
 
 
-def changed_list(items: Sequence[ChangedItem], *, older: str, newer: str) -> Html:
+def changed_list(items: Sequence[ChangedItem], *, older: str, newer: str, selected: str = "") -> Html:
     """Items that differ, regressions first as given. Act "item", `id` the item's id."""
-    rows = [_changed(item, older, newer) for item in items]
+    rows = [_changed(item, older, newer, is_on=item.item_id == selected) for item in items]
     return element("ul", *rows, class_="st-flips")
 
 
-def _changed(item: ChangedItem, older: str, newer: str) -> Html:
+def _changed(item: ChangedItem, older: str, newer: str, *, is_on: bool) -> Html:
     opener = press(esc(item.question, limit=240), act="item", key=item.item_id, url=item.url, class_="st-opener")
     change = element(
         "div",
@@ -277,4 +277,5 @@ def _changed(item: ChangedItem, older: str, newer: str) -> Html:
         class_="chg",
     )
     text = element("div", element("p", opener, dir="auto"), chips(item.dimension), class_="st-stack is-close")
-    return element("li", picture(item.src, "Image of the item", width=item.width), text, change)
+    shown = picture(item.src, "Image of the item", width=item.width)
+    return element("li", shown, text, change, class_="is-on" if is_on else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.look import words
 from studio.look.cards.diff import pair_text
 from studio.look.cards.images import picture
-from studio.look.cards.marks import chips, fate, order_mark, outcome_of, verdict_chip
+from studio.look.cards.marks import chip, chips, fate, order_mark, outcome_of, tone_of, verdict_chip
 from studio.look.cards.markup import EMPTY, Html, element, esc
 from studio.look.cards.notes import link
 
@@ -94,15 +94,36 @@ def _why_invalid(halves: Sequence[TraceHalf]) -> str:
     return f"Order {bad[0].order} {said}"
 
 
+def agreement(ab: TraceHalf | None, ba: TraceHalf | None) -> tuple[str, str]:
+    """What these two verdicts say together, in code and words: the lens shows nothing else, whatever select did."""
+    said = {outcome_of(half.verdict, half.order) for half in (ab, ba) if half is not None}
+    if ab is None or ba is None:
+        return "waiting", "One order so far"
+    if "invalid" in said:
+        return "invalid", "An order without a verdict"
+    if len(said) > 1:
+        return "order-flip", "The orders disagree"
+    (both,) = said
+    return both, "Both orders say tie" if both == "tie" else f"Both orders {both}"
+
+
+def _ended(reason: str | None) -> Html:
+    """What select did with a trace, as a word of its own."""
+    if reason is None:
+        return chip("not selected yet")
+    return chip("kept", "kept") if reason == "kept" else chip(f"rejected: {reason}", tone_of(reason))
+
+
 def trace_card(card: TraceCard) -> Html:
-    """The trace as a panel: fate and why above; the pair, order AB and order BA side by side below."""
-    name = "waiting" if card.fate is None else card.fate
-    label = {"kept": "Kept", "waiting": "Not selected yet"}.get(name, f"Rejected: {name}")
+    """The trace as a panel: what both orders say, what select did and why; below, the pair and both orders."""
+    code, agreed = agreement(card.ab, card.ba)
     sentence = card.why if card.why is not None else why(card.fate, card.ab, card.ba)
     pair_id = words.short_id(card.pair_id)
+    is_split = any(half is not None and half.reason for half in (card.ab, card.ba))
+    ended = EMPTY if is_split else _ended(card.fate)
     head = element(
         "header",
-        element("span", fate(name, label), element("span", esc(sentence), class_="st-sub"), class_="st-row"),
+        element("span", fate(code, agreed), ended, element("span", esc(sentence), class_="st-sub"), class_="st-row"),
         element(
             "span",
             chips(card.strategy, card.dimension),
@@ -111,7 +132,7 @@ def trace_card(card: TraceCard) -> Html:
         ),
     )
     body = element("div", _pair(card), _half("AB", card.ab), _half("BA", card.ba), class_="st-trace")
-    return element("article", head, body, class_="st-panel", aria_label=f"Trace of pair {pair_id}: {label}")
+    return element("article", head, body, class_="st-panel", aria_label=f"Trace of pair {pair_id}: {agreed}")
 
 
 def trace_list(cards: Sequence[TraceCard]) -> Html:
@@ -141,7 +162,9 @@ def _half(order: str, half: TraceHalf | None) -> Html:
         head = element("div", name, class_="st-order")
         return element("div", head, element("p", Html("Not written yet."), class_="st-sub st-dim"))
     outcome = outcome_of(half.verdict, order)
-    head = element("div", name, verdict_chip(half.verdict, outcome), class_="st-order")
+    ended = _ended(half.reason) if half.reason else EMPTY
+    signs = element("span", ended, verdict_chip(half.verdict, outcome), class_="st-row is-tight")
+    head = element("div", name, signs, class_="st-order")
     return element("div", head, reasoning(half.reasoning), _meta(half))
 
 
@@ -150,7 +173,6 @@ def _meta(half: TraceHalf) -> Html:
     parts = [
         words.plural(half.tokens, "token") if half.tokens is not None else "",
         f"sample {half.sample + 1}{of}",
-        half.reason or "",
     ]
     return element("div", *(element("span", esc(part)) for part in parts if part), class_="st-meta")
 

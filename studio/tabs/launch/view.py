@@ -12,6 +12,7 @@ from studio.look import cards, words
 from studio.look.cards import Action, Html, PairCard, PlanRow, Stat
 from studio.page.place import link
 from studio.page.settings_form import summaries
+from studio.queries.training import ends
 from studio.run.ledger import stage_cells
 from studio.run.view import (
     RunView,
@@ -181,10 +182,10 @@ def _where(view: RunView) -> str:
 
 
 def _loss(steps: Sequence[Step]) -> list[tuple[str, str]]:
-    if not steps:
+    first, last = ends([step.loss for step in steps])
+    if first is None or last is None:
         return []
-    last, first = steps[-1], steps[0]
-    return [("Loss", f"{last.loss:.3f} at step {last.step}, was {first.loss:.3f} at step {first.step}")]
+    return [("Loss", f"{last:.3f} at step {steps[-1].step}, was {first:.3f}; means of a tenth")]
 
 
 def _actions(view: RunView) -> list[Html]:

@@ -1,14 +1,14 @@
-"""The Pairs tab: filter, page through, open, annotate and flag the pairs of a run. What it shows is `pairs_view`'s."""
+"""The Pairs tab: filter, page through, open, annotate and flag the pairs of a run. What it shows is in `view`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import gradio as gr
 
 from engine.errors import JudgeStudioError, UsageError
 from studio.look import cards
-from studio.look.sheet import card_html
+from studio.look.sheet import ANSWERED, card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
 from studio.page.page import Page, Tab
@@ -16,147 +16,204 @@ from studio.page.pulse import only_changed
 from studio.queries import notes
 from studio.queries.notes import Note
 from studio.queries.shelf import shelf_of
-from studio.tabs.pairs.view import KINDS, PairsPlace, PairsShown, opened, show_pairs, step, turn
+from studio.tabs.pairs.view import KINDS, PairsPlace, PairsShown, opened, show_pairs, step, turn, walked
 
 _LONGEST = 300
 """Characters of one filter value; longer ones come from nobody's page."""
-
 _PLACE = tuple(field.name for field in fields(PairsPlace))
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+
+Before = tuple[tuple[str, ...], str, str]
+"""What is shown: head, list and drawer; whose note the box holds; the text that was searched for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The components of the tab."""
+
+    place: dict[str, Any]
+    """By field of `PairsPlace`."""
+    head: Any
+    listed: Any
+    drawer: Any
+    detail: Any
+    note: Any
+    save: Any
+    flag: Any
+    copy: Any
+    said: Any
+    """How a note or flag went."""
+
+    @property
+    def outputs(self) -> list[Any]:
+        named = [self.place[name] for name in ("kind", "strategy", "dimension", "iteration", "fate", "at", "item")]
+        return [*named, self.drawer, self.note, self.said, self.flag, self.head, self.listed, self.detail]
 
 
 def build(page: Page) -> None:
     """Lay out the Pairs tab and connect its events. Call it inside the app's gr.Tab."""
-    shown = gr.State(((), "", ""))
-    with gr.Row(elem_classes="st-panel st-pad st-filters"):
-        kind = gr.Radio(
-            [(label, value) for value, label in KINDS.items()], value="", label="Instruction", elem_classes="st-seg",
-            min_width=280,
-        )  # fmt: skip
-        common: dict[str, Any] = {"min_width": 120, "interactive": True}
-        dimension = gr.Dropdown([("Any", "")], value="", label="Dimension", **common)
-        strategy = gr.Dropdown([("Any", "")], value="", label="Strategy", **common)
-        iteration = gr.Dropdown([], value=None, label="Iteration", **common)
-        fate = gr.Dropdown([("Any", "")], value="", label="Fate", **common)
-        text = gr.Textbox(label="Find in text", placeholder="star, two objects…", max_length=_LONGEST, min_width=160)
-        flagged = gr.Checkbox(label="Flagged only", min_width=120, scale=0)
+    filters = _lay_out_filters()
     with gr.Row(elem_classes="st-gap st-browse"):
         with gr.Column(scale=8, min_width=320):
             with gr.Row(elem_classes="st-listhead"):
                 head = card_html()
-                view = gr.Radio(
+                filters["view"] = gr.Radio(
                     [("Cards", "cards"), ("Table", "table")], value="cards", label="View", show_label=False,
                     container=False, elem_classes="st-seg", scale=0, min_width=130,
                 )  # fmt: skip
-            listed = card_html(elem_id="pairs-list")
+            listed = card_html(walks=True, elem_id="pairs-list", elem_classes="st-flags")
         with gr.Column(scale=4, min_width=340, visible=False, elem_classes="st-drawer") as drawer:
-            detail = card_html(keys=True, elem_id="pairs-drawer")
-            with gr.Column(elem_classes="st-pad"):
-                note = gr.Textbox(
-                    label="Note", placeholder="Why is this pair good or bad?", lines=2, max_lines=8,
-                    max_length=notes.LONGEST_NOTE,
-                )  # fmt: skip
-                with gr.Row():
-                    save = gr.Button("Save note", size="sm", min_width=90)
-                    flag = gr.Button("Flag pair", size="sm", min_width=90)
-                    copy = gr.Button("Copy link", size="sm", min_width=90, elem_id="pairs-copy")
-                said = card_html(visible=False)
-    at = page.url.hidden("pairs.at")
-    item = page.url.hidden("pairs.item")
-    page.url.bind("pairs.kind", kind)
-    page.url.bind("pairs.view", view)
-    page.url.bind("pairs.flagged", flagged)
-    page.url.bind("pairs.q", text)
-    for key, box in (("dimension", dimension), ("strategy", strategy), ("iteration", iteration), ("fate", fate)):
-        page.url.bind(f"pairs.{key}", box, read=_read_choice)
+            drawn = _lay_out_drawer()
+    hidden = {"at": page.url.hidden("pairs.at"), "item": page.url.hidden("pairs.item")}
+    parts = _Parts(place={**filters, **hidden}, head=head, listed=listed, drawer=drawer, **drawn)
+    _bind(page, parts)
+    _connect(page, parts)
 
-    boxes = {
-        "kind": kind, "strategy": strategy, "dimension": dimension, "iteration": iteration, "fate": fate,
-        "text": text, "flagged": flagged, "view": view, "at": at, "item": item,
-    }  # fmt: skip
-    place = [boxes[name] for name in _PLACE]
-    outputs = [
-        kind, strategy, dimension, iteration, fate, at, item, drawer, note, said, flag, head, listed, detail, shown,
-    ]  # fmt: skip
-    clicks = Clicks(outputs)
-    inputs, outputs = [page.run, *place, shown, *clicks.counts], [*outputs, *clicks.counts]
 
-    def show(run: str | None, wanted: PairsPlace, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
+def _lay_out_filters() -> dict[str, Any]:
+    common: dict[str, Any] = {"min_width": 120, "interactive": True}
+    with gr.Row(elem_classes="st-panel st-pad st-filters"):
+        return {
+            "kind": gr.Radio(
+                [(label, value) for value, label in KINDS.items()], value="", label="Instruction",
+                elem_classes="st-seg", min_width=280,
+            ),
+            "dimension": gr.Dropdown([("Any", "")], value="", label="Dimension", **common),
+            "strategy": gr.Dropdown([("Any", "")], value="", label="Strategy", **common),
+            "iteration": gr.Dropdown([], value=None, label="Iteration", **common),
+            "fate": gr.Dropdown([("Any", "")], value="", label="Fate", **common),
+            "text": gr.Textbox(
+                label="Find in text", placeholder="star, two objects…", max_length=_LONGEST, min_width=160,
+                elem_classes="st-find",
+            ),
+            "flagged": gr.Checkbox(label="Flagged only", min_width=120, scale=0),
+        }  # fmt: skip
+
+
+def _lay_out_drawer() -> dict[str, Any]:
+    """Actions first: they stay in view while the pair below them is read."""
+    with gr.Row(elem_classes="st-drawer-acts"):
+        flag = gr.Button("Flag pair", size="sm", min_width=90)
+        copy = gr.Button("Copy link", size="sm", min_width=90, elem_id="pairs-copy")
+    said = card_html(visible=False, elem_classes="st-drawer-said")
+    detail = card_html(closes=True, elem_id="pairs-drawer")
+    with gr.Column(elem_classes="st-pad"):
+        note = gr.Textbox(
+            label="Note", placeholder="Why is this pair good or bad?", lines=2, max_lines=8,
+            max_length=notes.LONGEST_NOTE,
+        )  # fmt: skip
+        save = gr.Button("Save note", size="sm", min_width=90)
+    return {"detail": detail, "note": note, "save": save, "flag": flag, "copy": copy, "said": said}
+
+
+def _bind(page: Page, parts: _Parts) -> None:
+    for name in ("kind", "view", "flagged"):
+        page.url.bind(f"pairs.{name}", parts.place[name])
+    page.url.bind("pairs.q", parts.place["text"])
+    for name in ("dimension", "strategy", "iteration", "fate"):
+        page.url.bind(f"pairs.{name}", parts.place[name], read=_read_choice)
+
+
+def _connect(page: Page, parts: _Parts) -> None:
+    shown = gr.State(((), "", ""))
+    place = [parts.place[name] for name in _PLACE]
+    clicks = Clicks([*parts.outputs, shown])
+    inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
+    tab = _Answers(page, clicks, len(outputs))
+    redraw, anew, act = clicks.redrawn(tab.redraw), clicks.counted(tab.anew), clicks.counted(tab.act)
+    box = parts.place
+    page.redraw("pairs", redraw, inputs, outputs)
+    filters = [box[name].input for name in ("kind", "strategy", "dimension", "iteration", "fate", "flagged", "text")]
+    gr.on(filters, anew, inputs, outputs, **_QUIET)
+    box["text"].submit(anew, inputs, outputs, **_QUIET)
+    box["text"].blur(tab.left_box, inputs, outputs, **_QUIET)
+    box["view"].input(clicks.counted(tab.redraw), inputs, outputs, **_QUIET)
+    # Every question of the list is answered, in order: it sends one at a time, see `WALK_SCRIPT`.
+    moves: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
+    gr.on([parts.listed.click, parts.detail.click], act, inputs, outputs, **moves).then(None, None, None, js=_KEEP)
+    parts.head.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_LIST)
+    parts.listed.click(_cleared, None, [box["text"], box["flagged"]], show_progress="hidden")
+    parts.save.click(tab.keep, [page.run, box["item"], parts.note, shown], parts.said, show_progress="hidden")
+    parts.flag.click(tab.mark, [page.run, box["item"]], parts.said, show_progress="hidden").then(
+        redraw, inputs, outputs, **_QUIET
+    )
+    parts.copy.click(None, None, None, js=_COPY)
+
+
+class _Answers:
+    """What the tab does with a visitor's values, all of them untrusted."""
+
+    def __init__(self, page: Page, clicks: Clicks, width: int) -> None:
+        self._page = page
+        self._clicks = clicks
+        self._nothing = [gr.skip()] * width
+
+    def show(self, run: str | None, wanted: PairsPlace, before: Before) -> list[Any]:
+        page = self._page
         now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted)
         if run is not None and now.place.iteration:
             shelf_of(page.catalog()).warm(run)
         return _updates(now, run, before)
 
-    def redraw(run: str | None, *values: Any) -> list[Any]:
-        return show(run, _place(*values[:-1]), values[-1])
+    def redraw(self, run: str | None, *values: Any) -> list[Any]:
+        return self.show(run, _place(*values[:-1]), values[-1])
 
-    def anew(run: str | None, *values: Any) -> list[Any]:
+    def anew(self, run: str | None, *values: Any) -> list[Any]:
         """Another filter begins on its first page; the chosen pair stays."""
-        return show(run, replace(_place(*values[:-1]), at=""), values[-1])
+        return self.show(run, replace(_place(*values[:-1]), at=""), values[-1])
 
-    def left_box(run: str | None, *values: Any) -> Sequence[Any]:
+    def left_box(self, run: str | None, *values: Any) -> Sequence[Any]:
         """Text that came without a key press (pasted by menu, dropped) is searched for when the box is left."""
         *asked, before, _, _ = values
         is_new = _place(*asked).text != before[2]
-        return clicks.counted(anew)(run, *values) if is_new else [gr.skip()] * len(outputs)
+        return self._clicks.counted(self.anew)(run, *values) if is_new else self._nothing
 
-    def act(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
+    def act(self, event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
+        """A click in a card, or a key."""
         wanted, name = _place(*values[:-1]), str(getattr(event, "act", ""))
         if run is None:
-            return show(run, wanted, values[-1])
-        marked = notes.flagged_in(page.workspace, run)
-        if name in ("next", "previous"):
-            wanted = step(page.catalog(), run, wanted, marked, forward=name == "next")
+            return self.show(run, wanted, values[-1])
+        catalog, marked = self._page.catalog(), notes.flagged_in(self._page.workspace, run)
+        key = str(getattr(event, "id", ""))[:_LONGEST]
+        if name in ("move", "flag"):
+            wanted = walked(catalog, run, wanted, marked, key)
+            if name == "flag":
+                self.mark(run, wanted.item)
+        elif name in ("next", "previous"):
+            wanted = step(catalog, run, wanted, marked, forward=name == "next")
         elif name in ("next-page", "previous-page"):
-            wanted = turn(page.catalog(), run, wanted, marked, forward=name == "next-page")
+            wanted = turn(catalog, run, wanted, marked, forward=name == "next-page")
         elif name == "open":
-            wanted = opened(page.catalog(), run, wanted, marked, str(getattr(event, "id", "")))
+            wanted = opened(catalog, run, wanted, marked, key)
         elif name == "close":
             wanted = replace(wanted, item="")
         elif name == "clear":
             wanted = PairsPlace(iteration=wanted.iteration, view=wanted.view)
-        return show(run, wanted, values[-1])
+        return self.show(run, wanted, values[-1])
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    page.redraw("pairs", clicks.redrawn(redraw), inputs, outputs)
-    gr.on(
-        [kind.input, strategy.input, dimension.input, iteration.input, fate.input, flagged.input, text.input],
-        clicks.counted(anew), inputs, outputs, **quiet,
-    )  # fmt: skip
-    text.submit(clicks.counted(anew), inputs, outputs, **quiet)
-    text.blur(left_box, inputs, outputs, **quiet)
-    view.input(clicks.counted(redraw), inputs, outputs, **quiet)
-    gr.on([listed.click, detail.click], clicks.counted(act), inputs, outputs, show_progress="hidden").then(
-        None, None, None, js=_KEEP
-    )
-    head.click(clicks.counted(act), inputs, outputs, show_progress="hidden").then(None, None, None, js=_TO_LIST)
-    listed.click(_cleared, None, [text, flagged], show_progress="hidden")
+    def keep(self, run: str | None, chosen: str, words: str, before: Before) -> Any:
+        """Save the note."""
 
-    def keep(run: str | None, chosen: str, words: str, before: tuple[tuple[str, ...], str, str]) -> Any:
         def change(name: str, pair: str) -> str:
             if before[1] != _key(name, chosen):  # the run was changed and its note is still on its way
                 raise UsageError("note: another pair was chosen just now. Look at its note, then save again.")
-            notes.save_note(page.workspace, name, pair, words)
+            notes.save_note(self._page.workspace, name, pair, words)
             return "Note saved." if words.strip() else "Note removed."
 
-        return _said(page, run, chosen, change)
+        return _said(self._page, run, chosen, change)
 
-    def mark(run: str | None, chosen: str) -> Any:
+    def mark(self, run: str | None, chosen: str) -> Any:
+        """Flag the pair, or take the flag back."""
+
         def change(name: str, pair: str) -> str:
-            flagged = not notes.read_note(page.workspace, name, pair).flagged
-            notes.set_flag(page.workspace, name, pair, flagged)
+            flagged = not notes.read_note(self._page.workspace, name, pair).flagged
+            notes.set_flag(self._page.workspace, name, pair, flagged)
             return "Flagged: left out when select runs the next time." if flagged else "Flag removed."
 
-        return _said(page, run, chosen, change)
-
-    save.click(keep, [page.run, item, note, shown], said, show_progress="hidden")
-    flag.click(mark, [page.run, item], said, show_progress="hidden").then(
-        clicks.redrawn(redraw), inputs, outputs, **quiet
-    )
-    copy.click(None, None, None, js=_COPY)
+        return _said(self._page, run, chosen, change)
 
 
 def _place(*values: Any) -> PairsPlace:
-    """The values of the tab's components, all of them untrusted."""
     given = dict(zip(_PLACE, values, strict=True))
     texts = {name: str(value or "")[:_LONGEST] for name, value in given.items() if name != "flagged"}
     return PairsPlace(**texts, flagged=bool(given["flagged"]))
@@ -174,7 +231,7 @@ def _key(run: str | None, item: str) -> str:
     return f"{run or ''}/{item}"
 
 
-def _updates(now: PairsShown, run: str | None, before: tuple[tuple[str, ...], str, str]) -> list[Any]:
+def _updates(now: PairsShown, run: str | None, before: Before) -> list[Any]:
     """What changed of the tab. A note that somebody is writing stays as long as its pair is chosen."""
     texts = (now.head, now.list, now.drawer)
     key = _key(run, now.place.item)
@@ -215,10 +272,11 @@ def _said(page: Page, run: str | None, item: str, change: Callable[[str, str], s
     return gr.update(value=cards.sheet(cards.sub(sentence)), visible=True)
 
 
-_KEEP = """() => {
+_KEEP = f"""() => {{
   const chosen = document.querySelector('#pairs-list .is-on');
-  if (chosen) chosen.scrollIntoView({block: 'nearest'});
-}"""
+  if (chosen) chosen.scrollIntoView({{block: 'nearest'}});
+  {ANSWERED}
+}}"""
 _TO_LIST = (
     "() => { const list = document.querySelector('#pairs-list'); if (list) list.scrollIntoView({block: 'nearest'}); }"
 )
@@ -231,6 +289,5 @@ _COPY = """() => {
   const byHand = () => { window.prompt('Link to this pair', url); };
   if (navigator.clipboard && isSecureContext) navigator.clipboard.writeText(url).then(done, byHand); else byHand();
 }"""
-
 
 TAB = Tab(key="pairs", label="Pairs", build=build, watches=(pulse.notes,))

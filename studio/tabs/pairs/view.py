@@ -46,6 +46,10 @@ WHY_DROPPED = {
 """Reason codes of synthesize in words; a code that is not here is shown as it is."""
 
 
+_MOST_STEPS = 200
+"""Key presses of one question that go beyond the page."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsPlace:
     """What the URL says of the tab. All of it is a visitor's text."""
@@ -168,6 +172,24 @@ def step(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str],
         return place
     at = f"after:{chosen.cursor}" if forward else f"before:{chosen.cursor}"
     return replace(place, item=item_of(other), at=at)
+
+
+def walked(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], where: str) -> PairsPlace:
+    """The place that keys walked to: "<pair id>|<n>" is n pairs behind that one, which may be on another page.
+
+    Unchanged where there is no such pair; at an end of the list, its last pair.
+    """
+    pair_id, _, steps = where.rpartition("|")
+    place = settle(catalog, run, place)
+    number = place.iteration if place.iteration.isdecimal() else place.item.partition("-")[0]
+    page = pairs_page(catalog, pair_filter(run, place, flagged), at=place.at)
+    found = next((item_of(pair) for pair in page.rows if pair.pair_id == pair_id), f"{number}-{pair_id}")
+    if chosen_pair(catalog, run, found) is None or not steps.removeprefix("-").isdecimal():
+        return place
+    place = replace(place, item=found)
+    for _ in range(min(abs(int(steps)), _MOST_STEPS)):
+        place = step(catalog, run, place, flagged, forward=int(steps) > 0)
+    return place
 
 
 def turn(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], *, forward: bool) -> PairsPlace:

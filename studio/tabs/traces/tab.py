@@ -40,7 +40,7 @@ def build(page: Page) -> None:
         compare = gr.Dropdown([("–", "")], value="", label="Compare with", **common)
     _build_replay(page, iteration)
     head = card_html(elem_id="traces-head")
-    listed = card_html(elem_id="traces-list")
+    listed = card_html(walks=True, elem_id="traces-list")
     foot = card_html()
     at = page.url.hidden("traces.at")
     pair = page.url.hidden("traces.pair")

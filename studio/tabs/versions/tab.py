@@ -15,7 +15,7 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.jobs.handouts import judge_zip
 from studio.look import cards, charts, words
-from studio.look.sheet import card_html
+from studio.look.sheet import ANSWERED, card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
 from studio.page.page import Page, Tab
@@ -100,11 +100,11 @@ def build(page: Page) -> None:
                         scale=0,
                         min_width=390,
                     )
-                changes = card_html()
+                changes = card_html(walks=True, elem_id="versions-changes")
                 pager = card_html()
             with gr.Column(scale=20, min_width=320):
                 leans = card_html(elem_classes="st-fill")
-        item_card = card_html(keys=True, elem_id="versions-item")
+        item_card = card_html(closes=True, elem_id="versions-item")
         numbers = card_html()
         use.build(page, newer, message)
         command = card_html()
@@ -140,6 +140,8 @@ def build(page: Page) -> None:
         number, chosen = max(0, wanted.page + step), wanted.item
         if act == "item":
             chosen = str(getattr(event, "id", ""))[:200]
+        elif act == "move":
+            number, chosen = walked(page, run, wanted, str(getattr(event, "id", ""))[:200])
         elif act == "close":
             chosen = ""
         wanted = VersionsPlace(
@@ -162,8 +164,9 @@ def build(page: Page) -> None:
         clicks.counted(anew), inputs, outputs, **quiet,
     )  # fmt: skip
     turned = gr.on(
-        [changes.click, pager.click, item_card.click], clicks.counted(turn), inputs, outputs, show_progress="hidden"
-    )
+        [changes.click, pager.click, item_card.click],
+        clicks.counted(turn), inputs, outputs, show_progress="hidden", trigger_mode="multiple",
+    )  # fmt: skip
     turned.then(None, item, None, js=_SHOW_ITEM)
 
     def choose_best(run: str | None, judge: str | None, label: str) -> Any:
@@ -186,12 +189,13 @@ def build(page: Page) -> None:
     export_button.click(export, [page.run, newer], [message, download], show_progress="minimal")
 
 
-_SHOW_ITEM = """(item) => {
+_SHOW_ITEM = f"""(item) => {{
+  {ANSWERED}
   if (!item) return;
   const card = document.querySelector('#versions-item');
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  if (card) card.scrollIntoView({block: 'nearest', behavior: calm ? 'auto' : 'smooth'});
-}"""
+  if (card) card.scrollIntoView({{block: 'nearest', behavior: calm ? 'auto' : 'smooth'}});
+}}"""
 
 
 def _place(
@@ -277,6 +281,23 @@ def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None, 
 # --- what it shows -----------------------------------------------------------------------------------------------
 
 
+def walked(page: Page, run: str | None, place: VersionsPlace, where: str) -> tuple[int, str]:
+    """Page and item that keys walked to: "<item>|<n>" is the change n rows behind that one."""
+    item_id, _, steps = where.rpartition("|")
+    if run is None or not steps.removeprefix("-").isdecimal():
+        return place.page, place.item
+    best = best_judge(page.workspace.run(run))
+    scores = run_scores(page.catalog(), run)
+    choices, chosen = choose(scores, best, place.older, place.newer, place.benchmark, place.protocol)
+    ids = (
+        [change.item_id for change in compared(page.catalog(), run, chosen).of(place.change)] if choices.judges else []
+    )
+    if item_id not in ids:
+        return place.page, place.item
+    at = max(0, min(len(ids) - 1, ids.index(item_id) + int(steps[:6])))
+    return at // PAGE_SIZE, ids[at]
+
+
 def show_versions(page: Page, run: str | None, place: VersionsPlace) -> VersionsShown:
     """The tab for a run and a place in it."""
     scores = run_scores(page.catalog(), run) if run else []
@@ -312,7 +333,7 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
             _foot(view.accuracy_sentence(table, chosen, result, best, is_promoted=promoted is not None)),
             cards.sheet(cards.panel_head("By dimension", cards.legend((chosen.older, "base"), (chosen.newer, "new")))),
             _foot(view.dimension_sentence(result)),
-            cards.sheet(view.changes_list(part, known, chosen, page.image_url)) if part else "",
+            cards.sheet(view.changes_list(part, known, chosen, page.image_url, selected=place.item)) if part else "",
             cards.sheet(cards.panel_foot(view.pager(first, len(part), changes, place.change))),
             cards.sheet(view.leans_panel(table, chosen)),
             _item(page, run, chosen, place.item),

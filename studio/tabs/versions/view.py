@@ -250,6 +250,8 @@ def changes_list(
     known: Mapping[str, tuple[BenchmarkItem, ItemImage]],
     chosen: Chosen,
     image_url: ImageUrl,
+    *,
+    selected: str = "",
 ) -> Html:
     """One page of changed items."""
     rows = []
@@ -266,7 +268,7 @@ def changes_list(
                 newer=change.newer,
             )
         )
-    return cards.changed_list(rows, older=chosen.older, newer=chosen.newer)
+    return cards.changed_list(rows, older=chosen.older, newer=chosen.newer, selected=selected)
 
 
 def pager(first: int, shown: int, changes: Sequence[Change], kind: str) -> Html:

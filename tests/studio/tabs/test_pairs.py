@@ -12,7 +12,7 @@ from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
-from studio.tabs.pairs.view import PairsPlace, PairsShown, chosen_pair, fault, opened, show_pairs, step, turn
+from studio.tabs.pairs.view import PairsPlace, PairsShown, chosen_pair, fault, opened, show_pairs, step, turn, walked
 from tests.sample_workspace import make_pair, make_workspace, pair_id
 
 RUN = "shapes-01"
@@ -137,6 +137,20 @@ def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeyp
     for number in reversed(range(7)):
         place = step(catalog, RUN, place, NOBODY, forward=False)
         assert place.item == item(1, number)
+
+
+@pytest.mark.parametrize(
+    ("start", "where", "chosen"),
+    [(0, "{0}|0", 0), (0, "{1}|3", 4), (4, "{1}|-1", 0), (0, "{0}|900", 7), (2, "nonsense|1", 2), (2, "{0}|x", 2)],
+)
+def test_keys_that_went_beyond_the_page_arrive_where_they_walked_to(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, start: int, where: str, chosen: int
+) -> None:
+    monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
+    ids = [pair_id(1, number) for number in range(8)]
+    place = walked(catalog, RUN, PairsPlace(iteration="1", item=item(1, start)), NOBODY, where.format(*ids))
+    assert place.item == item(1, chosen)
+    assert f'data-id="{ids[chosen]}"' in show(catalog, place).list
 
 
 def _small_pages(*args: object, **options: object) -> object:

@@ -12,6 +12,7 @@ from engine.workspace.folders import Workspace
 from engine.workspace.locks import run_lock
 from engine.workspace.state import RunState, write_state
 from studio.page.page import Page, create_page
+from studio.queries.training import smoothed
 from studio.tabs import training as tab
 from studio.tabs.training import accuracy_sentence, loss_sentence, show_training
 from tests.sample_workspace import make_workspace
@@ -95,7 +96,18 @@ def test_nothing_trained_and_no_run_say_what_to_do_next(page: Page, workspace: W
 
 
 def test_sentences_do_not_praise_what_did_not_happen() -> None:
-    assert "did not fall" in loss_sentence(1, steps(1.0, 1.2))
+    assert "the loss rose, 1.000 to 1.200" in loss_sentence(1, steps(1.0, 1.2))
+    assert "stayed the same" in loss_sentence(1, steps(1.0, 1.0))
+
+
+def test_loss_is_the_mean_of_a_tenth_not_of_one_batch() -> None:
+    """The last batch alone is higher than the first one, though the loss fell."""
+    losses = [0.5, 0.9, 0.9, 0.9, *[0.6] * 32, 0.3, 0.3, 0.3, 0.7]
+    assert "fell, 0.800 to 0.400" in loss_sentence(1, steps(*losses))
+    line = smoothed(losses)
+    assert len(line) == len(losses)
+    assert max(abs(a - b) for a, b in zip(line, line[1:], strict=False)) < 0.25
+    assert smoothed([1.0, None, 0.5]) == [1.0, None, 0.5]
     assert accuracy_sentence(1, steps(1.0, accuracy=None)) == "Token accuracy was not recorded."
 
 

@@ -81,3 +81,11 @@ def test_escaped_text_is_cut_before_it_is_escaped() -> None:
 def test_clip_of_a_text_that_fits_changes_nothing() -> None:
     assert clip("abc", 3) == "abc"
     assert clip("abcd", 3) == "ab…"
+
+
+def test_picture_of_any_size_keeps_all_its_data_and_other_values_are_cut() -> None:
+    photo = "data:image/jpeg;base64," + "A" * 300_000
+    assert photo in element("img", src=photo, alt="x" * 30_000)
+    assert "x" * 20_000 not in element("img", src=photo, alt="x" * 30_000)
+    odd = photo + '" onerror="x'
+    assert odd not in element("img", src=odd)

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from studio.look.cards import TraceHalf, reasoning, trace_card, why
-from tests.studio.look.cards.every_card import half, trace
+from studio.look.cards import TraceHalf, fate, reasoning, trace_card, why
+from studio.look.cards.trace import agreement
+from tests.studio.look.cards.every_card import trace
 
 
 def _half(order: str, verdict: str, text: str = "") -> TraceHalf:
@@ -39,18 +42,43 @@ def test_why_of_a_single_order_speaks_of_one() -> None:
 
 
 def test_card_shows_each_verdict_and_its_meaning_in_its_own_order() -> None:
-    shown = trace_card(trace("x", fate="order-flip", ab=half("x", "AB", "A"), ba=half("x", "BA", "A")))
+    shown = trace_card(trace("x", fate="order-flip", ab=_half("AB", "A"), ba=_half("BA", "A")))
 
-    assert "Rejected: order-flip" in shown
+    assert "rejected: order-flip" in shown
+    assert "The orders disagree" in shown
     assert shown.count("<em>right</em>") == 1
     assert shown.count("<em>wrong</em>") == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [("A", "B", "right"), ("B", "A", "wrong"), ("A", "A", "order-flip"), ("tie", "tie", "tie"), ("A", "?", "invalid")],
+)
+@pytest.mark.parametrize("ended", [None, "kept", "order-flip", "wrong", "surplus"])
+def test_lens_comes_from_the_cards_own_verdicts_whatever_select_did(
+    first: str, second: str, code: str, ended: str | None
+) -> None:
+    ab, ba = _half("AB", first), _half("BA", second)
+    assert agreement(ab, ba)[0] == code
+    shown = trace_card(trace("x", fate=ended, ab=ab, ba=ba))
+    assert fate(*agreement(ab, ba)) in shown
+    assert shown.count('class="st-lens"') == 1
+
+
+def test_orders_that_ended_differently_each_say_how() -> None:
+    ab = replace(_half("AB", "A"), reason="kept")
+    ba = replace(_half("BA", "B"), reason="surplus")
+    shown = trace_card(trace("x", fate="kept", why="Order AB is kept.", ab=ab, ba=ba))
+    assert shown.count(">kept<") == 1
+    assert "rejected: surplus" in shown
+    assert "Both orders right" in shown
+
+
 def test_card_with_one_order_missing_says_so() -> None:
-    shown = trace_card(trace("x", fate=None, ba=None))
+    shown = trace_card(trace("x", fate=None, ab=_half("AB", "A"), ba=None))
 
     assert "Not written yet." in shown
-    assert "Not selected yet" in shown
+    assert "not selected yet" in shown
 
 
 def test_reasoning_of_eight_lines_is_whole_and_of_nine_is_folded() -> None:
