@@ -1,6 +1,7 @@
 """Training: curves, sentences, lineage, empty states, live while a version is trained."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import gradio as gr
@@ -106,7 +107,7 @@ def test_loss_is_the_mean_of_a_tenth_not_of_one_batch() -> None:
     assert "fell, 0.800 to 0.400" in loss_sentence(1, steps(*losses))
     line = smoothed(losses)
     assert len(line) == len(losses)
-    assert max(abs(a - b) for a, b in zip(line, line[1:], strict=False)) < 0.25
+    assert max(abs(a - b) for a, b in pairwise(line)) < 0.25
     assert smoothed([1.0, None, 0.5]) == [1.0, None, 0.5]
     assert accuracy_sentence(1, steps(1.0, accuracy=None)) == "Token accuracy was not recorded."
 
