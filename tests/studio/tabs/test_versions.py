@@ -15,6 +15,7 @@ from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT
 from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow, names_preferred
 from engine.workspace.decisions import best_judge, promote, promoted_version
 from engine.workspace.folders import Workspace
+from studio.jobs.handouts import judge_zip
 from studio.page.page import Page, Tab, create_page
 from studio.page.pulse import Moment, signature
 from studio.tabs import training
@@ -295,15 +296,15 @@ def test_promotion_of_a_version_that_was_deleted_no_longer_counts(workspace: Wor
 
 def test_export_is_the_commands_own_folder_in_a_zip(tmp_path: Path) -> None:
     run = made_run(tmp_path / "made", save_tiny_llava(tmp_path / "base"))
-    path = tab.export_version(run.workspace, run.name, "judge-v1")
+    path = judge_zip(run.workspace, run.name, "judge-v1")
     names = {name.partition("/")[2] for name in zipfile.ZipFile(path).namelist()}
-    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors", "judge.json", "judge.py"}
 
 
 @pytest.mark.parametrize(("run", "judge"), [("shapes-01", "judge-v9"), ("nope", "judge-v1"), ("shapes-01", "--help")])
 def test_export_that_cannot_be_is_one_sentence(workspace: Workspace, run: str, judge: str) -> None:
     with pytest.raises(JudgeStudioError) as error:
-        tab.export_version(workspace, run, judge)
+        judge_zip(workspace, run, judge)
     assert "Traceback" not in str(error.value)
     assert str(error.value).endswith(".")
 
