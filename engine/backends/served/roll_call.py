@@ -24,6 +24,8 @@ CHOICES = ("[[A]]", "[[B]]")
 _ROUNDS_BEHIND_ONE_ADDRESS = 8
 """Connections that are made to a single address: a balancer sends them to different replicas."""
 _ROUNDS = 2
+_SIZE = (64, 64)
+"""Of the pictures where there is none to go by; the embedded model's own."""
 _LEAST = 1e-4
 """Log odds below which a difference may be rounding, whatever the noise."""
 _NOISE_FACTOR = 3.0
@@ -55,13 +57,19 @@ class Present:
         return max(abs(a - b) for a, b in zip(self.odds, other.odds, strict=True))
 
 
-def canaries(folder: Path) -> tuple[Path, Path]:
-    """Two pictures that nobody can take for each other, drawn into `folder`."""
+def canaries(folder: Path, *, like: Path | None = None) -> tuple[Path, Path]:
+    """Two pictures that nobody can take for each other, drawn into `folder`, as large as the picture `like`: some
+    models take one size only."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / "canary-red.png", folder / "canary-blue.png"
+    size = _SIZE
+    if like is not None:
+        with Image.open(like) as picture:
+            size = picture.size
+    width, height = size
+    paths = folder / f"red-{width}x{height}.png", folder / f"blue-{width}x{height}.png"
     for path, colour in zip(paths, ("red", "blue"), strict=True):
         if not path.exists():
-            Image.new("RGB", (96, 96), colour).save(path)
+            Image.new("RGB", size, colour).save(path)
     return paths
 
 
