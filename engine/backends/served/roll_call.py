@@ -25,7 +25,7 @@ _ROUNDS_BEHIND_ONE_ADDRESS = 8
 """Connections that are made to a single address: a balancer sends them to different replicas."""
 _ROUNDS = 2
 _SIZE = (64, 64)
-"""Of the pictures where there is none to go by; the embedded model's own."""
+"""Of the pictures where there is none to go by."""
 _LEAST = 1e-4
 """Log odds below which a difference may be rounding, whatever the noise."""
 _NOISE_FACTOR = 3.0
