@@ -48,7 +48,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings_for(base: Path, **changes: object) -> Settings:
     overrides = {
         "model.base": str(base), "model.prompts": "shapes", "model.device": "cpu", "source.count": 30,
-        "source.questions_per_image": 2, "source.look": "clear", "source.held_out": 0.4, "evaluate.benchmarks": ["held-out"], "evaluate.image_blind": False,
+        "source.questions_per_image": 2, "source.look": "clear", "source.held_out": 0.4,
+        "evaluate.benchmarks": ["held-out"], "evaluate.image_blind": False,
         "synthesize.instructions": 8, "synthesize.max_tokens": 40, "judge.traces_per_order": 3,
         "judge.max_tokens": 40, "train.epochs": 2, "train.batch_size": 4, "loop.iterations": 2,
     }  # fmt: skip
