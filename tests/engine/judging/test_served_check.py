@@ -117,7 +117,8 @@ def test_trained_adapter_passes_the_adapter_check(trained):
 
 def test_loop_with_a_server_asks_it_for_the_opinions_of_training(trained, tmp_path):
     base, _, _ = trained
-    served = {"model.backend": "openai", "model.url": "http://127.0.0.1:1/v1", "loop.iterations": 1}
+    server = {"model.backend": "openai", "model.url": "http://127.0.0.1:1/v1"}
+    served = {**server, "train.layers": "language", "loop.iterations": 1}
     run = start(tmp_path, loop_settings(base, **served))
 
     def as_trained(request):
