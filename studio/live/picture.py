@@ -40,11 +40,14 @@ def take_picture(workspace: Workspace, path: Path) -> str:
 
 
 def looks_drawn(path: Path) -> bool:
-    """Whether a stored picture may be one of the drawn scenes: their size, which no photograph happens to have."""
-    from engine.shapes.scenes import SIDE
+    """Whether a stored picture may be one of the drawn scenes: their size, which hardly any photograph has.
+
+    Scenes of runs made before 2026-11-28 were stored as small as the model sees them.
+    """
+    from engine.shapes.scenes import SHOWN, SIDE
 
     try:
         with Image.open(path) as picture:  # a file of our own store; opening reads its head only
-            return picture.size == (SIDE, SIDE)
+            return picture.size in ((SHOWN, SHOWN), (SIDE, SIDE))
     except OSError:
         return False

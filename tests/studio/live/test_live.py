@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import BackendError, JudgeStudioError, SourceError, UsageError
+from engine.shapes.scenes import scene_image
 from engine.workspace.folders import Workspace
 from engine.workspace.locks import device_lock
 from studio.jobs import batches
@@ -556,7 +557,7 @@ def test_flip_shows_no_confidence() -> None:
 
 def test_miniature_is_named_for_pictures_it_was_not_made_for(workspace: Workspace) -> None:
     Image.new("RGB", (640, 480)).save(workspace.root / "photo.png")
-    Image.new("RGB", (48, 48)).save(workspace.root / "scene.png")
+    scene_image(0, 0).save(workspace.root / "scene.png")
     warning = miniature_warning(workspace, ["shapes-vlm"], "photo.png")
     assert warning.startswith("shapes-vlm knows drawn shapes only")
     assert miniature_warning(workspace, ["shapes-vlm"], "scene.png") == ""
