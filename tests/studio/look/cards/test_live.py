@@ -60,7 +60,7 @@ def test_unfinished_result_is_busy_and_has_one_caret() -> None:
 
 def test_finished_result_shows_tokens_time_and_confidence() -> None:
     half = _half("A", "A", tokens=21, seconds=0.9, confidence=0.942)
-    shown = live_result(LiveResult(judge="j", about="", a_first=half, b_first=_half("B", "B")))
+    shown = live_result(LiveResult(judge="j", about="", a_first=half, b_first=_half("B", "A")))
 
     assert "21 tokens, 0.9 s" in shown
     assert "confidence 94 %" in shown
