@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -84,4 +85,5 @@ def test_server_snippet_answers_until_it_is_ended(folder):
     finally:
         server.terminate()
         _, error = server.communicate(timeout=60)
-    assert (server.returncode, error) == (0, "")
+    assert error == ""
+    assert server.returncode in (0, -signal.SIGTERM)  # uvicorn shuts down, then lets the signal have its way

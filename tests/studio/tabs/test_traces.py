@@ -88,7 +88,7 @@ def test_funnel_beside_another_iteration_shows_both_shares(catalog: Catalog) -> 
 def test_reason_filter_shows_its_traces_and_marks_its_step(catalog: Catalog) -> None:
     now = show(catalog, TracesPlace(iteration="1", reason="order-flip"))
     assert "<b>4 traces</b>" in now.head
-    assert now.list.count("Rejected: order-flip") >= 2
+    assert now.list.count("rejected: order-flip") >= 2
     assert "The first response won in both orders." in now.list
     assert "is-on" in now.funnel
     assert ("order-flip 4", "order-flip") in now.reasons
