@@ -166,7 +166,7 @@ def _answer(result: Result) -> cards.Html:
     said = f"Took {words.duration(result.seconds)}"
     if len(shown) < len(result.rows):
         said = f"{words.number(len(shown))} of {words.plural(len(result.rows), 'row')} shown, the CSV has all. {said}"
-    return cards.panel(table, title="SqlAnswer", aside=cards.element("span", cards.esc(said), class_="st-sub"))
+    return cards.panel(table, title="Answer", aside=cards.element("span", cards.esc(said), class_="st-sub"))
 
 
 def _title() -> cards.Html:

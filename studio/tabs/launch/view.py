@@ -61,7 +61,7 @@ def plan_card(plan: RunPlan) -> Html:
         *(cards.sub(note, dim=True) for note in plan.notes),
     )
     chip = cards.chip(f"{words.plural(plan.iterations, 'iteration')} at most")
-    return cards.panel(strip, body, title="RunPlan", aside=chip)
+    return cards.panel(strip, body, title="Plan", aside=chip)
 
 
 def _why_unknown(plan: RunPlan) -> str:
