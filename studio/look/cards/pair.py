@@ -112,9 +112,29 @@ def _votes(card: PairCard) -> list[VoteBar]:
     return read_votes(card.votes, card.degraded, preferred=card.preferred if card.strategy == "oracle" else None)
 
 
+_NUMBER_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+_SMALL = frozenset(str(number) for number in range(len(_NUMBER_WORDS)))
+"""Votes are counted in figures, whatever the samples wrote."""
+
+
 def _states(text: str, answer: str) -> bool:
-    """Whether the text holds the answer as whole words, whatever its case."""
-    return re.search(rf"(?<!\w){re.escape(answer.casefold())}(?!\w)", text.casefold()) is not None
+    """Whether the text holds the answer as whole words, whatever its case; a small number also as its word."""
+    forms = (answer.casefold(), _NUMBER_WORDS[int(answer)]) if answer in _SMALL else (answer.casefold(),)
+    return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text.casefold()) for form in forms)
 
 
 def _with_other(rows: list[VoteBar]) -> list[VoteBar]:

@@ -105,3 +105,8 @@ def test_drawer_at_the_end_of_the_list_cannot_go_further() -> None:
 
     assert 'data-act="next" data-id="" disabled' in shown
     assert 'data-act="previous" data-id="" disabled' not in shown
+
+
+def test_vote_counted_in_figures_is_known_by_its_word_in_the_response() -> None:
+    rows = read_votes('{"0": 10, "1": 5, "3": 1}', "The answer is one.")
+    assert [(row.answer, row.part) for row in rows] == [("0", "p"), ("1", "d"), ("3", "")]
