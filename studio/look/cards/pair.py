@@ -112,21 +112,9 @@ def _votes(card: PairCard) -> list[VoteBar]:
     return read_votes(card.votes, card.degraded, preferred=card.preferred if card.strategy == "oracle" else None)
 
 
-_NUMBER_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
+_NUMBER_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
 _SMALL = frozenset(str(number) for number in range(len(_NUMBER_WORDS)))
 """Votes are counted in figures, whatever the samples wrote."""
 
