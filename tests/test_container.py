@@ -65,7 +65,7 @@ def test_entry_point_and_its_words_are_the_projects(capsys):
 
 @pytest.mark.parametrize("name", ["servers.slurm", "run.slurm", "skypilot.yaml"])
 def test_cluster_files_are_short_and_whole(name):
-    text = (ROOT / "cluster" / name).read_text()
+    text = (ROOT / "assets" / "cluster" / name).read_text()
     assert len(text.splitlines()) <= 30
     if name.endswith(".yaml"):
         task = yaml.safe_load(text)
@@ -78,7 +78,7 @@ def test_settings_in_the_cluster_files_are_settings():
 
     known = flat(load_settings())
     for name in ("run.slurm", "skypilot.yaml", "README.md"):
-        text = (ROOT / "cluster" / name).read_text()
+        text = (ROOT / "assets" / "cluster" / name).read_text()
         named = re.findall(r"(?<![\w/.])((?:model|source|synthesize|judge|train|loop)\.[a-z_]+)=", text)
         assert named
         assert set(named) <= set(known)

@@ -1,6 +1,6 @@
 """A reward function that TRL's GRPOTrainer takes as it is: how often a judge prefers a completion to its rivals.
 
-    from judge_studio import open_judge, pairwise_reward
+    from engine.serve import open_judge, pairwise_reward
 
     with open_judge("shapes-01/best") as judge:
         GRPOTrainer(model, reward_funcs=pairwise_reward(judge), train_dataset=rows_with_prompt_and_image).train()

@@ -68,7 +68,7 @@ def snippets(judge: str, workspace: Path, *, url: str = f"http://127.0.0.1:{PORT
 
 
 _PYTHON = """\
-from judge_studio import open_judge
+from engine.serve import open_judge
 
 with open_judge({judge!r}, workspace={workspace!r}) as judge:
     ruling = judge.rule(image="cat.png", question="How many cats are there?", a="Two.", b="Three.")
@@ -99,7 +99,7 @@ answer = client.chat.completions.create(
 print(answer.choices[0].message.content)  # [[A]], [[B]], [[C]] for a tie, or why there is no verdict"""
 
 _REWARD = """\
-from judge_studio import pairwise_reward
+from engine.serve import pairwise_reward
 
 reward = pairwise_reward("{url}")
 # trainer = GRPOTrainer(model, reward_funcs=reward, train_dataset=rows with "prompt" and "image", ...)

@@ -25,7 +25,7 @@ from tests.tiny_models import save_tiny_adapter
 
 ALONE = """
 import json, runpy, sys
-for name in ("engine", "studio", "judge_studio"):
+for name in ("engine", "studio"):
     sys.modules[name] = None  # importing any of them fails
 alone = runpy.run_path(sys.argv[1] + "/judge.py")
 opened = alone["load"]()

@@ -10,11 +10,11 @@ from PIL import Image
 from engine.backends.base import Request
 from engine.errors import BackendError, UsageError
 from engine.judging.judges import resolve_judge
+from engine.serve import pairwise_reward
 from engine.serve.pictures import PictureShelf
 from engine.serve.use import OpenJudge
 from engine.sources.pictures.upright import Limits
 from engine.workspace.folders import open_workspace
-from judge_studio import pairwise_reward
 from tests.engine.serve.judge_server import judge_server
 from tests.fake_backend import FakeBackend
 from tests.tiny_models import save_scenes, save_tiny_llava
