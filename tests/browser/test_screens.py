@@ -12,7 +12,7 @@ def test_every_screen_of_an_empty_workspace_says_what_to_do(visit: Opener, empty
     watched.open()
     for tab in (known.key for known in TABS):
         panel = watched.go(tab)
-        assert panel.locator("button, a, input, textarea").count() > 0, tab
+        panel.locator("button, a, input, textarea").first.wait_for(state="attached")  # Home looks first
         assert "Traceback" not in panel.inner_text(), tab
 
 
