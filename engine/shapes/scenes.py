@@ -21,7 +21,7 @@ CELL = 16
 """Pixels per cell side as the model sees it. One cell is one patch of the vision tower, so 9 image tokens per scene."""
 SIDE = 3 * CELL
 SHOWN = 8 * SIDE
-"""Pixels per side of a picture that a person may see. The model's processor averages it down to `SIDE`."""
+"""Pixels per side of a picture that a person may see. The model's processor makes it `SIDE` again."""
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")

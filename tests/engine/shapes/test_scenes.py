@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from engine.assets import assets_folder
 from engine.shapes.scenes import STYLES, Difficulty, draw, glimpse, scene_image, scene_of, scene_seed
 
 
@@ -52,11 +55,13 @@ def test_objects_stand_in_the_cells_the_key_names() -> None:
             assert (np.abs(centre - corner).max() > 30) == (cell in filled)
 
 
-def test_small_picture_of_pretraining_is_the_large_one_averaged_but_for_noise() -> None:
+def test_small_picture_of_pretraining_is_what_the_processor_makes_of_the_large_one_but_for_noise() -> None:
+    stored = json.loads((assets_folder() / "shapes-vlm" / "processor_config.json").read_text())
+    resample = Image.Resampling(stored["image_processor"]["resample"])
     for index in range(10):
         seed = scene_seed("test", 3, index)
         large, small = draw(seed, "easy")[0], glimpse(seed, "easy")[0]
         assert small.size == (48, 48)
-        difference = np.asarray(large.resize((48, 48), Image.Resampling.BOX), float) - np.asarray(small, float)
+        difference = np.asarray(large.resize((48, 48), resample), float) - np.asarray(small, float)
         assert np.abs(difference).mean() < 4
         assert draw(seed, "easy")[1] == glimpse(seed, "easy")[1] == scene_of(seed, "easy")

@@ -1,6 +1,8 @@
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from safetensors.torch import load_file
 
 from engine.assets import assets_folder
@@ -25,6 +27,12 @@ def test_shipped_weights_are_small_safe_and_named_as_other_engines_expect() -> N
     names = load_file(FOLDER / "model.safetensors").keys()
     assert "vision_tower.vision_model.embeddings.patch_embedding.weight" in names
     assert "language_model.model.embed_tokens.weight" in names
+
+
+def test_shipped_processor_makes_pictures_small_as_torchvision_can_too() -> None:
+    stored = json.loads((FOLDER / "processor_config.json").read_text())
+    # vLLM has torchvision's processors only, and those refuse PIL's BOX ("got box") and HAMMING
+    assert Image.Resampling(stored["image_processor"]["resample"]).name in {"BILINEAR", "BICUBIC"}
 
 
 def test_shipped_model_answers_describes_and_damages(backend: TransformersBackend, tmp_path: Path) -> None:
