@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,10 @@ def served(
     log = tmp_path_factory.mktemp("log") / "vllm.log"
     print(f"the server's log: {log}")
     backend = open_server(settings, base=str(BASE), workspace=scenes[0].parent, rank=8, report=print, log=log)
-    for name, adapter in adapters.items():
-        backend.load_judge(name, adapter)
-    yield backend
-    backend.close()
+    with closing(backend):
+        for name, adapter in adapters.items():
+            backend.load_judge(name, adapter)
+        yield backend
 
 
 @pytest.fixture(scope="module")

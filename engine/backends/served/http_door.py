@@ -6,7 +6,7 @@ It asks once and knows nothing of models; who asks again, and for how long, is i
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ class HttpDoor:
             raise PassingTrouble(self._away(error)) from None
         return answer.status_code, answer.text
 
-    def events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def events(self, path: str, body: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The JSON objects of a server-sent event stream, up to its [DONE]. Not retried once it has begun."""
         try:
             with self._client.stream("POST", self.url + path, json=body) as answer:

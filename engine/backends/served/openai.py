@@ -94,6 +94,8 @@ class OpenAIBackend:
         self._tick = tick
         self._odds = self.odds_of(self.replicas)
         self._answered = False
+        self._running: dict[threading.Event, ThreadPoolExecutor] = {}
+        """Work that is not over: what ends its waiting, and its threads."""
 
     def odds_of(self, replicas: Replicas) -> OddsReader:
         """A reader of odds that asks these replicas only."""
@@ -135,6 +137,7 @@ class OpenAIBackend:
         left = threading.Event()
         under_way = sequences = 0
         with ThreadPoolExecutor(self._sequences, thread_name_prefix="openai") as pool:
+            self._running[left] = pool
             try:
                 while under_way or (waiting and failure is None):
                     while (
@@ -163,6 +166,7 @@ class OpenAIBackend:
                 if failure is None:
                     yield from held
             finally:
+                del self._running[left]
                 left.set()
                 pool.shutdown(wait=False, cancel_futures=True)
         if failure is not None:
@@ -181,19 +185,24 @@ class OpenAIBackend:
         door = self.replicas.doors[0]
         body = {**self._body(request, first=0, count=1), "stream": True}
         streamed, sent, stops = StreamedReply(door.url), "", request.sampling.stop
-        for event in door.events("/chat/completions", body):
-            text = sent + streamed.take(event)
-            stopped = _cut(text, stops)
-            piece = (text if stopped is None else stopped)[len(sent) :]
-            if piece:
-                yield piece
-            sent = text
-            if stopped is not None:
-                break
+        with contextlib.closing(door.events("/chat/completions", body)) as events:
+            for event in events:
+                text = sent + streamed.take(event)
+                stopped = _cut(text, stops)
+                piece = (text if stopped is None else stopped)[len(sent) :]
+                if piece:
+                    yield piece
+                sent = text
+                if stopped is not None:
+                    break
         yield _completion(request, 0, streamed.reply(is_stopped=_cut(sent, stops) is not None))
 
     def close(self) -> None:
-        """See `Backend`. The servers go on running."""
+        """See `Backend`. The servers go on running. Replies still under way are waited for: a connection that is made
+        while its client is closed would stay open for ever."""
+        for left, pool in list(self._running.items()):
+            left.set()
+            pool.shutdown(cancel_futures=True)
         self.replicas.close()
 
     def _ask(self, request: Request, left: threading.Event) -> list[Completion]:

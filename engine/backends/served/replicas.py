@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
+from engine.backends.served.replies import choices_of
 from engine.errors import BackendError
 
 Read = TypeVar("Read")
@@ -24,6 +25,10 @@ _ASKED_TWICE = 2
 _NO_SUCH_PAGE = (404, 405, 501)
 _BUSY = (425, 429, 503, 529)
 """Answers that say "later": some get through and others do not, and none of them is at fault."""
+_GREETING = [{"role": "user", "content": "Hi"}]
+"""Asked of a server that answers nothing else, to learn whether it is the server or the request."""
+_FEW = 16
+"""Requests. When more are left unanswered it is the server, whatever it says to a greeting."""
 
 
 class Abandoned(BackendError):
@@ -32,27 +37,33 @@ class Abandoned(BackendError):
 
 @dataclass(slots=True)
 class _Tried:
-    """How it went with one request so far."""
+    """How it went with one request so far. Times are of `time.monotonic`."""
 
     started: float
-    answers: int
-    """Answers to anybody when it was last asked."""
+    last_trouble: float
+    """When it was last in trouble; at first, when it started."""
     troubles: int = 0
     while_others: int = 0
-    """Troubles before which somebody else was answered."""
+    """Troubles since whose forerunner somebody else was asked for and answered. An answer to what was asked earlier
+    proves nothing: a server that shuts down ends its work and takes no more."""
+    alone: int = 0
+    """Times that a server answered a greeting, and not this."""
 
-    def count(self, answers: int) -> None:
+    def count(self, latest_answered: float) -> None:
+        """One more trouble; the latest request that was answered was asked at `latest_answered`."""
         self.troubles += 1
-        self.while_others += answers > self.answers
-        self.answers = answers
+        self.while_others += latest_answered > self.last_trouble
+        self.last_trouble = time.monotonic()
 
 
 class Replicas:
     """`doors` lead to servers that answer alike.
 
     A request whose server is in trouble is asked again, of another server if there is one, at least `tries` times. It
-    is given up as its own fault when others were answered between all these attempts, and as the servers' when nobody
-    was answered for `patience` seconds. Pauses double from `pause` seconds, with chance.
+    is given up as its own fault when later ones were answered before so many of its attempts, unless the server only
+    says that it is busy. When nobody was answered for `patience` seconds and few are left, a server is greeted: if it
+    answers that and still not the request, the request is at fault, else the servers are. Pauses double from `pause`
+    seconds, with chance.
     """
 
     def __init__(
@@ -66,8 +77,11 @@ class Replicas:
         self._busy = [0] * len(self.doors)
         self._trouble = [0] * len(self.doors)
         """Troubles of each door since its last answer."""
-        self._answers = 0
-        self._last_answer = 0.0
+        self._open = 0
+        """Requests that are asked or wait to be asked again."""
+        self._gave_up = self._last_answer = 0.0
+        self._latest_answered = 0.0
+        """When the latest of the answered requests was asked."""
 
     @property
     def where(self) -> str:
@@ -89,10 +103,23 @@ class Replicas:
         `read` may raise `PassingTrouble` for an answer of no use and `RefusedRequest` for one that speaks of this
         request. Raises `RefusedRequest`, `BackendError` or `Abandoned`.
         """
-        tried = _Tried(started=time.monotonic(), answers=self._answers)
+        with self._guard:
+            self._open += 1
+        try:
+            return self._ask(path, body, read, left, beside)
+        finally:
+            with self._guard:
+                self._open -= 1
+
+    def _ask(
+        self, path: str, body: dict[str, Any], read: Callable[[Any], Read], left: threading.Event, beside: bool
+    ) -> Read:
+        now = time.monotonic()
+        tried = _Tried(started=now, last_trouble=now)
         refused = 0
         while True:
             place = self._take_place()
+            asked = time.monotonic()
             wait: float | None = None
             try:
                 door = self.doors[place]
@@ -106,10 +133,10 @@ class Replicas:
                     raise RefusedRequest(str(trouble)) from trouble
                 wait = trouble.wait
                 self._note_trouble(place)
-                tried.count(self._answers)
-                self._give_up(trouble, tried)
+                tried.count(self._latest_answered)
+                self._give_up(trouble, tried, door, body.get("model"))
             else:
-                self._note_answer(place)
+                self._note_answer(place, asked)
                 return found
             finally:
                 self._leave_place(place)
@@ -121,20 +148,26 @@ class Replicas:
         for door in self.doors:
             door.close()
 
-    def _give_up(self, trouble: PassingTrouble, tried: "_Tried") -> None:
+    def _give_up(self, trouble: PassingTrouble, tried: _Tried, door: HttpDoor, model: Any) -> None:
         """Raise if it is time to."""
         if tried.troubles < self._tries:
             return
-        now = time.monotonic()
-        waited = now - tried.started >= self._patience
-        if trouble.status in _NO_SUCH_PAGE and (waited or tried.while_others >= self._tries):
-            raise BackendError(
-                str(trouble)
-            ) from trouble  # a model or adapter that a server lacks is nobody's own fault
-        if tried.while_others >= self._tries and (waited or trouble.status not in _BUSY):
-            raise RefusedRequest(f"{trouble} Asked {tried.troubles} times, while others were answered.") from trouble
-        if now - max(tried.started, self._last_answer) >= self._patience:
+        waited = time.monotonic() - tried.started >= self._patience
+        others_answered = tried.while_others >= self._tries
+        if trouble.status in _NO_SUCH_PAGE and (waited or others_answered):
+            # A model or adapter that a server lacks is nobody's own fault.
             raise BackendError(str(trouble)) from trouble
+        if others_answered and trouble.status not in _BUSY:
+            raise RefusedRequest(f"{trouble} Asked {tried.troubles} times, while others were answered.") from trouble
+        if time.monotonic() - max(tried.started, self._last_answer) < self._patience:
+            return
+        given_up = self._gave_up > self._last_answer  # those who wait longer than the first may be few
+        if given_up or self._open > _FEW or not _answers_greeting(door, model):
+            self._gave_up = time.monotonic()
+            raise BackendError(str(trouble)) from trouble
+        tried.alone += 1
+        if tried.alone == _ASKED_TWICE:
+            raise RefusedRequest(f"{trouble} Asked {tried.troubles} times; the server answers others.") from trouble
 
     def pause_for(self, tries: int, asked: float | None) -> float:
         """Seconds: what the server asks for, else doubling, with chance so that requests spread out."""
@@ -153,12 +186,21 @@ class Replicas:
         with self._guard:
             self._busy[place] -= 1
 
-    def _note_answer(self, place: int) -> None:
+    def _note_answer(self, place: int, asked: float) -> None:
         with self._guard:
-            self._answers += 1
+            self._latest_answered = max(self._latest_answered, asked)
             self._last_answer = time.monotonic()
             self._trouble[place] = 0
 
     def _note_trouble(self, place: int) -> None:
         with self._guard:
             self._trouble[place] += 1
+
+
+def _answers_greeting(door: HttpDoor, model: Any) -> bool:
+    """Whether the server answers the simplest of requests to this model."""
+    try:
+        answer = door.post("/chat/completions", {"model": model, "messages": _GREETING, "max_tokens": 1})
+        return bool(choices_of(door.url, answer))
+    except BackendError:
+        return False

@@ -37,6 +37,8 @@ class Behaviour:
     key: str | None = None
     fail: list[int] = field(default_factory=list)
     """Status codes of the next answers, before it behaves."""
+    always: int | None = None
+    """If given, the status of every answer to a chat."""
     retry_after: str | None = None
     most_samples: int = 100
     """Samples it gives per request, however many were asked for."""
@@ -52,7 +54,8 @@ class Behaviour:
     faults: random.Random | None = None
     """If given, two in a hundred chats are answered by a fault of some kind."""
     poison: str | None = None
-    """A chat that holds this text is always answered by 500."""
+    """A chat that holds this text is always answered by `poison_status`."""
+    poison_status: int = 500
     refused: str | None = None
     """A chat that holds this text is always answered by 400."""
     blind: bool = False
@@ -158,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         with LOCK:
             behaviour.at_once += 1
             behaviour.most_at_once = max(behaviour.most_at_once, behaviour.at_once)
-            failure = behaviour.fail.pop(0) if behaviour.fail else None
+            failure = behaviour.fail.pop(0) if behaviour.fail else behaviour.always
             odd = [behaviour.odd.pop(0)] if behaviour.odd else []
             if behaviour.faults is not None and behaviour.faults.random() < 0.02:
                 failure, odd = random_fault(behaviour.faults)
@@ -171,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
                 return self._send_text(odd[0]) if isinstance(odd[0], str) else self._send(odd[0])
             said = json.dumps(body["messages"])
             if behaviour.poison is not None and behaviour.poison in said:
-                return self._send({"error": "engine died"}, 500)
+                return self._send({"error": "engine died"}, behaviour.poison_status)
             if behaviour.refused is not None and behaviour.refused in said:
                 return self._send({"error": {"message": "cannot identify image file"}}, 400)
             self._resolve(body["model"])

@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import time
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -40,10 +41,20 @@ def url(behaviour):
 
 
 @pytest.fixture
-def backend(url):
-    backend = OpenAIBackend(url, pause=0.001)
-    yield backend
-    backend.close()
+def opened(url):
+    """Opens backends at the server, or elsewhere, that are closed when the test ends, however it ends: a connection
+    left open would be reported in whatever test runs later."""
+    with ExitStack() as stack:
+
+        def opened(*at, **settings):
+            return stack.enter_context(closing(OpenAIBackend(*(at or (url,)), **settings)))
+
+        yield opened
+
+
+@pytest.fixture
+def backend(opened):
+    return opened(pause=0.001)
 
 
 def ask(key="k", text="How many?", **more):
@@ -82,9 +93,9 @@ def test_settings_reach_the_server(backend, behaviour):
     assert sent.items() <= body.items()
 
 
-def test_a_server_that_is_not_vllm_is_asked_for_the_standard_only(url, behaviour):
+def test_a_server_that_is_not_vllm_is_asked_for_the_standard_only(opened, behaviour):
     behaviour.models = {"tiny": "somebody"}
-    backend = OpenAIBackend(url)
+    backend = opened()
     sampling = replace(DRAWN, stop=("[[A]]", "[[B]]"))
     found = by_sample(backend.generate([ask(str(i), f"Q{i}", sampling=sampling, n=2) for i in range(10)]))
     standard = {"model", "messages", "n", "seed", "temperature", "top_p", "max_tokens"}
@@ -93,7 +104,6 @@ def test_a_server_that_is_not_vllm_is_asked_for_the_standard_only(url, behaviour
     for completion in found.values():
         assert completion.text.count("[[") <= 1, "the reply is cut behind the stop text, which is kept"
         assert "[[" not in completion.text or completion.text.endswith("]]")
-    backend.close()
 
 
 def test_the_stop_text_is_kept_and_length_is_told(backend):
@@ -119,8 +129,8 @@ def test_a_server_that_gives_fewer_samples_is_asked_for_the_rest(backend, behavi
     assert [body["seed"] for body in chats(behaviour)[:3]] == [3, 5, 7]
 
 
-def test_requests_are_in_flight_together_but_bounded(url, behaviour):
-    backend = OpenAIBackend(url, sequences=4)
+def test_requests_are_in_flight_together_but_bounded(opened, behaviour):
+    backend = opened(sequences=4)
     behaviour.hold = threading.Event()
     running = backend.generate([ask(str(i)) for i in range(12)])
     release = threading.Timer(0.3, behaviour.hold.set)
@@ -128,16 +138,14 @@ def test_requests_are_in_flight_together_but_bounded(url, behaviour):
     assert len(list(running)) == 12
     release.join()
     assert behaviour.most_at_once == 4
-    backend.close()
 
 
-def test_leaving_a_call_half_way_leaves_the_rest_unasked(url, behaviour):
-    backend = OpenAIBackend(url, sequences=2)
+def test_leaving_a_call_half_way_leaves_the_rest_unasked(opened, behaviour):
+    backend = opened(sequences=2)
     running = backend.generate([ask(str(i)) for i in range(50)])
     next(running)
     running.close()
     assert len(chats(behaviour)) < 10
-    backend.close()
 
 
 def test_an_image_travels_as_bytes_before_the_text(backend, behaviour, scenes):
@@ -149,19 +157,17 @@ def test_an_image_travels_as_bytes_before_the_text(backend, behaviour, scenes):
     assert second == {"type": "text", "text": "How many?"}
 
 
-def test_an_image_travels_as_a_path_where_the_server_reads_the_same_disk(url, behaviour, scenes):
-    backend = OpenAIBackend(url, readable=scenes[0].parent)
+def test_an_image_travels_as_a_path_where_the_server_reads_the_same_disk(opened, behaviour, scenes):
+    backend = opened(readable=scenes[0].parent)
     list(backend.generate([ask(image=scenes[0])]))
     shown = chats(behaviour)[0]["messages"][0]["content"][0]
     assert shown["image_url"]["url"] == f"file://{scenes[0].resolve()}"
-    backend.close()
 
 
-def test_an_image_outside_the_folder_a_server_may_read_travels_as_bytes(url, behaviour, scenes, tmp_path):
-    backend = OpenAIBackend(url, readable=tmp_path / "elsewhere")
+def test_an_image_outside_the_folder_a_server_may_read_travels_as_bytes(opened, behaviour, scenes, tmp_path):
+    backend = opened(readable=tmp_path / "elsewhere")
     list(backend.generate([ask(image=scenes[0])]))
     assert chats(behaviour)[0]["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png;base64,")
-    backend.close()
 
 
 def test_a_missing_image_is_named_and_the_others_are_answered(backend, tmp_path):
@@ -193,12 +199,11 @@ def test_a_prefix_continues_the_last_turn(backend, behaviour):
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
 
 
-def test_a_prefix_is_refused_by_servers_that_cannot(url, behaviour):
+def test_a_prefix_is_refused_by_servers_that_cannot(opened, behaviour):
     behaviour.models = {"tiny": "somebody"}
-    backend = OpenAIBackend(url)
+    backend = opened()
     with pytest.raises(BackendError, match="no way to continue a partial reply"):
         list(backend.generate([ask(prefix="I see")]))
-    backend.close()
 
 
 def told(model, text, before, tokens):
@@ -243,22 +248,20 @@ def test_a_prefix_that_melts_with_the_choice_is_cut_where_the_tokens_part(backen
     assert body["messages"][-1]["content"] == "So I say ", "yesterday and yeses are words of their own"
 
 
-def test_a_server_that_is_not_vllm_is_read_from_its_most_likely_tokens(url, behaviour):
+def test_a_server_that_is_not_vllm_is_read_from_its_most_likely_tokens(opened, behaviour):
     behaviour.models = {"tiny": "somebody"}
-    backend = OpenAIBackend(url)
+    backend = opened()
     (found,) = backend.generate([ask(choices=("B", "A", "neither"))])
     assert found.choice_probabilities == pytest.approx((1 / 3, 2 / 3, 0))
     assert (found.text, found.tokens, found.sample) == ("A", 0, 0)
-    backend.close()
 
 
-def test_a_server_that_lists_adapters_still_has_one_base_model(url, behaviour):
+def test_a_server_that_lists_adapters_still_has_one_base_model(opened, behaviour):
     behaviour.models["judge-v1-0123"] = "vllm"
     behaviour.parents["judge-v1-0123"] = "tiny"
-    backend = OpenAIBackend(url)
+    backend = opened()
     list(backend.generate([ask()]))
     assert chats(behaviour)[0]["model"] == "tiny"
-    backend.close()
 
 
 def test_choices_without_log_probabilities_are_a_sentence(backend, behaviour):
@@ -286,13 +289,12 @@ def test_passing_trouble_is_waited_out(backend, behaviour, status):
     assert len(chats(behaviour)) == 3
 
 
-def test_lasting_trouble_is_a_sentence_with_what_the_server_said(url, behaviour):
-    backend = OpenAIBackend(url, tries=3, pause=0.001, patience=0)
-    behaviour.fail = [503] * 50
+def test_lasting_trouble_is_a_sentence_with_what_the_server_said(opened, behaviour):
+    backend = opened(tries=3, pause=0.001, patience=0)
+    behaviour.always = 503
     with pytest.raises(BackendError, match=r"answered 503 .*not now"):
         list(backend.generate([ask()]))
-    assert len(chats(behaviour)) == 3
-    backend.close()
+    assert [body["messages"][0]["content"] for body in chats(behaviour)] == ["How many?"] * 3 + ["Hi"]
 
 
 def test_a_refused_request_is_asked_twice_then_stored_with_its_reason(backend, behaviour):
@@ -352,25 +354,62 @@ def test_a_reply_that_a_filter_cut_is_stored_with_its_reason(backend, behaviour)
     assert cut.text == ""
 
 
-def test_a_request_that_kills_the_server_each_time_does_not_end_the_others(url, behaviour):
-    backend = OpenAIBackend(url, sequences=2, tries=3, pause=0.001)
+def test_a_request_that_kills_the_server_each_time_does_not_end_the_others(opened, behaviour):
+    backend = opened(sequences=2, tries=3, pause=0.001, patience=0.1)
     behaviour.poison = "deadly"
     found = by_sample(backend.generate([ask("x", "deadly"), *(ask(str(number), f"Q{number}") for number in range(60))]))
     assert len(found) == 61
-    assert "while others were answered" in (found["x", 0].fault or "")
+    assert "answered 500" in (found["x", 0].fault or "")
     assert sum(one.fault is not None for one in found.values()) == 1
-    backend.close()
 
 
-def test_a_server_that_goes_away_ends_the_work_after_all_else_is_yielded(url, behaviour):
-    backend = OpenAIBackend(url, sequences=4, tries=2, pause=0.001, patience=0.05)
+def test_a_server_that_goes_away_ends_the_work_after_all_else_is_yielded(opened, behaviour):
+    backend = opened(sequences=4, tries=2, pause=0.001, patience=0.05)
     running = backend.generate([ask(str(number), f"Q{number}") for number in range(50)])
     got = [next(running)]
-    behaviour.fail = [503] * 1000
+    behaviour.always = 503
     with pytest.raises(BackendError, match="answered 503"):
         got.extend(running)
     assert all(one.fault is None for one in got), "a busy server is no request's own fault"
-    backend.close()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_the_last_request_that_a_server_fails_is_its_own_fault_if_it_answers_others(opened, behaviour, status):
+    backend = opened(tries=2, pause=0.001, patience=0.02)
+    behaviour.poison, behaviour.poison_status = "deadly", status
+    (found,) = backend.generate([ask("x", "deadly")])
+    assert f"answered {status}" in (found.fault or "")
+    assert "answers others" in (found.fault or "")
+
+
+class Gate(threading.Event):
+    """An event that knows how many wait for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.arrived = threading.Semaphore(0)
+
+    def wait(self, timeout=None):
+        self.arrived.release()
+        return super().wait(timeout)
+
+
+def test_a_backend_that_is_closed_in_the_middle_of_its_work_waits_for_what_is_under_way(opened, behaviour):
+    """A connection that is made while its client is closed would stay open for ever."""
+    backend = opened(sequences=8)
+    behaviour.hold = Gate()
+    running = backend.generate([ask(str(number)) for number in range(8)])
+    first = threading.Thread(target=next, args=(running,))
+    first.start()
+    for _ in range(8):
+        behaviour.hold.arrived.acquire()
+    closes = threading.Thread(target=backend.close)
+    closes.start()
+    behaviour.hold.set()
+    closes.join()
+    first.join()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("openai")]
+    assert len({one.key for one in running}) == 7, "and none of it is lost"
 
 
 def test_a_server_that_refuses_everything_is_not_stored_as_replies(backend, behaviour):
@@ -381,8 +420,8 @@ def test_a_server_that_refuses_everything_is_not_stored_as_replies(backend, beha
     assert got == []
 
 
-def test_faults_at_random_lose_no_reply_and_repeat_none(url, behaviour):
-    backend = OpenAIBackend(url, sequences=16, pause=0.001)
+def test_faults_at_random_lose_no_reply_and_repeat_none(opened, behaviour):
+    backend = opened(sequences=16, pause=0.001)
     behaviour.faults = random.Random(0)
     requests = [ask(str(number), f"Q{number}", sampling=replace(DRAWN, max_tokens=3)) for number in range(400)]
     found = list(backend.generate(requests))
@@ -390,19 +429,17 @@ def test_faults_at_random_lose_no_reply_and_repeat_none(url, behaviour):
     assert all(one.fault is None for one in found)
     behaviour.faults = None
     assert by_sample(found) == by_sample(backend.generate(requests))
-    backend.close()
 
 
-def test_a_stop_that_is_asked_for_while_a_server_is_away_ends_the_wait(url, behaviour):
+def test_a_stop_that_is_asked_for_while_a_server_is_away_ends_the_wait(opened, behaviour):
     def stop():
         if len(chats(behaviour)) >= 3:
             raise StopRequested("stopped")
 
-    behaviour.fail = [503] * 1000
-    backend = OpenAIBackend(url, pause=0.2, tick=stop)
+    behaviour.always = 503
+    backend = opened(pause=0.2, tick=stop)
     with pytest.raises(StopRequested):
         list(backend.generate([ask(str(number)) for number in range(3)]))
-    backend.close()
 
 
 @pytest.mark.parametrize(
@@ -430,84 +467,78 @@ def second_url():
     server.server_close()
 
 
-def test_replicas_share_the_requests_and_one_that_fails_is_left_aside(url, behaviour, second_url):
+def test_replicas_share_the_requests_and_one_that_fails_is_left_aside(opened, url, behaviour, second_url):
     other, its = second_url
-    backend = OpenAIBackend([url, other], sequences=8, pause=0.001)
+    backend = opened([url, other], sequences=8, pause=0.001)
     requests = [ask(str(number), f"Q{number}") for number in range(60)]
     assert all(one.fault is None for one in backend.generate(requests))
     assert min(len(chats(behaviour)), len(chats(its))) > 10
-    its.fail = [502] * 1000
+    its.always = 502
     assert all(one.fault is None for one in backend.generate(requests))
-    backend.close()
 
 
-def test_an_adapter_reaches_every_replica(url, behaviour, second_url, adapter):
+def test_an_adapter_reaches_every_replica(opened, url, behaviour, second_url, adapter):
     other, its = second_url
-    backend = OpenAIBackend([url, other])
+    backend = opened([url, other])
     backend.load_judge("judge-v1", adapter)
     assert [len([1 for path, _ in one.asked if path == "/v1/load_lora_adapter"]) for one in (behaviour, its)] == [1, 1]
-    backend.close()
 
 
-def test_an_adapter_lies_in_a_shared_folder_under_its_name_and_the_served_base(url, behaviour, adapter, tmp_path):
+def test_an_adapter_lies_in_a_shared_folder_under_its_name_and_the_served_base(opened, behaviour, adapter, tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
-    backend = OpenAIBackend(url, adapters_folder=shared)
+    backend = opened(adapters_folder=shared)
     backend.load_judge("judge-v1", adapter)
     name = backend._names["judge-v1"]
     assert [path.name for path in shared.iterdir()] == [name]
     config = json.loads((shared / name / "adapter_config.json").read_text())
     assert config == {"base_model_name_or_path": "tiny", "r": 8}, "equal to the served base to the letter"
     assert not any(path == "/v1/load_lora_adapter" for path, _ in behaviour.asked)
-    backend.close()
-    backend = OpenAIBackend(url, adapters_folder=tmp_path / "not mounted")
+    backend = opened(adapters_folder=tmp_path / "not mounted")
     with pytest.raises(ModelError, match=r"model\.adapters_folder: cannot put"):
         backend.load_judge("judge-v1", adapter)
-    backend.close()
 
 
 @pytest.mark.parametrize("listed", [["tiny"], {"data": ["tiny"]}, [{"id": "tiny"}]])
-def test_models_listed_in_other_forms_are_read(url, monkeypatch, listed):
+def test_models_listed_in_other_forms_are_read(opened, monkeypatch, listed):
     monkeypatch.setattr(HttpDoor, "get", lambda _door, _path: listed)
-    OpenAIBackend(url).close()
+    opened()
 
 
 @pytest.mark.parametrize("listed", [None, 3, "tiny", {"data": "tiny"}])
-def test_models_listed_in_no_known_form_are_a_sentence(url, monkeypatch, listed):
+def test_models_listed_in_no_known_form_are_a_sentence(opened, monkeypatch, listed):
     monkeypatch.setattr(HttpDoor, "get", lambda _door, _path: listed)
     with pytest.raises(BackendError, match="lists its models in no known form"):
-        OpenAIBackend(url, tries=1)
+        opened(tries=1)
 
 
-def test_the_key_comes_from_the_environment_and_a_wrong_one_is_said_so(url, behaviour, monkeypatch):
+def test_the_key_comes_from_the_environment_and_a_wrong_one_is_said_so(opened, behaviour, monkeypatch):
     behaviour.key = "secret"
     with pytest.raises(BackendError, match="set JUDGE_STUDIO_API_KEY"):
-        OpenAIBackend(url)
+        opened()
     monkeypatch.setenv("JUDGE_STUDIO_API_KEY", "secret")
-    backend = OpenAIBackend(url)
+    backend = opened()
     assert len(list(backend.generate([ask()]))) == 1
-    backend.close()
 
 
-def test_a_server_that_is_not_there_is_a_sentence(url):
+def test_a_server_that_is_not_there_is_a_sentence(opened, url):
     with pytest.raises(BackendError, match=r"cannot be reached .*model\.url"):
-        OpenAIBackend("http://127.0.0.1:9/v1", tries=2, pause=0.001)
+        opened("http://127.0.0.1:9/v1", tries=2, pause=0.001)
     with pytest.raises(BackendError, match="answered 404"):
-        OpenAIBackend(url.removesuffix("/v1"))
+        opened(url.removesuffix("/v1"))
 
 
-def test_the_model_is_chosen_by_name_or_because_it_is_the_only_one(url, behaviour):
+def test_the_model_is_chosen_by_name_or_because_it_is_the_only_one(opened, behaviour):
     behaviour.models = {"tiny": "vllm", "other": "vllm"}
     with pytest.raises(ModelError, match=r"serves tiny, other; name one"):
-        OpenAIBackend(url)
+        opened()
     with pytest.raises(ModelError, match="does not serve 'third'"):
-        OpenAIBackend(url, model="third")
-    backend = OpenAIBackend(url, model="other", judges={"judge-v1": "tiny"})
+        opened(model="third")
+    backend = opened(model="other", judges={"judge-v1": "tiny"})
     list(backend.generate([ask(), ask(judge="judge-v1")]))
     assert sorted(body["model"] for body in chats(behaviour)) == ["other", "tiny"]
     with pytest.raises(ModelError, match=r"judge 'judge-v2': is not loaded \(loaded: judge-v0, judge-v1\)"):
         list(backend.generate([ask(judge="judge-v2")]))
-    backend.close()
 
 
 @pytest.fixture
@@ -535,19 +566,18 @@ def test_an_adapter_is_loaded_once_under_a_name_of_its_own(backend, behaviour, a
         backend.load_judge("judge-v1", write_adapter(tmp_path / "other", b"more"))
 
 
-def test_other_weights_under_the_same_version_get_another_name_on_the_server(url, behaviour, adapter, tmp_path):
+def test_other_weights_under_the_same_version_get_another_name_on_the_server(opened, behaviour, adapter, tmp_path):
     names = []
     for folder in (adapter, write_adapter(tmp_path / "retrained", b"other"), adapter):
-        backend = OpenAIBackend(url, model="tiny")
+        backend = opened(model="tiny")
         backend.load_judge("judge-v1", folder)
         names.append(backend._names["judge-v1"])
-        backend.close()
-    assert names[0] != names[1]
+        assert names[0] != names[1]
     assert names[0] == names[2]
     assert sum(path == "/v1/load_lora_adapter" for path, _ in behaviour.asked) == 2, "known weights are not sent again"
 
 
-def test_adapters_that_cannot_be_loaded_are_refused(url, behaviour, backend, adapter, tmp_path):
+def test_adapters_that_cannot_be_loaded_are_refused(opened, behaviour, backend, adapter, tmp_path):
     with pytest.raises(ModelError, match="no PEFT adapter"):
         backend.load_judge("judge-v1", tmp_path / "nothing")
     other = write_adapter(tmp_path / "elsewhere", b"x")
@@ -558,10 +588,9 @@ def test_adapters_that_cannot_be_loaded_are_refused(url, behaviour, backend, ada
     with pytest.raises(ModelError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
         backend.load_judge("judge-v1", adapter)
     behaviour.models = {"tiny": "somebody"}
-    plain = OpenAIBackend(url)
+    plain = opened()
     with pytest.raises(ModelError, match="loads no adapters"):
         plain.load_judge("judge-v1", adapter)
-    plain.close()
 
 
 def shown_by(behaviour):
@@ -587,12 +616,11 @@ def test_a_plain_picture_is_sent_as_it_is_whatever_it_is_called(backend, behavio
     assert shown_by(behaviour) == ("image/png", data)
 
 
-def test_a_turned_photograph_does_not_travel_as_a_path(url, behaviour, tmp_path):
+def test_a_turned_photograph_does_not_travel_as_a_path(opened, behaviour, tmp_path):
     (tmp_path / "phone.jpg").write_bytes(rotated_jpeg(8, picture(40, 30)))
-    backend = OpenAIBackend(url, readable=tmp_path)
+    backend = opened(readable=tmp_path)
     list(backend.generate([ask(image=tmp_path / "phone.jpg")]))
     assert Image.open(io.BytesIO(shown_by(behaviour)[1])).size == (30, 40)
-    backend.close()
 
 
 def test_half_an_emoji_in_a_message_travels_as_the_sign_for_it(backend, behaviour):
