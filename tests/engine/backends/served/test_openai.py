@@ -572,7 +572,7 @@ def test_other_weights_under_the_same_version_get_another_name_on_the_server(ope
         backend = opened(model="tiny")
         backend.load_judge("judge-v1", folder)
         names.append(backend._names["judge-v1"])
-        assert names[0] != names[1]
+    assert names[0] != names[1]
     assert names[0] == names[2]
     assert sum(path == "/v1/load_lora_adapter" for path, _ in behaviour.asked) == 2, "known weights are not sent again"
 
