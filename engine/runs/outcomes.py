@@ -3,6 +3,7 @@
 A seed is not a result: what is claimed of an arm is its mean over seeds with a t interval between them.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
@@ -12,9 +13,12 @@ from typing import Any
 from engine.measure.controls import is_wrong_image, judge_behind
 from engine.measure.intervals import t_quantile
 from engine.measure.scores import strict_scores
+from engine.paths import with_absolute_paths
 from engine.records import ScoreRow
-from engine.runs.experiments import Experiment, Variant
-from engine.workspace.folders import RunFolder
+from engine.runs.experiments import Experiment, Variant, variants
+from engine.workspace.folders import RunFolder, Workspace
+from engine.workspace.run_record import run_settings
+from engine.workspace.state import read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,22 @@ class Arm:
     wrong_image: OverSeeds | None
     seconds: float
     """Mean working time."""
+
+
+def measured(workspace: Workspace, experiment: Experiment, *, seeds: int) -> list[RunScore]:
+    """What finished runs of an experiment measured, seed by seed: also seeds beyond `seeds`, as far as there are any.
+
+    A run that was made with other settings, e.g. before the preset changed, is none of its runs.
+    """
+    there = re.compile(rf"{re.escape(experiment.name)}-.+-seed(\d+)")
+    found = [int(match[1]) for run in workspace.runs() if (match := there.fullmatch(run.name))]
+    scores = []
+    for variant in variants(experiment, seeds=max([seeds - 1, *found]) + 1):
+        run = workspace.run(variant.run_name)
+        state = read_state(run)
+        if state.state == "done" and run_settings(run) == with_absolute_paths(variant.settings):
+            scores.append(outcome(run, variant, best=state.best, seconds=state.seconds))
+    return scores
 
 
 def outcome(run: RunFolder, variant: Variant, *, best: str | None, seconds: float) -> RunScore:
@@ -175,14 +195,16 @@ def table(experiment: Experiment, outcomes: Sequence[RunScore]) -> list[str]:
 
 
 def record(
-    experiment: Experiment, outcomes: Sequence[RunScore], failures: dict[str, str], *, runs: int
+    experiment: Experiment, outcomes: Sequence[RunScore], failures: dict[str, str], *, missing: Sequence[str]
 ) -> dict[str, Any]:
-    """Everything as plain values, for JSON: the arms, the single runs, and what is missing."""
+    """Everything as plain values, for JSON: the arms, the single runs, and the runs that were asked for and are not
+    there."""
     return {
         "experiment": experiment.name,
         "asks": experiment.asks,
         "against": experiment.against,
-        "complete": len(outcomes) == runs,
+        "complete": not missing,
+        "missing": list(missing),
         "arms": [asdict(arm) for arm in arms(outcomes, experiment.against)],
         "outcomes": [{**asdict(one), "gain": one.gain} for one in outcomes],
         "failures": failures,

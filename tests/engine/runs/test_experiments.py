@@ -11,11 +11,11 @@ from engine.measure.intervals import t_quantile
 from engine.runs import experiments as named
 from engine.runs import loop
 from engine.runs.experiments import Experiment, experiments, load_experiment, only, variants
-from engine.runs.outcomes import RunScore, arms, over_seeds, table
+from engine.runs.outcomes import RunScore, arms, measured, over_seeds, table
 from engine.runs.shared_stages import take_over
 from engine.workspace.folders import open_workspace
 from engine.workspace.run_record import create_run
-from engine.workspace.state import read_events
+from engine.workspace.state import RunState, read_events, write_state
 from tests.engine.runs.test_loop import reply, settings_for
 from tests.fake_backend import FakeBackend
 from tests.tiny_models import save_tiny_llava
@@ -142,6 +142,22 @@ def test_experiment_runs_all_arms_stores_its_table_and_repeats_nothing(tiny: Pat
     out = capsys.readouterr().out
     assert "run 2 of 2, few with seed 0" in out
     assert "| joint | 1 |" in out
+    stored = tiny / "experiments" / "trial.json"
+    stored.unlink()
+    assert main(["experiment", "trial", "--seeds", "1", "--arms", "few", "--workspace", str(tiny), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["arms"] == record["arms"]  # what the call left out was measured before and is not forgotten
+    assert json.loads(stored.read_text()) == again
+
+
+def test_run_of_other_settings_is_no_run_of_the_experiment(tiny: Path):
+    workspace, experiment = open_workspace(tiny), load_experiment("trial")
+    first = variants(experiment, seeds=1)[0]
+    changed = first.settings.model_copy(update={"judge": first.settings.judge.model_copy(update={"top_p": 0.5})})
+    create_run(workspace.run(first.run_name), changed)
+    run = workspace.run(first.run_name)
+    write_state(run, RunState(run=run.name, state="done"))
+    assert measured(workspace, experiment, seeds=1) == []
 
 
 def test_arm_that_fails_is_named_and_the_others_go_on(
@@ -159,6 +175,7 @@ def test_arm_that_fails_is_named_and_the_others_go_on(
     record = json.loads(capsys.readouterr().out)
     assert record["failures"] == {"trial-joint-seed0": "select: kept nothing. Relax the rule."}
     assert [arm["variant"] for arm in record["arms"]] == ["few"]
+    assert record["missing"] == ["trial-joint-seed0"]
     assert not record["complete"]
 
 
