@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from studio.look import cards
-from studio.look.sheet import CARD_SCRIPT, CLOSE_SCRIPT, KEY_SCRIPT, WALK_SCRIPT
+from studio.look.keys import CLOSE_SCRIPT, KEY_SCRIPT, WALK_SCRIPT, walked_sheet
+from studio.look.sheet import CARD_SCRIPT
 from studio.look.theme import style_sheet
 from tests.studio.look.cards.every_card import pair
 
@@ -66,9 +67,34 @@ def test_keys_move_at_once_and_the_server_hears_of_one_place_at_a_time_and_of_th
         assert chosen.get_attribute("data-id") == now
     page.keyboard.press("j")
     page.keyboard.press("j")
-    assert page.evaluate("said") == [["click", "move", "b|0"]]
+    assert page.evaluate("said") == [["click", "move", "b|0|1"]]
     page.evaluate("window.dispatchEvent(new Event('st-answered'))")
-    assert page.evaluate("said")[1:] == [["click", "move", "c|1"]]
+    assert page.evaluate("said")[1:] == [["click", "move", "c|1|9"]]
+
+
+_ARRIVE = "html => { document.querySelector('#list').innerHTML = html; }"
+
+
+def _list(selected: str, answered: int) -> str:
+    grid = cards.pair_grid([pair("x", pair_id=name, src=None, url=None) for name in ("a", "b", "c")], selected=selected)
+    return walked_sheet(grid, answered=answered)
+
+
+def test_list_of_an_earlier_answer_never_takes_the_mark_back(page: Any) -> None:
+    _show(page, cards.Html(f"<div id='list'>{_list('a', 0)}</div>"))
+    chosen = page.locator(".is-on [data-act]")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.evaluate(_ARRIVE, _list("b", 1))  # the answer to the first press
+    assert chosen.get_attribute("data-id") == "c"
+    page.evaluate("window.dispatchEvent(new Event('st-answered'))")  # before its list is there, as on a busy machine
+    page.keyboard.press("k")
+    page.evaluate(_ARRIVE, _list("c", 2))
+    assert chosen.get_attribute("data-id") == "b"
+    page.evaluate(_ARRIVE, _list("b", 3))
+    page.evaluate(_ARRIVE, _list("a", 3))  # nothing is open any more: what the server says is shown
+    assert chosen.get_attribute("data-id") == "a"
+    assert [key for _, _, key in page.evaluate("said")] == ["b|0|1", "c|0|2", "b|0|3"]
 
 
 def test_flags_are_never_merged_and_name_the_pair_that_was_chosen_then(page: Any) -> None:
@@ -81,7 +107,7 @@ def test_flags_are_never_merged_and_name_the_pair_that_was_chosen_then(page: Any
     for _ in range(4):
         page.evaluate("window.dispatchEvent(new Event('st-answered'))")
     asked = [(act, key) for _, act, key in page.evaluate("said")]
-    assert asked == [("move", "a|0"), ("flag", "a|0"), ("move", "c|0"), ("flag", "c|0")]
+    assert asked == [("move", "a|0|1"), ("flag", "a|0|2"), ("move", "c|0|4"), ("flag", "c|0|5")]
 
 
 def test_clicked_radio_does_not_swallow_keys(page: Any) -> None:

@@ -46,9 +46,8 @@ def test_twenty_presses_a_second_are_all_counted(visit: Opener, sample_server: S
     for key in "jjjjjjjjkjkkj":
         page.keyboard.press(key)
         page.wait_for_timeout(50)
-    # 0 to 7 with eight presses, then 6, 7, 6, 5, 6.
-    wanted = page.locator("#pairs-list .is-on [data-act]").get_attribute("data-id")
-    assert wanted == pair_id(1, 6)
+    # 0 to 7 with eight presses, then 6, 7, 6, 5, 6: marked at once, whatever the server has answered by now.
+    assert page.locator("#pairs-list .is-on [data-act]").get_attribute("data-id") == pair_id(1, 6)
     expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 6))
     expect(page).to_have_url(re.compile(f"pairs.item=1-{pair_id(1, 6)}"))
 

@@ -8,7 +8,8 @@ import gradio as gr
 
 from engine.errors import JudgeStudioError, UsageError
 from studio.look import cards
-from studio.look.sheet import ANSWERED, card_html
+from studio.look.keys import ANSWERED, read_walk
+from studio.look.sheet import card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
 from studio.page.page import Page, Tab
@@ -21,10 +22,21 @@ from studio.tabs.pairs.view import KINDS, PairsPlace, PairsShown, opened, show_p
 _LONGEST = 300
 """Characters of one filter value; longer ones come from nobody's page."""
 _PLACE = tuple(field.name for field in fields(PairsPlace))
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
 
-Before = tuple[tuple[str, ...], str, str]
-"""What is shown: head, list and drawer; whose note the box holds; the text that was searched for."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What is shown."""
+
+    texts: tuple[str, ...] = ()
+    """Head, list and drawer."""
+    run: str | None = None
+    item: str = ""
+    """Whose note the box holds: a copied run has pairs of the same ids."""
+    text: str = ""
+    """What was searched for."""
+    answered: int = 0
+    """Last question of the page's keys that was answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,27 +127,30 @@ def _bind(page: Page, parts: _Parts) -> None:
 
 
 def _connect(page: Page, parts: _Parts) -> None:
-    shown = gr.State(((), "", ""))
+    shown = gr.State(Before())
     place = [parts.place[name] for name in _PLACE]
     clicks = Clicks([*parts.outputs, shown])
+    # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
+    turns: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"pairs {id(page)}"}
+    latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page, clicks, len(outputs))
     redraw, anew, act = clicks.redrawn(tab.redraw), clicks.counted(tab.anew), clicks.counted(tab.act)
     box = parts.place
-    page.redraw("pairs", redraw, inputs, outputs)
+    page.redraw("pairs", redraw, inputs, outputs, **latest)
     filters = [box[name].input for name in ("kind", "strategy", "dimension", "iteration", "fate", "flagged", "text")]
-    gr.on(filters, anew, inputs, outputs, **_QUIET)
-    box["text"].submit(anew, inputs, outputs, **_QUIET)
-    box["text"].blur(tab.left_box, inputs, outputs, **_QUIET)
-    box["view"].input(clicks.counted(tab.redraw), inputs, outputs, **_QUIET)
+    gr.on(filters, anew, inputs, outputs, **latest)
+    box["text"].submit(anew, inputs, outputs, **latest)
+    box["text"].blur(tab.left_box, inputs, outputs, **latest)
+    box["view"].input(clicks.counted(tab.again), inputs, outputs, **latest)
     # Every question of the list is answered, in order: it sends one at a time, see `WALK_SCRIPT`.
-    moves: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
+    moves: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
     gr.on([parts.listed.click, parts.detail.click], act, inputs, outputs, **moves).then(None, None, None, js=_KEEP)
     parts.head.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_LIST)
     parts.listed.click(_cleared, None, [box["text"], box["flagged"]], show_progress="hidden")
     parts.save.click(tab.keep, [page.run, box["item"], parts.note, shown], parts.said, show_progress="hidden")
     parts.flag.click(tab.mark, [page.run, box["item"]], parts.said, show_progress="hidden").then(
-        redraw, inputs, outputs, **_QUIET
+        redraw, inputs, outputs, **latest
     )
     parts.copy.click(None, None, None, js=_COPY)
 
@@ -148,24 +163,32 @@ class _Answers:
         self._clicks = clicks
         self._nothing = [gr.skip()] * width
 
-    def show(self, run: str | None, wanted: PairsPlace, before: Before) -> list[Any]:
-        page = self._page
-        now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted)
+    def show(self, run: str | None, wanted: PairsPlace, before: Before, *, answered: int = 0) -> list[Any]:
+        page, answered = self._page, answered or before.answered
+        now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted, answered=answered)
         if run is not None and now.place.iteration:
             shelf_of(page.catalog()).warm(run)
-        return _updates(now, run, before)
+        return _updates(now, run, before, answered)
 
     def redraw(self, run: str | None, *values: Any) -> list[Any]:
         return self.show(run, _place(*values[:-1]), values[-1])
 
+    def again(self, run: str | None, *values: Any) -> list[Any]:
+        """The same in another form. Keys may have chosen another pair since the page asked: it stays chosen."""
+        wanted, before = _place(*values[:-1]), values[-1]
+        return self.show(run, replace(wanted, item=before.item) if before.run == run else wanted, before)
+
     def anew(self, run: str | None, *values: Any) -> list[Any]:
         """Another filter begins on its first page; the chosen pair stays."""
-        return self.show(run, replace(_place(*values[:-1]), at=""), values[-1])
+        *asked, before = values
+        return self.again(
+            run, *(("" if name == "at" else value) for name, value in zip(_PLACE, asked, strict=True)), before
+        )
 
     def left_box(self, run: str | None, *values: Any) -> Sequence[Any]:
         """Text that came without a key press (pasted by menu, dropped) is searched for when the box is left."""
         *asked, before, _, _ = values
-        is_new = _place(*asked).text != before[2]
+        is_new = _place(*asked).text != before.text
         return self._clicks.counted(self.anew)(run, *values) if is_new else self._nothing
 
     def act(self, event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
@@ -174,9 +197,10 @@ class _Answers:
         if run is None:
             return self.show(run, wanted, values[-1])
         catalog, marked = self._page.catalog(), notes.flagged_in(self._page.workspace, run)
-        key = str(getattr(event, "id", ""))[:_LONGEST]
+        key, answered = str(getattr(event, "id", ""))[:_LONGEST], 0
         if name in ("move", "flag"):
-            wanted = walked(catalog, run, wanted, marked, key)
+            walk = read_walk(key)
+            wanted, answered = walked(catalog, run, wanted, marked, walk), walk.number
             if name == "flag":
                 self.mark(run, wanted.item)
         elif name in ("next", "previous"):
@@ -189,13 +213,13 @@ class _Answers:
             wanted = replace(wanted, item="")
         elif name == "clear":
             wanted = PairsPlace(iteration=wanted.iteration, view=wanted.view)
-        return self.show(run, wanted, values[-1])
+        return self.show(run, wanted, values[-1], answered=answered)
 
     def keep(self, run: str | None, chosen: str, words: str, before: Before) -> Any:
         """Save the note."""
 
         def change(name: str, pair: str) -> str:
-            if before[1] != _key(name, chosen):  # the run was changed and its note is still on its way
+            if (before.run, before.item) != (name, chosen):  # the run was changed and its note is still on its way
                 raise UsageError("note: another pair was chosen just now. Look at its note, then save again.")
             notes.save_note(self._page.workspace, name, pair, words)
             return "Note saved." if words.strip() else "Note removed."
@@ -226,16 +250,10 @@ def _read_choice(text: str) -> Any:
     return gr.update(choices=[(text, text)], value=text)
 
 
-def _key(run: str | None, item: str) -> str:
-    """Whose note the box holds: a copied run has pairs of the same ids."""
-    return f"{run or ''}/{item}"
-
-
-def _updates(now: PairsShown, run: str | None, before: Before) -> list[Any]:
+def _updates(now: PairsShown, run: str | None, before: Before, answered: int) -> list[Any]:
     """What changed of the tab. A note that somebody is writing stays as long as its pair is chosen."""
     texts = (now.head, now.list, now.drawer)
-    key = _key(run, now.place.item)
-    another = key != before[1]
+    another = (run, now.place.item) != (before.run, before.item)
     left = now.note or Note(text="", flagged=False)
     return [
         gr.update(choices=list(now.kinds), value=now.place.kind if now.place.kind in KINDS else ""),
@@ -249,8 +267,8 @@ def _updates(now: PairsShown, run: str | None, before: Before) -> list[Any]:
         left.text if another else gr.skip(),
         gr.update(value="", visible=False) if another else gr.skip(),
         gr.update(value="Remove flag" if left.flagged else "Flag pair"),
-        *only_changed(texts, before[0]),
-        (texts, key, now.place.text),
+        *only_changed(texts, before.texts),
+        Before(texts=texts, run=run, item=now.place.item, text=now.place.text, answered=answered),
     ]
 
 

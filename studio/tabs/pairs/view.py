@@ -10,6 +10,7 @@ from studio.look import cards, words
 from studio.look.cards import Action, Html, PairCard, PairDetail
 from studio.look.cards.pair import RulingRow
 from studio.look.cards.tables import Column, row, table
+from studio.look.keys import Walk, walked_sheet
 from studio.page.place import link
 from studio.queries.notes import Note, flagged_in, read_note
 from studio.queries.pairs import Facets, PairFilter, PairPage, PairRow, facets, find_pair, neighbour, pairs_page
@@ -90,9 +91,15 @@ class PairsShown:
 
 
 def show_pairs(
-    catalog: Catalog, workspace: Workspace, image_url: ImageUrl, run: str | None, place: PairsPlace
+    catalog: Catalog,
+    workspace: Workspace,
+    image_url: ImageUrl,
+    run: str | None,
+    place: PairsPlace,
+    *,
+    answered: int = 0,
 ) -> PairsShown:
-    """One page of pairs, the filter bar's choices, and the chosen pair in full."""
+    """One page of pairs, the filter bar's choices, and the chosen pair in full. `answered`: see `walked_sheet`."""
     if run is None:
         return _nothing(place)
     place = settle(catalog, run, place)
@@ -107,7 +114,9 @@ def show_pairs(
     return PairsShown(
         place=place,
         head=cards.sheet(list_head(page)),
-        list=cards.sheet(pair_list(page, place, image_url, flagged, chosen, is_empty=not offered.iterations)),
+        list=walked_sheet(
+            pair_list(page, place, image_url, flagged, chosen, is_empty=not offered.iterations), answered=answered
+        ),
         drawer=cards.sheet(drawer(catalog, wanted, page, chosen, image_url, flagged)) if chosen else "",
         note=read_note(workspace, run, chosen.pair_id) if chosen and workspace.notes.exists() else None,
         **_choices(offered, place),
@@ -174,21 +183,20 @@ def step(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str],
     return replace(place, item=item_of(other), at=at)
 
 
-def walked(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], where: str) -> PairsPlace:
-    """The place that keys walked to: "<pair id>|<n>" is n pairs behind that one, which may be on another page.
+def walked(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str], where: Walk) -> PairsPlace:
+    """The place that keys walked to, which may be on another page.
 
     Unchanged where there is no such pair; at an end of the list, its last pair.
     """
-    pair_id, _, steps = where.rpartition("|")
     place = settle(catalog, run, place)
     number = place.iteration if place.iteration.isdecimal() else place.item.partition("-")[0]
     page = pairs_page(catalog, pair_filter(run, place, flagged), at=place.at)
-    found = next((item_of(pair) for pair in page.rows if pair.pair_id == pair_id), f"{number}-{pair_id}")
-    if chosen_pair(catalog, run, found) is None or not steps.removeprefix("-").isdecimal():
+    found = next((item_of(pair) for pair in page.rows if pair.pair_id == where.id), f"{number}-{where.id}")
+    if chosen_pair(catalog, run, found) is None:
         return place
     place = replace(place, item=found)
-    for _ in range(min(abs(int(steps)), _MOST_STEPS)):
-        place = step(catalog, run, place, flagged, forward=int(steps) > 0)
+    for _ in range(min(abs(where.beyond), _MOST_STEPS)):
+        place = step(catalog, run, place, flagged, forward=where.beyond > 0)
     return place
 
 

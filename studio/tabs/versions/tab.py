@@ -15,7 +15,8 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.jobs.handouts import judge_zip
 from studio.look import cards, charts, words
-from studio.look.sheet import ANSWERED, card_html
+from studio.look.keys import ANSWERED, Walk, read_walk, walked_sheet
+from studio.look.sheet import card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
 from studio.page.page import Page, Tab
@@ -64,7 +65,7 @@ class VersionsShown:
 def build(page: Page) -> None:
     """Lay out the Versions tab and connect its events. Call it inside the app's gr.Tab."""
     shown = gr.State(())
-    before = gr.State((None, None, None))
+    before = gr.State((None, None, None, 0))
     with gr.Row(elem_classes="st-panel st-pad st-versions"):
         common: dict[str, Any] = {"min_width": 130, "interactive": True}
         older = gr.Dropdown([], value=None, label="Compare", **common)
@@ -128,28 +129,29 @@ def build(page: Page) -> None:
     def redraw(run: str | None, *values: Any) -> list[Any]:
         *asked, texts, memory = values
         wanted, kept = _place(*asked), [gr.skip(), gr.skip()]
-        if memory[0] not in (None, run) and (wanted.older, wanted.newer) == tuple(memory[1:]):
+        if memory[0] not in (None, run) and (wanted.older, wanted.newer) == tuple(memory[1:3]):
             wanted, kept = VersionsPlace(change=wanted.change), ["", ""]  # of another run: its usual comparison
-        now = show_versions(page, run, wanted)
-        return [*kept, *_updates(now, run, wanted, texts)]
+        now = show_versions(page, run, wanted, answered=memory[3])
+        return [*kept, *_updates(now, run, wanted, texts, memory[3])]
 
     def turn(event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
-        *asked, texts, _ = values
+        *asked, texts, memory = values
         wanted, act = _place(*asked), str(getattr(event, "act", ""))
         step = {"previous-page": -1, "next-page": 1}.get(act, 0)
-        number, chosen = max(0, wanted.page + step), wanted.item
+        number, chosen, answered = max(0, wanted.page + step), wanted.item, memory[3]
         if act == "item":
             chosen = str(getattr(event, "id", ""))[:200]
         elif act == "move":
-            number, chosen = walked(page, run, wanted, str(getattr(event, "id", ""))[:200])
+            walk = read_walk(str(getattr(event, "id", "")))
+            (number, chosen), answered = walked(page, run, wanted, walk), walk.number
         elif act == "close":
             chosen = ""
         wanted = VersionsPlace(
             older=wanted.older, newer=wanted.newer, benchmark=wanted.benchmark, protocol=wanted.protocol,
             change=wanted.change, page=number, item=chosen,
         )  # fmt: skip
-        now = show_versions(page, run, wanted)
-        return [str(number) if number else "", chosen, *_updates(now, run, wanted, texts)]
+        now = show_versions(page, run, wanted, answered=answered)
+        return [str(number) if number else "", chosen, *_updates(now, run, wanted, texts, answered)]
 
     def anew(run: str | None, *values: Any) -> list[Any]:
         """Another comparison begins on its first page."""
@@ -157,15 +159,21 @@ def build(page: Page) -> None:
 
     clicks = Clicks(outputs)
     inputs, outputs = [page.run, *place, shown, before, *clicks.counts], [*outputs, *clicks.counts]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    page.redraw("versions", clicks.redrawn(redraw), inputs, outputs)
+    # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
+    turns: dict[str, Any] = {
+        "show_progress": "hidden",
+        "concurrency_limit": 1,
+        "concurrency_id": f"versions {id(page)}",
+    }
+    quiet: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
+    page.redraw("versions", clicks.redrawn(redraw), inputs, outputs, **quiet)
     gr.on(
         [box.input for box in (older, newer, benchmark, protocol, change)],
         clicks.counted(anew), inputs, outputs, **quiet,
     )  # fmt: skip
     turned = gr.on(
         [changes.click, pager.click, item_card.click],
-        clicks.counted(turn), inputs, outputs, show_progress="hidden", trigger_mode="multiple",
+        clicks.counted(turn), inputs, outputs, trigger_mode="multiple", **turns,
     )  # fmt: skip
     turned.then(None, item, None, js=_SHOW_ITEM)
 
@@ -175,7 +183,7 @@ def build(page: Page) -> None:
         return _said(promote_or_demote(page.workspace, run, judge, wanted=wanted))
 
     promote_button.click(choose_best, [page.run, newer, promote_button], message, show_progress="hidden").then(
-        clicks.redrawn(redraw), inputs, outputs, show_progress="hidden"
+        clicks.redrawn(redraw), inputs, outputs, **quiet
     )
 
     def export(run: str | None, judge: str | None) -> list[Any]:
@@ -226,7 +234,9 @@ def _read_name(text: str) -> Any:
     return gr.update(choices=[text], value=text)
 
 
-def _updates(now: VersionsShown, run: str | None, wanted: VersionsPlace, before: tuple[str, ...]) -> list[Any]:
+def _updates(
+    now: VersionsShown, run: str | None, wanted: VersionsPlace, before: tuple[str, ...], answered: int
+) -> list[Any]:
     chosen, choices = now.chosen, now.choices
     drawn = tuple(figure.to_json() for figure in now.figures) if now.figures else ("", "")
     texts = (*now.cards, *drawn)
@@ -248,7 +258,7 @@ def _updates(now: VersionsShown, run: str | None, wanted: VersionsPlace, before:
         *plots,
         *only_changed(now.cards, known),
         texts,
-        (run, chosen.older, chosen.newer),
+        (run, chosen.older, chosen.newer, answered),
     ]
 
 
@@ -281,10 +291,9 @@ def promote_or_demote(workspace: Workspace, run: str | None, judge: str | None, 
 # --- what it shows -----------------------------------------------------------------------------------------------
 
 
-def walked(page: Page, run: str | None, place: VersionsPlace, where: str) -> tuple[int, str]:
-    """Page and item that keys walked to: "<item>|<n>" is the change n rows behind that one."""
-    item_id, _, steps = where.rpartition("|")
-    if run is None or not steps.removeprefix("-").isdecimal():
+def walked(page: Page, run: str | None, place: VersionsPlace, where: Walk) -> tuple[int, str]:
+    """Page and item that keys walked to."""
+    if run is None:
         return place.page, place.item
     best = best_judge(page.workspace.run(run))
     scores = run_scores(page.catalog(), run)
@@ -292,14 +301,14 @@ def walked(page: Page, run: str | None, place: VersionsPlace, where: str) -> tup
     ids = (
         [change.item_id for change in compared(page.catalog(), run, chosen).of(place.change)] if choices.judges else []
     )
-    if item_id not in ids:
+    if where.id not in ids:
         return place.page, place.item
-    at = max(0, min(len(ids) - 1, ids.index(item_id) + int(steps[:6])))
+    at = max(0, min(len(ids) - 1, ids.index(where.id) + where.beyond))
     return at // PAGE_SIZE, ids[at]
 
 
-def show_versions(page: Page, run: str | None, place: VersionsPlace) -> VersionsShown:
-    """The tab for a run and a place in it."""
+def show_versions(page: Page, run: str | None, place: VersionsPlace, *, answered: int = 0) -> VersionsShown:
+    """The tab for a run and a place in it. `answered`: see `walked_sheet`."""
     scores = run_scores(page.catalog(), run) if run else []
     folder = page.workspace.run(run) if run else None
     best = best_judge(folder) if folder else "judge-v0"
@@ -333,7 +342,9 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
             _foot(view.accuracy_sentence(table, chosen, result, best, is_promoted=promoted is not None)),
             cards.sheet(cards.panel_head("By dimension", cards.legend((chosen.older, "base"), (chosen.newer, "new")))),
             _foot(view.dimension_sentence(result)),
-            cards.sheet(view.changes_list(part, known, chosen, page.image_url, selected=place.item)) if part else "",
+            walked_sheet(view.changes_list(part, known, chosen, page.image_url, selected=place.item), answered=answered)
+            if part
+            else "",
             cards.sheet(cards.panel_foot(view.pager(first, len(part), changes, place.change))),
             cards.sheet(view.leans_panel(table, chosen)),
             _item(page, run, chosen, place.item),

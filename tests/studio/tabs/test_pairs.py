@@ -8,10 +8,12 @@ import pytest
 
 from engine.workspace.catalog.database import Catalog, open_catalog
 from engine.workspace.folders import Workspace, open_workspace
+from studio.look.keys import read_walk
 from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
+from studio.tabs.pairs.tab import Before
 from studio.tabs.pairs.view import PairsPlace, PairsShown, chosen_pair, fault, opened, show_pairs, step, turn, walked
 from tests.sample_workspace import make_pair, make_workspace, pair_id
 
@@ -141,14 +143,22 @@ def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeyp
 
 @pytest.mark.parametrize(
     ("start", "where", "chosen"),
-    [(0, "{0}|0", 0), (0, "{1}|3", 4), (4, "{1}|-1", 0), (0, "{0}|900", 7), (2, "nonsense|1", 2), (2, "{0}|x", 2)],
+    [
+        (0, "{0}|0|1", 0),
+        (0, "{1}|3|1", 4),
+        (4, "{1}|-1|1", 0),
+        (0, "{0}|900|1", 7),
+        (2, "nonsense|1|1", 2),
+        (2, "{0}|x|1", 2),
+        (2, "{0}|1", 2),
+    ],
 )
 def test_keys_that_went_beyond_the_page_arrive_where_they_walked_to(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, start: int, where: str, chosen: int
 ) -> None:
     monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
     ids = [pair_id(1, number) for number in range(8)]
-    place = walked(catalog, RUN, PairsPlace(iteration="1", item=item(1, start)), NOBODY, where.format(*ids))
+    place = walked(catalog, RUN, PairsPlace(iteration="1", item=item(1, start)), NOBODY, read_walk(where.format(*ids)))
     assert place.item == item(1, chosen)
     assert f'data-id="{ids[chosen]}"' in show(catalog, place).list
 
@@ -202,10 +212,10 @@ def test_note_box_of_a_copied_run_holds_that_runs_note(catalog: Catalog) -> None
     place = PairsPlace(iteration="1", item=item(1, 3))
     notes.save_note(catalog.workspace, RUN, pair_id(1, 3), "of the first run")
     now = show(catalog, place)
-    ours = tab._updates(now, RUN, ((), "", ""))
+    ours = tab._updates(now, RUN, Before(), 0)
     assert "of the first run" in ours
-    assert "of the first run" not in tab._updates(now, RUN, ours[-1]), "what somebody is writing stays"
-    copied = tab._updates(replace(now, note=None), "copy", ours[-1])
+    assert "of the first run" not in tab._updates(now, RUN, ours[-1], 0), "what somebody is writing stays"
+    copied = tab._updates(replace(now, note=None), "copy", ours[-1], 0)
     assert copied[8] == "", "the pair has the same id in the copy, but no note"
 
 
@@ -214,6 +224,6 @@ def test_note_that_is_still_another_runs_is_not_saved(workspace: Workspace) -> N
         tab.build(create_page(workspace))
     keep = next(listener.fn for listener in app.fns.values() if listener.name == "keep")
     chosen = item(1, 3)
-    assert "save again" in keep(RUN, chosen, "old", ((), f"before/{chosen}", ""))["value"]
-    assert "Note saved" in keep(RUN, chosen, "new", ((), f"{RUN}/{chosen}", ""))["value"]
+    assert "save again" in keep(RUN, chosen, "old", Before(run="before", item=chosen))["value"]
+    assert "Note saved" in keep(RUN, chosen, "new", Before(run=RUN, item=chosen))["value"]
     assert notes.read_note(workspace, RUN, pair_id(1, 3)).text == "new"

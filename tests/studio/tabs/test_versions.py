@@ -223,8 +223,8 @@ def test_run_without_scores_and_no_run_say_what_comes_first(page: Page, workspac
 
 def test_every_update_has_its_component(page: Page) -> None:
     shown = show_versions(page, "shapes-01", VersionsPlace())
-    updates = tab._updates(shown, "shapes-01", VersionsPlace(), ())
-    again = tab._updates(shown, "shapes-01", VersionsPlace(), updates[-2])
+    updates = tab._updates(shown, "shapes-01", VersionsPlace(), (), 0)
+    again = tab._updates(shown, "shapes-01", VersionsPlace(), updates[-2], 0)
     assert len(updates) == len(again) == 7 + 1 + 2 + len(shown.cards) + 2
     skipped = [update for update in again if update == gr.skip()]
     assert len(skipped) >= len(shown.cards) + 2, "what did not change is not sent again"
