@@ -79,6 +79,7 @@ def _add_open(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--auth", metavar="USER:FILE", help="user name and a file that holds the password")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.add_argument("--demo", action="store_true", help="look at the finished run that ships, read-only")
     parser.add_argument("--mcp", action="store_true", help="offer the endpoints as tools to MCP clients as well")
 
 

@@ -9,12 +9,16 @@ import io
 import os
 import signal
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from engine.assets import assets_folder
+from engine.export.finished import finished_workspace
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
@@ -22,12 +26,14 @@ from studio.look.theme import StudioTheme, style_sheet
 from studio.page.page import connect, create_page, run_classes
 from studio.page.place import FOLLOW_LINKS
 from studio.server import api
+from studio.server.beside import Beside, MayEnter
 from studio.server.binding import check_bind, free_port, is_loopback
 from studio.server.guard import Guard
 from studio.server.patience import patient_server
 from studio.server.waiting import told_if_slow, wait_until_up
-from studio.tabs import doctor, home, images, sql, training
+from studio.tabs import doctor, images, sql, training
 from studio.tabs.arena import tab as arena
+from studio.tabs.home import tab as home
 from studio.tabs.launch import tab as launch
 from studio.tabs.live import tab as live
 from studio.tabs.pairs import tab as pairs
@@ -36,6 +42,11 @@ from studio.tabs.versions import tab as versions
 
 MAX_UPLOAD = 512 * 1024 * 1024
 """Bytes of one uploaded file: a zip of a few thousand photographs. Single pictures have a lower limit of their own."""
+
+FINISHED = "/finished"
+"""Where the finished run that ships with the project is shown."""
+
+_NO_DOCS: dict[str, Any] = {"docs_url": None, "redoc_url": None}
 
 _FILE_LIFE = (3600, 24 * 3600)
 """Seconds: uploaded and downloaded temporary files are looked at hourly and deleted after a day."""
@@ -57,28 +68,13 @@ TABS = (
 """In the order shown; the first is open at the start."""
 
 
-def build_app(workspace: Workspace) -> gr.Blocks:
-    """The whole page for one workspace. Building reads folder names only, so it costs no more with a large one."""
+def build_app(workspace: Workspace, *, way_back: str | None = None) -> gr.Blocks:
+    """The whole page for one workspace. Building reads folder names only, so it costs no more with a large one.
+
+    `way_back`: where the visitor's own workspace is, for a page that is opened beside it.
+    """
     with gr.Blocks(title="Judge Studio", analytics_enabled=False, delete_cache=_FILE_LIFE) as app:
-        with gr.Row(elem_classes="st-bar"):
-            header = gr.HTML(
-                cards.sheet(cards.brand(shown_path(workspace.root))),
-                js_on_load=FOLLOW_LINKS,
-                apply_default_css=False,
-            )
-            heart = gr.HTML(apply_default_css=False, elem_classes="st-heart", min_width=20)
-            names = [run.name for run in workspace.runs()]
-            run = gr.Dropdown(
-                names,
-                value=names[0] if names else None,
-                label="Run",
-                container=False,
-                show_label=False,
-                scale=0,
-                min_width=180,
-                elem_classes=run_classes(names),
-                elem_id="st-run",
-            )
+        header, heart, run = _head(workspace, way_back)
         with gr.Tabs(elem_classes="st-tabs-main") as tabs:
             pass
         page = create_page(workspace, run=run, tabs=tabs)
@@ -90,6 +86,33 @@ def build_app(workspace: Workspace) -> gr.Blocks:
         api.declare(page)
     _keep_private(app)
     return app
+
+
+def _head(workspace: Workspace, way_back: str | None) -> tuple[gr.HTML, gr.HTML, gr.Dropdown]:
+    """The row above the tabs: name, sign of life, and the run that is shown."""
+    is_shipped = workspace.is_read_only
+    with gr.Row(elem_classes="st-bar"):
+        header = gr.HTML(
+            cards.sheet(cards.brand("a finished run, read-only" if is_shipped else shown_path(workspace.root))),
+            js_on_load=FOLLOW_LINKS,
+            apply_default_css=False,
+        )
+        heart = gr.HTML(apply_default_css=False, elem_classes="st-heart", min_width=20)
+        names = [run.name for run in workspace.runs()]
+        run = gr.Dropdown(
+            names,
+            value=names[0] if names else None,
+            label="Run",
+            container=False,
+            show_label=False,
+            scale=0,
+            min_width=180,
+            elem_classes=run_classes(names),
+            elem_id="st-run",
+        )
+    if is_shipped:
+        gr.HTML(cards.sheet(cards.shipped_note(way_back)), apply_default_css=False)
+    return header, heart, run
 
 
 def _keep_private(app: gr.Blocks) -> None:
@@ -113,48 +136,76 @@ def shown_path(folder: Path) -> str:
 def listen(
     app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None, mcp: bool = False
 ) -> str:
-    """Start serving in a background thread; the address. Theme, limits and what may be read are set here.
+    """Start serving in a background thread; the address.
 
     `mcp`: the public endpoints are tools of the Model Context Protocol too, below /gradio_api/mcp/.
     """
-
-    def is_known(user: str, password: str) -> bool:
-        assert auth is not None
-        right_user = hmac.compare_digest(user.encode(), auth[0].encode())
-        return hmac.compare_digest(password.encode(), auth[1].encode()) and right_user
-
+    around = [
+        Middleware(Guard, local_only=auth is None and is_loopback(host)),
+        Middleware(Beside, path=FINISHED, make=finished_app, may_enter=_who_may_enter(app, auth)),
+    ]
     # Gradio announces its MCP server whatever `quiet` says; what is at hand is said by `serve`.
     with patient_server(host), contextlib.redirect_stdout(io.StringIO()):
         _, address, _ = app.launch(
             server_name=host,
             server_port=port or free_port(host),
-            auth=is_known if auth else None,
+            auth=_is_known(auth) if auth else None,
             auth_message="The password is in the file that --auth named." if auth else None,
-            theme=StudioTheme(),
-            css=style_sheet(),
-            footer_links=["api"],
             favicon_path=str(assets_folder() / "logo.svg"),
-            allowed_paths=[str(workspace.images)],
-            blocked_paths=[str(workspace.images / "seen.jsonl"), str(workspace.runs_folder), str(workspace.notes)],
-            max_file_size=MAX_UPLOAD,
-            enable_monitoring=False,
-            ssr_mode=False,
             mcp_server=mcp,
             share=False,
-            run_history=False,
-            pwa=False,
-            show_error=True,
             quiet=True,
             prevent_thread_lock=True,
             _frontend=False,  # its own look at localhost has no patience; `wait_until_up` has
-            app_kwargs={
-                "middleware": [Middleware(Guard, local_only=auth is None and is_loopback(host))],
-                "docs_url": None,
-                "redoc_url": None,
-            },
+            app_kwargs={"middleware": around, **_NO_DOCS},
+            **_shown_as(workspace),
         )
     wait_until_up(str(address))
     return str(address)
+
+
+def _shown_as(workspace: Workspace) -> dict[str, Any]:
+    """Theme, limits and what may be read: the same for both pages of a server."""
+    return {
+        "theme": StudioTheme(),
+        "css": style_sheet(),
+        "footer_links": ["api"],
+        "allowed_paths": [str(workspace.images), str(workspace.uploads / "incoming")],
+        "blocked_paths": [str(workspace.images / "seen.jsonl"), str(workspace.runs_folder), str(workspace.notes)],
+        "max_file_size": MAX_UPLOAD,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "run_history": False,
+        "pwa": False,
+        "show_error": True,
+    }
+
+
+def finished_app() -> FastAPI:
+    """The finished run that ships with the project, as a page below `FINISHED`."""
+    workspace, app = finished_workspace(), FastAPI()
+    gr.mount_gradio_app(
+        app, build_app(workspace, way_back="../"), FINISHED, app_kwargs=_NO_DOCS, **_shown_as(workspace)
+    )
+    return app
+
+
+def _is_known(auth: tuple[str, str]) -> Callable[[str, str], bool]:
+    def is_known(user: str, password: str) -> bool:
+        right_user = hmac.compare_digest(user.encode(), auth[0].encode())
+        return hmac.compare_digest(password.encode(), auth[1].encode()) and right_user
+
+    return is_known
+
+
+def _who_may_enter(app: gr.Blocks, auth: tuple[str, str] | None) -> MayEnter:
+    """Everybody without a password; else those to whom the first page gave its cookie."""
+
+    def may_enter(cookies: Mapping[str, str]) -> bool:
+        names = (f"access-token-{app.app.cookie_id}", f"access-token-unsecure-{app.app.cookie_id}")
+        return any(app.app.tokens.get(cookies.get(name)) is not None for name in names)
+
+    return may_enter if auth else lambda _: True
 
 
 def serve(

@@ -5,12 +5,13 @@ import sys
 from argparse import Namespace
 
 from engine.errors import JudgeStudioError
+from engine.export.finished import finished_workspace
 from engine.workspace.folders import open_workspace
 
 
 def open_studio(options: Namespace) -> int:
     """Replace this process by the web server. Raises if the workspace cannot be used."""
-    workspace = open_workspace(options.workspace)
+    workspace = finished_workspace() if options.demo else open_workspace(options.workspace)
     words = ["-m", "studio", "--workspace", str(workspace.root), "--host", options.host, "--port", str(options.port)]
     if options.auth:
         words += ["--auth", options.auth]

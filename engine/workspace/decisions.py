@@ -52,6 +52,7 @@ def best_judge(run: RunFolder) -> str:
 
 def promote(run: RunFolder, judge: str) -> None:
     """Make RUN/best mean `judge`. Raises `UsageError` if the run has no such version."""
+    run.workspace.check_writable()
     if not _is_there(run, judge):
         raise UsageError(f"run '{run.name}': there is no {judge} to promote. Choose a version that was trained.")
     write_json(run.folder / _FILE, {"judge": judge, "time": round(time.time(), 3)})
@@ -59,6 +60,7 @@ def promote(run: RunFolder, judge: str) -> None:
 
 def demote(run: RunFolder) -> None:
     """Let RUN/best mean again what the statistics name."""
+    run.workspace.check_writable()
     (run.folder / _FILE).unlink(missing_ok=True)
 
 

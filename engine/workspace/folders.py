@@ -72,6 +72,20 @@ class Workspace:
     def notes(self) -> Path:
         return self.root / "studio.sqlite"
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it is the finished run that ships with the project, which nobody may change."""
+        marker = read_json(self.root / "workspace.json") or {}
+        return marker.get("read_only") is True
+
+    def check_writable(self) -> None:
+        """Raise `WorkspaceError` before anything is written to a workspace that ships with the project."""
+        if self.is_read_only:
+            raise WorkspaceError(
+                "finished demo: it is read-only, so nothing is started, noted, flagged or kept in it. "
+                "Go back to your own workspace for that."
+            )
+
     def runs(self) -> list["RunFolder"]:
         """Every run that has settings, newest first."""
         configs = self.runs_folder.glob("*/config.yaml")

@@ -80,6 +80,7 @@ def _row(line: str) -> Mapping[str, Any] | None:
 
 def _append(run: RunFolder, row: Mapping[str, Any]) -> None:
     """One write call per line: lines of several browsers do not mix. The leading newline ends a line cut off before."""
+    run.workspace.check_writable()
     path = run.folder / _FILE
     try:
         with path.open("ab", buffering=0) as file:

@@ -28,7 +28,8 @@ def is_locked(run: RunFolder) -> bool:
 
 @contextmanager
 def run_lock(run: RunFolder) -> Iterator[None]:
-    """Be the one writer of this run. Raises `LockedError` if another process is."""
+    """Be the one writer of this run. Raises `LockedError` if another process is, `WorkspaceError` where none may."""
+    run.workspace.check_writable()
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / "lock").open("a+b") as file:
         while not _try_lock(file, fcntl.LOCK_EX):

@@ -24,6 +24,7 @@ def create_run(run: RunFolder, settings: Settings) -> None:
     Raises `IdentityError` naming the first setting that differs, `LockedError` if the run is being worked on,
     `WorkspaceError` if the disk refuses.
     """
+    run.workspace.check_writable()
     settings = with_absolute_paths(settings)
     before: dict[str, Any] = {}
     if run.config.exists() and not _failed_at_once(run):

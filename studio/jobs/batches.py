@@ -60,6 +60,7 @@ def start_batch(workspace: Workspace, upload: Path, judges: Sequence[str]) -> st
 
     Raises `SourceError` naming the first line that is not usable.
     """
+    workspace.check_writable()
     key = secrets.token_hex(6)
     folder = workspace.root / "batches" / key
     try:

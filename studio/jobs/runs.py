@@ -70,6 +70,7 @@ def start_run(workspace: Workspace, launch: Launch) -> str:
     Raises `SettingsError` before anything is started, `WorkspaceError` if the name is taken, `JudgeStudioError` with
     the command's own sentence if it ended at once.
     """
+    workspace.check_writable()
     words = Launch(preset=launch.preset, overrides=launch.overrides).words()
     load_settings(preset=launch.preset, overrides=dict(word.split("=", 1) for word in words if "=" in word))
     name = launch.name or _reserve_free(workspace, launch.preset or "run")
@@ -88,6 +89,7 @@ def start_run(workspace: Workspace, launch: Launch) -> str:
 
 def resume_run(run: RunFolder, *, iterations: int | None = None) -> None:
     """Continue a run, with more iterations if given. Raises `LockedError` if a process works on it already."""
+    run.workspace.check_writable()
     words = [run.name] + (["--iterations", str(iterations)] if iterations is not None else [])
     with _SPAWNING:
         if is_locked(run) or is_starting(run):
@@ -95,6 +97,21 @@ def resume_run(run: RunFolder, *, iterations: int | None = None) -> None:
         process = _spawn(run, "resume", words)
     if not _wait_for(process, lambda: is_locked(run)) and process.poll():
         raise JudgeStudioError(_last_words(run))
+
+
+def run_next_iteration(run: RunFolder) -> int:
+    """Go on with one iteration more than was finished; its number. Raises as `resume_run` does."""
+    number = finished_iterations(run) + 1
+    resume_run(run, iterations=number)
+    return number
+
+
+def finished_iterations(run: RunFolder) -> int:
+    """Of how many iterations the new version was measured."""
+    number = 0
+    while run.stage(number + 1, "evaluate").summary() is not None:
+        number += 1
+    return number
 
 
 def stop_run(run: RunFolder) -> None:
@@ -113,6 +130,7 @@ def delete_run(run: RunFolder) -> None:
 
     Raises `LockedError` while it is active.
     """
+    run.workspace.check_writable()
     if is_starting(run):
         raise LockedError(f"run '{run.name}': it is starting. Stop it before you delete it.")
     if not run.folder.is_dir():

@@ -220,6 +220,7 @@ def _known(workspace: Workspace, key: str) -> Path:
 
 
 def _new_folder(workspace: Workspace, label: str) -> Path:
+    workspace.check_writable()
     stem = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40] or "source"
     workspace.uploads.mkdir(exist_ok=True)
     number = 0

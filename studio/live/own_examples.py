@@ -9,7 +9,7 @@ from engine.judging.ruling import place_to_response
 from engine.records import BASE_JUDGE, BenchmarkItem, Order, Verdict, VerdictRow, seed_for
 from engine.workspace.catalog.database import Catalog
 from studio.live.said import JudgeSaid
-from studio.queries.verdicts import items, verdicts
+from studio.queries.turned import turned_items
 
 _TURNED: dict[Verdict, Verdict] = {"A": "B", "B": "A", "tie": "tie", "invalid": "invalid"}
 _OF_EACH = 2
@@ -38,57 +38,26 @@ def own_examples(catalog: Catalog, run: str, best: str) -> list[OwnExample]:
 
     Right means in both orders. Empty where `best` is the base model or was not measured on the same items.
     """
-    if best == BASE_JUDGE:
-        return []
-    chosen = _chosen(catalog, run, best)
-    if not chosen:
-        return []
-    benchmark, ids = chosen[0][0], [item_id for _, item_id, _ in chosen]
-    known = items(catalog, run, benchmark, ids)
-    said = {judge: verdicts(catalog, run, judge, benchmark, items=ids) for judge in (best, BASE_JUDGE)}
     found = []
-    for _, item_id, better in chosen:
-        if item_id not in known:
-            continue
-        item, picture = known[item_id]
-        is_a = seed_for("live example", item_id) % 2 == 0  # else A would always be the right one
+    for turned in turned_items(catalog, run, best, of_each=_OF_EACH):
+        item = turned.item
+        is_a = seed_for("live example", item.item_id) % 2 == 0  # else A would always be the right one
         found.append(
             OwnExample(
-                item_id=item_id,
+                item_id=item.item_id,
                 label=f"{BASE_JUDGE} got it wrong, {best} right"
-                if better
+                if turned.better
                 else f"{best} got it wrong, {BASE_JUDGE} right: a regression",
                 question=item.question,
                 a=item.preferred if is_a else item.degraded,
                 b=item.degraded if is_a else item.preferred,
-                image=picture.path,
-                width=picture.width,
+                image=turned.picture.path,
+                width=turned.picture.width,
                 judges=(f"{run}/{best}", f"{run}/{BASE_JUDGE}"),
-                said=tuple(_said(judge, run, item, rows, is_a=is_a) for judge, rows in said.items()),
+                said=tuple(_said(judge, run, item, rows, is_a=is_a) for judge, rows in turned.replies.items()),
             )
         )
     return found
-
-
-def _chosen(catalog: Catalog, run: str, best: str) -> list[tuple[str, str, bool]]:
-    """(benchmark, item, got better): gains and losses in turn, of the benchmark with most verdicts."""
-    rows = catalog.query(
-        """
-        WITH compared AS (
-            SELECT benchmark, item_id,
-                   bool_and(correct) FILTER (judge = ?) AS new, bool_and(correct) FILTER (judge = ?) AS old
-            FROM verdicts WHERE run = ? AND protocol = 'strict' AND judge IN (?, ?) GROUP BY ALL
-        )
-        SELECT benchmark, item_id, new FROM compared
-        WHERE new <> old AND benchmark = (SELECT benchmark FROM compared GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)
-        ORDER BY hash(item_id)
-        """,
-        [best, BASE_JUDGE, run, best, BASE_JUDGE],
-    )
-    better = [row for row in rows if row[2]][:_OF_EACH]
-    worse = [row for row in rows if not row[2]][:_OF_EACH]
-    turns = [row for place in range(_OF_EACH) for side in (better, worse) for row in side[place : place + 1]]
-    return [(str(benchmark), str(item_id), bool(new)) for benchmark, item_id, new in turns]
 
 
 def _said(judge: str, run: str, item: BenchmarkItem, rows: Sequence[VerdictRow], *, is_a: bool) -> JudgeSaid:

@@ -35,6 +35,7 @@ def take_picture(workspace: Workspace, path: Path) -> str:
 
     Raises `SourceError` with one sentence for what is no picture, too large, or empty.
     """
+    workspace.check_writable()
     picture = check_upload(path)
     return store_image(workspace.root, picture, source="live judge", name=path.name).path
 

@@ -181,7 +181,7 @@ class Traffic:
         answer = self.beat(tab, query["run"] if is_asked else run, place, ("", ()))
         if is_asked:
             answer[1] = gr.update(choices=list(names), value=query["run"], elem_classes=run_classes(names))
-        return [gr.Tabs(selected=tab), place, *values, *answer]
+        return [gr.update(selected=tab), place, *values, *answer]
 
     def loaded(self, request: gr.Request) -> list[Any]:
         """A page that was just opened."""
@@ -200,7 +200,12 @@ class Traffic:
         place = (next(_VISITS), asked)
         # A link that was answered after this click has opened its own tab meanwhile: the later click wins.
         is_moved = visit[1] != tab
-        return [gr.Tabs(selected=asked) if is_moved else gr.skip(), asked, place, *self.beat(asked, run, place, shown)]
+        return [
+            gr.update(selected=asked) if is_moved else gr.skip(),
+            asked,
+            place,
+            *self.beat(asked, run, place, shown),
+        ]
 
     def _known(self, tab: str | None) -> str:
         return tab if tab in self._tabs else self._first

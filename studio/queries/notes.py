@@ -39,6 +39,8 @@ class Note:
 
 def read_note(workspace: Workspace, run: str, pair_id: str) -> Note:
     """Note and flag of one pair."""
+    if not workspace.notes.exists():
+        return Note(text="", flagged=False)
     with open_notes(workspace) as database:
         text = database.execute("SELECT text FROM notes WHERE run = ? AND pair_id = ?", (run, pair_id)).fetchone()
         flag = database.execute("SELECT 1 FROM flags WHERE run = ? AND pair_id = ?", (run, pair_id)).fetchone()
@@ -95,6 +97,7 @@ def open_notes(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     """One short transaction; raises `WorkspaceError` with what to do. Opened and closed each time: closing moves the
     log into the file, whose new time tells other browsers that something changed.
     """
+    workspace.check_writable()
     try:
         database = sqlite3.connect(workspace.notes, timeout=_BUSY_SECONDS)
         try:

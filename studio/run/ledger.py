@@ -93,7 +93,7 @@ def _outcome(stage: str, number: int, summary: Summary) -> tuple[str, str]:
         kept = as_number(summary.get("kept"))
         return f"{words.number(kept)} kept" if kept is not None else "Done", share
     if stage == "train":
-        return _units(summary.get("steps"), "step"), _units(summary.get("traces"), "trace")
+        return _units(summary.get("steps"), "step"), _units(summary.get("traces"), "trace", missing="")
     accuracy = words.decimal(as_number(summary.get("accuracy")), missing="")
     gain = as_number(summary.get("gain"))
     parent = summary.get("parent")
@@ -101,9 +101,9 @@ def _outcome(stage: str, number: int, summary: Summary) -> tuple[str, str]:
     return f"{accuracy} {version_name(number)}" if accuracy else "Done", against
 
 
-def _units(count: object, noun: str) -> str:
+def _units(count: object, noun: str, *, missing: str = "Done") -> str:
     number = as_number(count)
-    return words.plural(int(number), noun) if number is not None else "Done"
+    return words.plural(int(number), noun) if number is not None else missing
 
 
 def _expected(view: RunView, number: int, stage: str) -> str:

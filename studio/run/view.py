@@ -164,7 +164,7 @@ def run_row(view: RunView, bytes_: int | None) -> RunRow:
         kept_share=kept_share(view),
         seconds=view.state.seconds or None,
         bytes=bytes_,
-        deletable=not view.is_active,
+        deletable=not view.is_active and not view.folder.workspace.is_read_only,
     )
 
 
@@ -213,12 +213,38 @@ def device_words(view: RunView) -> str:
     return f"{device} is held by {holder}" if holder else f"{device} is free"
 
 
-def main_action(view: RunView) -> Action:
-    """The one next thing to do (LOOK.md, "One main button")."""
+def still_pays(view: RunView) -> bool:
+    """Whether the last iteration's paired gain excludes zero, so that one more may gain again."""
+    low = as_number(_last_measured(view).get("gain_low"))
+    return low is not None and low > 0
+
+
+def pays_words(view: RunView) -> str:
+    """Whether a finished run should go on, from its last iteration's gain and time; "" before there is a gain."""
+    last = _last_measured(view)
+    gain, low, high = (as_number(last.get(name)) for name in ("gain", "gain_low", "gain_high"))
+    if gain is None or low is None:
+        return ""
+    told = f"The last iteration gained {words.signed(gain)} ({words.interval(low, high, sign=True)})"
+    if low <= 0:
+        return f"{told}, which may be nothing: one more will hardly pay."
+    took = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
+    about = f", and would take about {words.duration(60 * max(1, round(took / 60)))}" if took else ""
+    return f"{told}, so one more still pays{about}."
+
+
+def _last_measured(view: RunView) -> Summary:
+    last = max((number for number, stage in view.summaries if stage == "evaluate" and number), default=0)
+    return view.summaries.get((last, "evaluate"), {})
+
+
+def main_action(view: RunView) -> Action | None:
+    """The one next thing to do (LOOK.md, "One main button"); None while there is nothing to see yet."""
     if view.shown_state in ("running", "stopping"):
-        has_traces = (max(view.state.iteration, 1), "synthesize") in view.summaries
-        target = ("traces", "See the traces so far") if has_traces else ("pairs", "See the pairs so far")
-        return Action(label=target[1], url=link(target[0], view.name), kind="main")
+        for tab, table in (("traces", "judge/traces"), ("pairs", "synthesize/pairs")):
+            if _wrote(view, table):
+                return Action(label=f"See the {tab} so far", url=link(tab, view.name), kind="main")
+        return None
     if view.shown_state in ("queued", "starting"):
         return Action(label="Open Launch", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
     if view.shown_state == "stopped":
@@ -229,6 +255,12 @@ def main_action(view: RunView) -> Action:
     values = {"versions.older": BASE_JUDGE, "versions.newer": best} if best and best != BASE_JUDGE else {}
     label = f"Compare judge-v0 with {best}" if values else "Compare the versions"
     return Action(label=label, url=link("versions", view.name, values), kind="main")
+
+
+def _wrote(view: RunView, table: str) -> bool:
+    """Whether an iteration, not the baseline, wrote rows of "<stage>/<table>"."""
+    parts = view.folder.folder.glob(f"iteration-*/{table}-*.parquet")
+    return any(part.parents[1].name != "iteration-00" for part in parts)
 
 
 def recent_events(view: RunView, count: int) -> list[LogLine]:

@@ -157,9 +157,12 @@ def test_password_guards_pages_and_pictures(workspace: Path, tmp_path: Path) -> 
     with studio_server(workspace, "--auth", f"me:{path}") as server, httpx.Client(base_url=server.url) as client:
         assert client.get(f"/gradio_api/file={picture}").status_code == 401
         assert client.get("/config").status_code == 401
+        assert client.get("/finished/").status_code == 303
+        assert client.get("/finished/config").status_code == 401
         assert client.post("/login", data={"username": "me", "password": "falsch"}).status_code == 400
         assert client.post("/login", data={"username": "me", "password": "geheim"}).status_code == 200
         assert client.get(f"/gradio_api/file={picture}").status_code == 200
+        assert client.get("/finished/config").status_code == 200
 
 
 def test_studio_process_imports_no_model_library(workspace: Path) -> None:

@@ -4,6 +4,7 @@ One file per noun; this one lists what the tabs use. Wrap what goes into a `gr.H
 """
 
 from studio.look.cards.diff import pair_text, without_equal_sentences, word_runs
+from studio.look.cards.duel import Duel, DuelHalf, DuelSide, duel
 from studio.look.cards.funnel import FunnelStep, funnel
 from studio.look.cards.images import GridImage, SkippedFile, image_grid, picture, skipped_files
 from studio.look.cards.lean import (
@@ -47,6 +48,7 @@ from studio.look.cards.notes import (
     panel_foot,
     panel_head,
     says,
+    shipped_note,
     sub,
 )
 from studio.look.cards.pair import (
@@ -95,6 +97,9 @@ __all__ = [
     "Check",
     "Column",
     "ComparedRow",
+    "Duel",
+    "DuelHalf",
+    "DuelSide",
     "FunnelStep",
     "GridImage",
     "HistoryRow",
@@ -126,6 +131,7 @@ __all__ = [
     "comparison_table",
     "confirm",
     "doctor_table",
+    "duel",
     "element",
     "empty",
     "empty_place",
@@ -174,6 +180,7 @@ __all__ = [
     "says",
     "schema_browser",
     "sheet",
+    "shipped_note",
     "skipped_files",
     "sparkline",
     "stage_ledger",

@@ -94,6 +94,20 @@ def note(text: str, *, tone: Literal["info", "warn", "error"] = "info", action: 
     return element("div", element("p", esc(text), dir="auto"), tail, class_=f"st-note{suffix}", role=role)
 
 
+def shipped_note(way_back: str | None) -> Html:
+    """Above the finished run that ships: what it is, and the way to a visitor's own workspace where there is one."""
+    action = Action(label="Back to my workspace", url=way_back, small=True) if way_back else None
+    return element(
+        "div",
+        note(
+            "A real run that ships with Judge Studio, with its own pictures, replies and judges. Nothing here can be "
+            "changed: look at every page, and ask its judges on Live judge.",
+            action=action,
+        ),
+        class_="st-shipped",
+    )
+
+
 def command(text: str, *, title: str | None = "The same from a terminal") -> Html:
     """The same action for a terminal, with Copy. Ends every screen that starts something."""
     copy = element("button", Html("Copy"), type="button", class_="st-btn is-small is-bare", data_copy="pre")

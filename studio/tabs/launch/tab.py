@@ -423,9 +423,11 @@ def do(workspace: Workspace, act: str, key: str) -> str:
     if act == "resume":
         jobs.resume_run(run)
         return ""
-    finished = max((number for number, stage in view_of(run).summaries if stage == "evaluate"), default=0)
-    jobs.resume_run(run, iterations=finished + 1 if act == "next-iteration" else UNTIL_PLATEAU)
-    return f"{run.name} goes on with iteration {finished + 1}."
+    if act == "next-iteration":
+        return f"{run.name} goes on with iteration {jobs.run_next_iteration(run)}."
+    number = jobs.finished_iterations(run) + 1
+    jobs.resume_run(run, iterations=UNTIL_PLATEAU)
+    return f"{run.name} goes on with iteration {number}."
 
 
 def show_run(run: RunFolder) -> tuple[str, str]:

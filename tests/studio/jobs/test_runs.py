@@ -19,7 +19,7 @@ from engine.workspace.state import RunState, read_state, stop_requested, write_s
 from studio.jobs import runs as jobs
 from studio.jobs.child import environment
 from studio.queries import notes
-from studio.tabs.home import Home, show_home
+from studio.tabs.home.view import Home, show_home
 from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 

@@ -1,0 +1,68 @@
+"""The duel at the head of a finished run: what training changed, on items of the run's own benchmark, in the replies
+that were really given. One that training mended, then one that got worse.
+"""
+
+from engine.errors import JudgeStudioError
+from engine.records import BASE_JUDGE
+from engine.workspace.decisions import best_judge
+from engine.workspace.folders import RunFolder
+from engine.workspace.state import read_state
+from studio.look import cards, words
+from studio.look.cards import Duel, DuelHalf, DuelSide
+from studio.page.page import Page
+from studio.page.place import link
+from studio.queries.turned import TurnedItem, turned_items
+
+
+def show_duel(page: Page, run: str | None) -> str:
+    """The panel as HTML; "" while the run is not done, or where its best version is the base model."""
+    found = page.workspace.runs()
+    folder = next((one for one in found if one.name == run), found[0] if found else None)
+    if folder is None:
+        return ""
+    try:
+        if read_state(folder).state != "done":
+            return ""
+        best = best_judge(folder)
+        turned = turned_items(page.catalog(), folder.name, best)
+    except (JudgeStudioError, TypeError):  # a damaged run; the card above says so
+        return ""
+    return _panel(page, folder, best, turned) if turned else ""
+
+
+def _panel(page: Page, folder: RunFolder, best: str, turned: list[TurnedItem]) -> str:
+    about = cards.sub(
+        "Real replies of this run, on pictures kept out of training. Each judge reads both answers twice, the second "
+        "time in the other order, and counts as right only if it is right both times."
+    )
+    all_of_them = cards.link(
+        "All that changed", link("versions", folder.name, {"versions.older": BASE_JUDGE, "versions.newer": best})
+    )
+    duels = [cards.duel(_duel(page, best, one)) for one in turned]
+    body = cards.element("div", *duels, class_="st-duels")
+    return cards.sheet(cards.panel(cards.padded(about), body, title="What training changed", aside=all_of_them))
+
+
+def _duel(page: Page, best: str, turned: TurnedItem) -> Duel:
+    item = turned.item
+    first, then = (BASE_JUDGE, best) if turned.better else (best, BASE_JUDGE)
+    about = (
+        f"One of {words.plural(turned.alike, 'item')} of {words.number(turned.measured)} that {first} got wrong and "
+        f"{then} right"
+    )
+    return Duel(
+        better=turned.better,
+        about=about,
+        src=page.image_url(turned.picture.path),
+        width=turned.picture.width,
+        question=item.question,
+        preferred=item.preferred,
+        degraded=item.degraded,
+        sides=[_side("Before training", BASE_JUDGE, turned), _side("After training", best, turned)],
+    )
+
+
+def _side(title: str, judge: str, turned: TurnedItem) -> DuelSide:
+    rows = sorted(turned.replies.get(judge, ()), key=lambda row: row.order)
+    halves = [DuelHalf(order=row.order, verdict=row.verdict, reasoning=row.reasoning) for row in rows]
+    return DuelSide(title=title, judge=judge, halves=halves)
