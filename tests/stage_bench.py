@@ -1,9 +1,14 @@
 """What a stage needs to run in a test: a run folder, progress, images that are only named, and instructions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.backends.base import Backend
+from engine.config import Settings
+from engine.prompts import PromptPack, load_pack
 from engine.records import AnswerType, Instruction
+from engine.stages.bench import Bench
 from engine.workspace.folders import RunFolder, StageFolder, open_workspace
 from engine.workspace.progress import Progress
 from engine.workspace.state import RunState
@@ -18,6 +23,32 @@ class StageBench:
     def progress(self) -> Progress:
         """As of a new process: nothing asked it to stop yet."""
         return Progress(self.run, RunState(run=self.run.name, state="running"))
+
+    def stands(
+        self,
+        iteration: int = 1,
+        *,
+        backend: Backend | None = None,
+        settings: Settings | None = None,
+        pack: PromptPack | None = None,
+        images: Mapping[str, Path] | None = None,
+        progress: Progress | None = None,
+    ) -> Bench:
+        """What the stages of an iteration stand at, with one backend for all judges."""
+
+        def models(*_judges: str) -> Backend:
+            assert backend is not None, "this stage asks no model"
+            return backend
+
+        return Bench(
+            run=self.run,
+            settings=settings or Settings(),
+            pack=pack or load_pack("default"),
+            images=image_paths(2000) if images is None else images,
+            models=models,
+            progress=progress or self.progress(),
+            iteration=iteration,
+        )
 
     def folder(self, stage: str, iteration: int = 1) -> StageFolder:
         return self.run.stage(iteration, stage)

@@ -14,6 +14,7 @@ from engine.workspace.folders import open_workspace
 if TYPE_CHECKING:
     from engine.judging.judges import JudgeRef
     from engine.records import VerdictRow
+    from engine.workspace.conclusions import SliceAgainst
 
 
 def compare(options: Namespace) -> int:
@@ -23,9 +24,9 @@ def compare(options: Namespace) -> int:
     workspace = open_workspace(options.workspace, create=False)
     old, new = resolve_judge(options.old, workspace), resolve_judge(options.new, workspace)
     rows = [
-        {"benchmark": benchmark, **row}
+        asdict(row)
         for benchmark, verdicts in _verdicts(new).items()
-        for row in _compared(verdicts, _verdicts(old).get(benchmark, []))
+        for row in _compared(benchmark, verdicts, _verdicts(old).get(benchmark, []))
     ]
     if not rows:
         raise UsageError(
@@ -55,13 +56,13 @@ def _verdicts(judge: "JudgeRef") -> "dict[str, list[VerdictRow]]":
     return found
 
 
-def _compared(new: "list[VerdictRow]", old: "list[VerdictRow]") -> list[dict[str, Any]]:
+def _compared(benchmark: str, new: "list[VerdictRow]", old: "list[VerdictRow]") -> "list[SliceAgainst]":
     """Only where the same items were judged: versions of two runs may share a benchmark and its seed."""
     from engine.measure.metrics import comparisons
 
     if {row.item_id for row in new} != {row.item_id for row in old}:
         return []
-    return list(comparisons(new, old))
+    return list(comparisons(benchmark, new, old))
 
 
 def labels(options: Namespace) -> int:

@@ -13,6 +13,7 @@ from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, STRICT
 from engine.prompts import load_pack
 from engine.records import BASE_JUDGE, ScoreRow
+from engine.workspace.conclusions import Trained
 from engine.workspace.folders import RunFolder
 
 _METHOD = (
@@ -133,9 +134,9 @@ def _training(run: RunFolder, judge: JudgeRef) -> list[str]:
     """How many traces each iteration up to this version was trained on."""
     lines = ["## Training", ""]
     number = 1
-    while (summary := run.stage(number, "train").summary()) is not None:
-        lines.append(f"- {summary['judge']}: {summary['trained_on']} kept traces, started from {_start(summary)}")
-        if summary["judge"] == judge.version:
+    while (trained := run.conclusion(number, Trained)) is not None:
+        lines.append(f"- {trained.judge}: {trained.trained_on} kept traces, started from {_start(trained)}")
+        if trained.judge == judge.version:
             break
         number += 1
     train = judge.settings.train
@@ -146,5 +147,5 @@ def _training(run: RunFolder, judge: JudgeRef) -> list[str]:
     return lines
 
 
-def _start(summary: Mapping[str, Any]) -> str:
-    return str(summary["parent"]) if summary.get("start") == "previous" else "the base model"
+def _start(trained: Trained) -> str:
+    return str(trained.parent) if trained.start == "previous" else "the base model"

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -26,6 +25,16 @@ from engine.measure.self_confirmation import narrowing_lines
 from engine.paths import expanded
 from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
 from engine.workspace.catalog.part_scan import Fault, PartScan
+from engine.workspace.conclusions import (
+    Against,
+    Counts,
+    Judged,
+    Measured,
+    Selected,
+    SliceAgainst,
+    Synthesized,
+    Trained,
+)
 from engine.workspace.files import write_text
 from engine.workspace.folders import RunFolder
 from engine.workspace.run_record import run_settings
@@ -40,7 +49,6 @@ class _Facts:
     settings: Settings
     best: str
     scores: list[ScoreRow]
-    summaries: dict[tuple[int, str], dict[str, Any]]
     iterations: int
 
 
@@ -94,17 +102,12 @@ def report_html(run: RunFolder) -> str:
 
 def _read(run: RunFolder) -> _Facts:
     scores: list[ScoreRow] = []
-    summaries: dict[tuple[int, str], dict[str, Any]] = {}
     number = 0
     while run.stage(number, "evaluate").folder.exists() or run.stage(number, "synthesize").folder.exists():
         scores += [row for folder in run.evaluations(number) for row in folder.read("scores", ScoreRow)]
-        for stage in ("synthesize", "judge", "select", "train", "evaluate"):
-            summary = run.stage(number, stage).summary()
-            if summary is not None:
-                summaries[number, stage] = summary
         number += 1
     best = read_state(run).best or BASE_JUDGE
-    return _Facts(run, run_settings(run), best, scores, summaries, number - 1)
+    return _Facts(run, run_settings(run), best, scores, number - 1)
 
 
 # --- what was measured ---------------------------------------------------------------------------------------------
@@ -163,25 +166,25 @@ def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRo
     if gain is None:
         return f"{text}."
     sure = "" if pays(gain) else " Interval and test do not both exclude zero."
-    return f"{text}: {_points(gain)}, {_p(gain['p'])}.{sure}"
+    return f"{text}: {_points(gain)}.{sure}"
 
 
 def _on_the_other_half(facts: _Facts, benchmark: str) -> str | None:
     """The best version on the items on which it was not chosen; None for runs and benchmarks without halves."""
-    measured = facts.summaries.get((version_number(facts.best) or 0, "evaluate"), {})
-    base = facts.summaries.get((0, "evaluate"), {}).get("reported")
-    best, gain = measured.get("reported"), (measured.get("reported_against") or {}).get(BASE_JUDGE)
-    if not (base and best and gain) or measured.get("benchmark") != benchmark:
+    measured = facts.run.conclusion(version_number(facts.best) or 0, Measured) or Measured()
+    base = (facts.run.conclusion(0, Measured) or Measured()).reported
+    best, gain = measured.reported, measured.reported_against.get(BASE_JUDGE)
+    if base is None or best is None or gain is None or measured.benchmark != benchmark:
         return None
     sure = "" if pays(gain) else " There, interval and test do not both exclude zero."
     return (
         f"{escape(facts.best)} was chosen on one half of the items of {escape(benchmark)}. On the other half it is "
-        f"right in both orders on {best['accuracy']:.1%} of {best['n']} items ({best['low']:.1%} to "
-        f"{best['high']:.1%}), the base model on {base['accuracy']:.1%}: {_points(gain)}, {_p(gain['p'])}.{sure}"
+        f"right in both orders on {best.accuracy:.1%} of {best.n} items ({best.low:.1%} to "
+        f"{best.high:.1%}), the base model on {base.accuracy:.1%}: {_points(gain)}.{sure}"
     )
 
 
-def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[dict[str, Any]]:
+def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[SliceAgainst]:
     """Paired gains of `judge` over judge-v0, overall first, then by slice; nothing without both sets of verdicts."""
     sides = []
     for version in (judge, BASE_JUDGE):
@@ -189,7 +192,7 @@ def _against_base(facts: _Facts, benchmark: str, judge: str) -> Iterator[dict[st
         rows = [row for folder in folders for row in folder.read("verdicts", VerdictRow)]
         wanted = (version, benchmark, STRICT)
         sides.append([row for row in rows if (row.judge, row.benchmark, row.protocol) == wanted])
-    return comparisons(*sides) if all(sides) else iter(())
+    return comparisons(benchmark, *sides) if all(sides) else iter(())
 
 
 def _benchmark(facts: _Facts, benchmark: str) -> str:
@@ -260,7 +263,7 @@ def _slices(facts: _Facts, benchmark: str, strict: Sequence[ScoreRow]) -> str:
     dimensions = [name for name in dict.fromkeys(row.dimension for row in strict) if name != ALL]
     gains = {}
     if facts.best != BASE_JUDGE:
-        gains = {gain["dimension"]: gain for gain in _against_base(facts, benchmark, facts.best)}
+        gains = {gain.dimension: gain for gain in _against_base(facts, benchmark, facts.best)}
     rows = []
     for name in dimensions:
         found = [at.get((version, name)) for version in versions]
@@ -270,7 +273,7 @@ def _slices(facts: _Facts, benchmark: str, strict: Sequence[ScoreRow]) -> str:
                 name.removeprefix("kind:"),
                 next((row.n for row in found if row), 0),
                 *("–" if row is None else f"{row.accuracy:.3f}" for row in found),
-                "–" if gain is None else f"{_points(gain)}, {_p(gain['p'])}",
+                _points(gain),
             )
         )
     head = ("slice", "items", *versions, f"{facts.best} against judge-v0")
@@ -283,25 +286,29 @@ def _slices(facts: _Facts, benchmark: str, strict: Sequence[ScoreRow]) -> str:
 def _loop(facts: _Facts) -> str:
     rows = []
     for number in range(1, facts.iterations + 1):
-        made, judged, chosen, trained, measured = (
-            facts.summaries.get((number, stage), {}) for stage in ("synthesize", "judge", "select", "train", "evaluate")
-        )
-        traces, kept = chosen.get("traces"), chosen.get("kept")
-        share = f" ({kept / traces:.0%})" if traces and kept is not None else ""
+        made = facts.run.conclusion(number, Synthesized) or Synthesized()
+        judged = facts.run.conclusion(number, Judged) or Judged()
+        chosen = facts.run.conclusion(number, Selected) or Selected()
+        trained = facts.run.conclusion(number, Trained) or Trained()
+        measured = facts.run.conclusion(number, Measured) or Measured()
+        share = f" ({chosen.kept / chosen.traces:.0%})" if chosen.traces and chosen.kept is not None else ""
         rows.append(
             (
                 number,
-                made.get("instructions", "–"),
-                made.get("pairs", "–"),
-                judged.get("traces", "–"),
-                "–" if kept is None else f"{kept}{share}",
-                trained.get("trained_on", "–"),
-                "–" if measured.get("gain") is None else f"{_points(measured)}, {_p(measured['p'])}",
+                _count(made.instructions),
+                _count(made.pairs),
+                _count(judged.traces),
+                f"{_count(chosen.kept)}{share}",
+                _count(trained.trained_on),
+                _points(measured.over_parent),
             )
         )
     head = ("iteration", "instructions", "usable pairs", "traces", "kept", "trained on", "gain over the one before")
-    dropped = _reasons(facts, "synthesize", "dropped", "Pairs dropped, by reason")
-    rejected = _reasons(facts, "select", "reasons", "Traces by fate")
+    numbers = range(1, facts.iterations + 1)
+    drops = {n: found.dropped for n in numbers if (found := facts.run.conclusion(n, Synthesized)) is not None}
+    fates = {n: ended.reasons for n in numbers if (ended := facts.run.conclusion(n, Selected)) is not None}
+    dropped = _reasons(drops, "Pairs dropped, by reason")
+    rejected = _reasons(fates, "Traces by fate")
     return f"<section><h2>What the loop made</h2>{_table(head, rows)}{dropped}{rejected}</section>" if rows else ""
 
 
@@ -312,13 +319,8 @@ def _narrowing(facts: _Facts) -> Iterator[str]:
         yield f"<section><h2>Does it confirm itself?</h2><pre>{escape(chr(10).join(lines))}</pre></section>"
 
 
-def _reasons(facts: _Facts, stage: str, field: str, title: str) -> str:
+def _reasons(counts: Mapping[int, Counts], title: str) -> str:
     """Counts by reason code, one column per iteration."""
-    counts = {
-        number: facts.summaries[number, stage].get(field) or {}
-        for number in range(1, facts.iterations + 1)
-        if (number, stage) in facts.summaries
-    }
     names = sorted({str(name) for found in counts.values() for name in found})
     if not names:
         return ""
@@ -360,14 +362,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f"<div class=wide><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _points(gain: Mapping[str, Any]) -> str:
-    """A paired gain in points with its interval."""
-    text = f"{100 * gain['gain']:+.1f} points ({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})"
-    return text.replace("-", "−")
+def _points(gain: Against | None) -> str:
+    """A paired gain in points with its interval and p."""
+    if gain is None:
+        return "–"
+    text = f"{100 * gain.gain:+.1f} points ({100 * gain.gain_low:+.1f} to {100 * gain.gain_high:+.1f})"
+    p = "p < 0.001" if gain.p < 0.001 else f"p = {gain.p:.3f}"
+    return f"{text.replace('-', '−')}, {p}"
 
 
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+def _count(value: int | None) -> str:
+    return "–" if value is None else str(value)
 
 
 def _signed(value: float | None) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 
 from engine.measure.controls import length
 from engine.measure.intervals import Clusters, Gain, Values, clustered_interval, paired_gain
-from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, Kind, ScoreRow, VerdictRow, seed_for
+from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, Kind, ScoreRow, VerdictRow, seed_for, version_name
+from engine.workspace.conclusions import Against, Measured, Reported, SliceAgainst
 
 STRICT = "strict"
 """An item is right only when the verdicts in both orders are: a judge that always says A scores 0."""
@@ -181,27 +182,38 @@ def has_halves(items: Sequence[BenchmarkItem]) -> bool:
     return min(choosing, len(images) - choosing) >= FEWEST_IMAGES
 
 
-def reported(judge: str, benchmark: str, verdicts: Sequence[VerdictRow], items: Items) -> dict[str, Any] | None:
-    """Strict share with its interval on the half on which nothing is chosen, as plain values; None without halves."""
+def reported(judge: str, benchmark: str, verdicts: Sequence[VerdictRow], items: Items) -> Reported | None:
+    """Strict share with its interval on the half on which nothing is chosen; None without halves."""
     if not has_halves(list(items.values())):
         return None
     rows = score_rows(judge, benchmark, in_half(verdicts, "reporting"), items)
     found = next((row for row in rows if (row.protocol, row.dimension) == (STRICT, ALL)), None)
     if found is None:
         return None
-    return {"accuracy": found.accuracy, "low": found.low, "high": found.high, "n": found.n}
+    return Reported(accuracy=found.accuracy, low=found.low, high=found.high, n=found.n)
 
 
-def comparisons(new: Sequence[VerdictRow], old: Sequence[VerdictRow]) -> Iterator[dict[str, Any]]:
-    """`compare` on every slice of one benchmark, strict, as plain values."""
+def comparisons(benchmark: str, new: Sequence[VerdictRow], old: Sequence[VerdictRow]) -> Iterator[SliceAgainst]:
+    """`compare` on every slice of one benchmark, strict."""
     after, before = outcomes(new), outcomes(old)
     for dimension in slices(after) if after else []:
-        yield {"dimension": dimension, "protocol": STRICT, **as_values(_gain(after, before, dimension, STRICT))}
+        gain = _gain(after, before, dimension, STRICT)
+        yield SliceAgainst(
+            benchmark=benchmark,
+            dimension=dimension,
+            protocol=STRICT,
+            n=gain.n,
+            gain=gain.gain,
+            gain_low=gain.low,
+            gain_high=gain.high,
+            p=gain.p,
+        )
 
 
-def as_values(gain: Gain) -> dict[str, float | int]:
-    """A gain under the names done.json uses."""
-    return {"n": gain.n, "gain": gain.gain, "gain_low": gain.low, "gain_high": gain.high, "p": gain.p}
+def against(new: Sequence[VerdictRow], old: Sequence[VerdictRow]) -> Against:
+    """`compare` on all items, strict, as a stage concludes it."""
+    gain = compare(new, old)
+    return Against(n=gain.n, gain=gain.gain, gain_low=gain.low, gain_high=gain.high, p=gain.p)
 
 
 def verdict_counts(verdicts: Sequence[VerdictRow]) -> dict[str, int]:
@@ -209,8 +221,8 @@ def verdict_counts(verdicts: Sequence[VerdictRow]) -> dict[str, int]:
     return dict(Counter(row.verdict for row in verdicts).most_common())
 
 
-def best_version(history: Sequence[Mapping[str, Any]]) -> str:
-    """The version the statistics name. `history` holds the summaries of evaluate from iteration 1 on, whose comparisons
+def best_version(history: Sequence[Measured]) -> str:
+    """The version the statistics name. `history` holds what evaluate concluded from iteration 1 on, whose comparisons
     `against` earlier versions are made on the choosing half: what wins there partly wins by luck, so its number is read
     from the other half.
 
@@ -218,13 +230,13 @@ def best_version(history: Sequence[Mapping[str, Any]]) -> str:
     version that is merely the last, or lucky, does not win it. The first benchmark of `evaluate.benchmarks` decides.
     """
     best = BASE_JUDGE
-    for summary in history:
-        if pays(summary.get("against", {}).get(best)):
-            best = summary["judge"]
+    for number, measured in enumerate(history, 1):
+        if pays(measured.against.get(best)):
+            best = version_name(number)
     return best
 
 
-def plateau(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
+def plateau(history: Sequence[Measured], patience: int) -> bool:
     """Whether the last `patience` iterations brought nothing: no paired strict gain that excludes zero.
 
     The gain is over the best version so far, so slow steady gains add up, and an iteration that only climbs back
@@ -232,16 +244,14 @@ def plateau(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
     """
     best = BASE_JUDGE
     idle = 0
-    for summary in history:
-        if pays(summary.get("against", {}).get(best)):
-            best, idle = summary["judge"], 0
+    for number, measured in enumerate(history, 1):
+        if pays(measured.against.get(best)):
+            best, idle = version_name(number), 0
         else:
             idle += 1
     return idle >= patience
 
 
-def pays(comparison: Mapping[str, Any] | None) -> bool:
-    """Whether a comparison of done.json is an improvement (see `Gain.excludes_zero`)."""
-    if not comparison or not comparison["n"]:
-        return False
-    return bool(comparison["gain_low"] > 0.0 and comparison["p"] < 0.05)
+def pays(gain: Against | None) -> bool:
+    """Whether a gain is an improvement (see `Gain.excludes_zero`)."""
+    return gain is not None and gain.n > 0 and gain.gain_low > 0.0 and gain.p < 0.05

@@ -8,6 +8,7 @@ from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
 from engine.measure.self_confirmation import narrowing_lines
 from engine.records import BASE_JUDGE, ScoreRow, version_number
+from engine.workspace.conclusions import Measured, Selected
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.state import read_state
 
@@ -44,8 +45,8 @@ def kept_share(run: RunFolder, judge: str) -> float | None:
     number = version_number(judge)
     if not number:
         return None
-    summary = run.stage(number, "select").summary()
-    return None if not summary or not summary.get("traces") else summary["kept"] / summary["traces"]
+    chosen = run.conclusion(number, Selected)
+    return chosen.kept / chosen.traces if chosen and chosen.kept is not None and chosen.traces else None
 
 
 def scoreboard(run: RunFolder) -> list[str]:
@@ -81,17 +82,17 @@ def scoreboard(run: RunFolder) -> list[str]:
 def _chosen_lines(run: RunFolder) -> list[str]:
     """The best version on the half of the items on which it was not chosen, and whose labels the choice rests on."""
     best = read_state(run).best
-    summary = run.stage(version_number(best or "") or 0, "evaluate").summary() or {}
-    note = deciding_note(str(summary.get("benchmark", HELD_OUT)))
+    measured = run.conclusion(version_number(best or "") or 0, Measured) or Measured()
+    note = deciding_note(measured.benchmark or HELD_OUT)
     lines = [f"  {note}"] if note else []
-    told, gain = summary.get("reported"), (summary.get("reported_against") or {}).get(BASE_JUDGE)
-    if best is None or best == BASE_JUDGE or not told or not gain:
+    told, gain = measured.reported, measured.reported_against.get(BASE_JUDGE)
+    if best is None or best == BASE_JUDGE or told is None or gain is None:
         return lines
     return [
         *lines,
-        f"  {best} was chosen on one half of the items; on the other half {told['accuracy']:.3f} "
-        f"({told['low']:.3f} to {told['high']:.3f}), n={told['n']}, {100 * gain['gain']:+.1f} points over {BASE_JUDGE} "
-        f"({100 * gain['gain_low']:+.1f} to {100 * gain['gain_high']:+.1f})",
+        f"  {best} was chosen on one half of the items; on the other half {told.accuracy:.3f} "
+        f"({told.low:.3f} to {told.high:.3f}), n={told.n}, {100 * gain.gain:+.1f} points over {BASE_JUDGE} "
+        f"({100 * gain.gain_low:+.1f} to {100 * gain.gain_high:+.1f})",
     ]
 
 

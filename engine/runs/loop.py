@@ -9,18 +9,35 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from engine.config import Settings
 from engine.errors import IdentityError, SourceError
+from engine.judging.adapter_check import check_adapter, probes
+from engine.judging.served_check import check_served
 from engine.machine import this_machine
+from engine.measure.metrics import best_version, plateau
+from engine.measure.self_confirmation import narrowing_of, note_narrowing
 from engine.prompts import PromptPack, load_pack
-from engine.records import BASE_JUDGE, BenchmarkItem, ImageRow, Instruction, Pair, Trace, version_name
+from engine.records import BenchmarkItem, ImageRow, Instruction, Pair, Trace
 from engine.runs.costs import check_fits
 from engine.runs.models import Opener, RunModels, device_of, trains_on_gpu
 from engine.runs.plan import run_plan
 from engine.runs.process import check_room, heartbeat, outcome, signals
+from engine.sources.questions.key import check_answers
 from engine.sources.take_in import check_source
+from engine.stages.bench import Bench
+from engine.stages.benchmark import prepare_benchmarks
+from engine.stages.evaluate import evaluate
+from engine.stages.intake import intake
+from engine.stages.judge import judge
+from engine.stages.select.rule import check_rule
+from engine.stages.select.stage import select
+from engine.stages.synthesize.stage import check_settings, synthesize
+from engine.stages.train.child import train_in_child
+from engine.stages.train.stage import check_layers, train
+from engine.stages.train.start import adapter_to_start_from
+from engine.workspace.conclusions import Measured
+from engine.workspace.decisions import flagged_pairs
 from engine.workspace.files import read_json
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.locks import device_lock, run_lock
@@ -100,11 +117,6 @@ class _Loop:
 
     def _check(self) -> None:
         """What can be known to fail before an hour of work is known now."""
-        from engine.sources.questions.key import check_answers
-        from engine.stages.select.rule import check_rule
-        from engine.stages.synthesize.stage import check_settings
-        from engine.stages.train.stage import check_layers
-
         check_fits(self.settings)
         self._check_server()
         check_settings(self.settings, self.pack)
@@ -126,21 +138,24 @@ class _Loop:
 
             preflight(model, str(model_folder(model.base) or model.base)).check()
 
+    def _bench(self, number: int) -> Bench:
+        """What the stages of an iteration stand at; its pictures are those taken in so far."""
+        return Bench(
+            run=self.run,
+            settings=self.settings,
+            pack=self.pack,
+            images=self.images,
+            models=self.models,
+            progress=self.progress,
+            iteration=number,
+        )
+
     # --- intake and baseline ---------------------------------------------------------------------------------
 
     def _take_in(self) -> list[Instruction]:
-        from engine.stages.intake import intake
-
         self.progress.update(iteration=0)
+        intake(self._bench(0))
         folder = self.run.intake()
-        intake(
-            folder=folder,
-            workspace=self.run.workspace.root,
-            settings=self.settings,
-            pack=self.pack,
-            backend=self.models,
-            progress=self.progress,
-        )
         self._add_images(folder)
         return folder.read("instructions", Instruction)
 
@@ -149,8 +164,7 @@ class _Loop:
         self.images.update({row.image_id: root / row.path for row in folder.read("images", ImageRow)})
 
     def _measure_base(self, instructions: list[Instruction]) -> None:
-        from engine.stages.benchmark import prepare_benchmarks
-
+        bench = self._bench(0)
         held_out = [one for one in instructions if one.split == "held-out"]
         if "held-out" in self.settings.evaluate.benchmarks:
             if not held_out:
@@ -158,17 +172,10 @@ class _Loop:
                     f"run '{self.run.name}': no image is held out for evaluation. Raise source.held_out, add images, "
                     "or name another benchmark."
                 )
-            self._synthesize(0, held_out, writer=BASE_JUDGE)
-        folder = self.run.stage(0, "benchmark")
-        prepare_benchmarks(
-            folder=folder,
-            settings=self.settings,
-            held_out=self._usable_pairs(0),
-            workspace=self.run.workspace,
-            progress=self.progress,
-        )
-        self._add_images(folder)
-        self._evaluate(0)
+            synthesize(bench, held_out)
+        prepare_benchmarks(bench, self._usable_pairs(0))
+        self._add_images(bench.folder("benchmark"))
+        evaluate(bench, self._items())
 
     def _items(self) -> dict[str, list[BenchmarkItem]]:
         items: dict[str, list[BenchmarkItem]] = {}
@@ -179,11 +186,9 @@ class _Loop:
     # --- iterations ------------------------------------------------------------------------------------------
 
     def _iterate(self, instructions: list[Instruction]) -> None:
-        from engine.measure.metrics import best_version, plateau
-
         seconds: list[float] = []
         planned = run_plan(self.settings, self.run.workspace).iteration_seconds
-        history: list[dict[str, Any]] = []
+        history: list[Measured] = []
         for number in range(1, self.settings.loop.iterations + 1):
             if self._over_budget(seconds):
                 self.progress.update(message=f"Stopped before iteration {number}: the time budget is spent")
@@ -193,7 +198,7 @@ class _Loop:
             self._one_iteration(number, instructions, _mean(seconds) or planned)
             if is_new:  # what was finished before took no time now, and no estimate should be made of it
                 seconds.append(time.monotonic() - started)
-            history.append(self.run.stage(number, "evaluate").summary() or {})
+            history.append(self.run.conclusion(number, Measured) or Measured())
             best = best_version(history)
             self.progress.update(best=best)
             if is_new:
@@ -209,19 +214,17 @@ class _Loop:
     def _one_iteration(self, number: int, instructions: list[Instruction], expected: float | None) -> None:
         left = None if expected is None else expected * (self.settings.loop.iterations - number + 1)
         self.progress.update(iteration=number, run_left=left)
-        parent = version_name(number - 1)
-        writer = parent if self.settings.synthesize.writer == "previous" else BASE_JUDGE
-        self._synthesize(number, self._slice(number, instructions), writer=writer)
-        self._judge(number, parent)
-        self._select(number)
-        self._train(number)
-        self._check_adapter(number, parent)
-        self._evaluate(number)
+        bench = self._bench(number)
+        synthesize(bench, self._slice(number, instructions))
+        pairs = self._usable_pairs(number)
+        judge(bench, pairs)
+        select(bench, pairs, bench.folder("judge").read("traces", Trace), flagged=self._flagged())
+        self._train(bench, pairs)
+        self._check_adapter(bench, pairs)
+        evaluate(bench, self._items())
         self._note_narrowing(number)
 
     def _note_narrowing(self, number: int) -> None:
-        from engine.measure.self_confirmation import narrowing_of, note_narrowing
-
         if number not in narrowing_of(self.run):
             traces = self.run.stage(number, "judge").read("traces", Trace)
             self.progress.event("narrowing", **note_narrowing(self.run, number, self._usable_pairs(number), traces))
@@ -238,137 +241,50 @@ class _Loop:
     def _usable_pairs(self, number: int) -> list[Pair]:
         return [pair for pair in self.run.stage(number, "synthesize").read("pairs", Pair) if pair.dropped is None]
 
-    def _synthesize(self, number: int, instructions: list[Instruction], *, writer: str) -> None:
-        from engine.stages.synthesize.stage import synthesize
-
-        folder = self.run.stage(number, "synthesize")
-        if folder.summary() is None:
-            synthesize(
-                folder=folder,
-                instructions=instructions,
-                images=self.images,
-                settings=self.settings,
-                pack=self.pack,
-                backend=self.models(writer),
-                writer=writer,
-                iteration=number,
-                progress=self.progress,
-            )
-
-    def _judge(self, number: int, judge_name: str) -> None:
-        from engine.stages.judge import judge
-
-        folder = self.run.stage(number, "judge")
-        if folder.summary() is None:
-            judge(
-                folder=folder,
-                pairs=self._usable_pairs(number),
-                images=self.images,
-                settings=self.settings,
-                pack=self.pack,
-                backend=self.models(judge_name),
-                judge=judge_name,
-                iteration=number,
-                progress=self.progress,
-            )
-
-    def _select(self, number: int) -> None:
-        from engine.stages.select.stage import select
-
-        folder = self.run.stage(number, "select")
-        if folder.summary() is None:
-            select(
-                folder=folder,
-                pairs=self._usable_pairs(number),
-                traces=self.run.stage(number, "judge").read("traces", Trace),
-                settings=self.settings,
-                flagged=self._flagged(),
-                iteration=number,
-                progress=self.progress,
-            )
-
     def _flagged(self) -> set[str]:
-        from engine.workspace.decisions import flagged_pairs
-
         return flagged_pairs(self.run) if self.settings.select.exclude_flagged else set()
 
-    def _train(self, number: int) -> None:
-        folder = self.run.stage(number, "train")
-        if folder.summary() is not None:
+    def _train(self, bench: Bench, pairs: list[Pair]) -> None:
+        if bench.folder("train").summary() is not None:
             return
         if self.progress.state.device != "cpu":
             self.models.release()  # the trainer needs the memory; a miniature on a CPU does not
         if trains_on_gpu(self.settings):
-            from engine.stages.train.child import train_in_child
-
-            train_in_child(self.run, number, machine=this_machine(), progress=self.progress)
+            train_in_child(self.run, bench.iteration, machine=this_machine(), progress=self.progress)
             return
-        from engine.stages.train.stage import train
-        from engine.stages.train.start import adapter_to_start_from
-
         train(
-            folder=folder,
-            traces=[trace for trace in self.run.stage(number, "select").read("traces", Trace) if trace.kept],
-            pairs={pair.pair_id: pair for pair in self._usable_pairs(number)},
-            images=self.images,
-            settings=self.settings,
-            pack=self.pack,
-            parent_adapter=adapter_to_start_from(self.run, self.settings.train.start, number),
-            iteration=number,
-            progress=self.progress,
+            bench,
+            [trace for trace in bench.folder("select").read("traces", Trace) if trace.kept],
+            {pair.pair_id: pair for pair in pairs},
+            parent_adapter=adapter_to_start_from(self.run, self.settings.train.start, bench.iteration),
         )
 
-    def _check_adapter(self, number: int, parent: str) -> None:
-        from engine.judging.adapter_check import check_adapter, probes
-
-        folder = self.run.stage(number, "evaluate")
+    def _check_adapter(self, bench: Bench, pairs: list[Pair]) -> None:
+        folder = bench.folder("evaluate")
         if folder.summary() is not None or read_json(folder.folder / "adapter-check.json") is not None:
             return
-        judge = version_name(number)
-        self.progress.update(message=f"Checking that {judge} differs from {parent}")
+        self.progress.update(message=f"Checking that {bench.judge} differs from {bench.parent}")
         if self.settings.model.backend != "transformers":
-            self._check_served(number, judge, folder)
+            self._check_served(bench, pairs)
         items = [item for group in self._items().values() for item in group]
         check_adapter(
-            backend=self.models(parent, judge),
-            judge=judge,
-            parent=parent,
+            backend=self.models(bench.parent, bench.judge),
+            judge=bench.judge,
+            parent=bench.parent,
             probes=probes(items, images=self.images, pack=self.pack),
             folder=folder,
         )
 
-    def _check_served(self, number: int, judge: str, folder: StageFolder) -> None:
-        from engine.judging.served_check import check_served
-
+    def _check_served(self, bench: Bench, pairs: list[Pair]) -> None:
         check_served(
-            backend=self.models(judge),
-            judge=judge,
-            trained=self.run.stage(number, "train"),
-            traces=self.run.stage(number, "select").read("traces", Trace),
-            pairs={pair.pair_id: pair for pair in self._usable_pairs(number)},
+            backend=self.models(bench.judge),
+            judge=bench.judge,
+            trained=bench.folder("train"),
+            traces=bench.folder("select").read("traces", Trace),
+            pairs={pair.pair_id: pair for pair in pairs},
             images=self.images,
             pack=self.pack,
-            folder=folder,
-        )
-
-    def _evaluate(self, number: int) -> None:
-        from engine.stages.evaluate import evaluate
-
-        folder = self.run.stage(number, "evaluate")
-        if folder.summary() is not None:
-            return
-        judge = version_name(number)
-        evaluate(
-            folder=folder,
-            items=self._items(),
-            images=self.images,
-            settings=self.settings,
-            pack=self.pack,
-            backend=self.models(judge),
-            judge=judge,
-            parent_folder=self.run.stage(number - 1, "evaluate") if number else None,
-            iteration=number,
-            progress=self.progress,
+            folder=bench.folder("evaluate"),
         )
 
     def _over_budget(self, seconds: list[float]) -> bool:

@@ -16,6 +16,7 @@ from engine.measure.scores import strict_scores
 from engine.paths import with_absolute_paths
 from engine.records import ScoreRow
 from engine.runs.experiments import Experiment, Variant, variants
+from engine.workspace.conclusions import Selected
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.run_record import run_settings
 from engine.workspace.state import read_state
@@ -131,7 +132,8 @@ def _gain(at: dict[tuple[str, str], ScoreRow], judge: str, dimension: str) -> fl
 
 
 def _kept(run: RunFolder, number: int) -> int:
-    return int((run.stage(number, "select").summary() or {}).get("kept", 0))
+    chosen = run.conclusion(number, Selected)
+    return (chosen.kept if chosen else None) or 0
 
 
 def over_seeds(values: Sequence[float]) -> OverSeeds:

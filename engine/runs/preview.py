@@ -4,14 +4,15 @@ import base64
 import io
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from engine.config import Settings
 from engine.errors import BackendError
 from engine.prompts import load_pack
-from engine.records import BASE_JUDGE, ImageRow, Instruction, Pair
+from engine.records import ImageRow, Instruction, Pair
 from engine.runs.models import Opener, open_model
+from engine.stages.bench import Bench
 from engine.stages.intake import intake
 from engine.stages.synthesize.stage import synthesize
 from engine.workspace.folders import RunFolder, open_workspace
@@ -53,34 +54,24 @@ def _few(settings: Settings, count: int) -> Settings:
 
 def _pairs(run: RunFolder, settings: Settings, count: int, opener: Opener) -> list[PreviewPair]:
     root = run.workspace.root
-    progress = Progress(run, RunState(run=run.name, state="running"))
-    pack = load_pack(settings.prompt_pack)
     backend = opener(settings, root)
+    bench = Bench(
+        run=run,
+        settings=settings,
+        pack=load_pack(settings.prompt_pack),
+        images={},
+        models=lambda *_: backend,
+        progress=Progress(run, RunState(run=run.name, state="running")),
+        iteration=1,
+    )
     try:
-        intake(
-            folder=run.intake(),
-            workspace=root,
-            settings=settings,
-            pack=pack,
-            backend=lambda: backend,
-            progress=progress,
-        )
+        intake(bench)
         rows = {row.image_id: row for row in run.intake().read("images", ImageRow)}
-        folder = run.stage(1, "synthesize")
-        synthesize(
-            folder=folder,
-            instructions=_by_turns(run.intake().read("instructions", Instruction), count),
-            images={key: root / row.path for key, row in rows.items()},
-            settings=settings,
-            pack=pack,
-            backend=backend,
-            writer=BASE_JUDGE,
-            iteration=1,
-            progress=progress,
-        )
+        bench = replace(bench, images={key: root / row.path for key, row in rows.items()})
+        synthesize(bench, _by_turns(run.intake().read("instructions", Instruction), count))
     finally:
         backend.close()
-    return [_with_picture(pair, rows[pair.image_id], root) for pair in folder.read("pairs", Pair)]
+    return [_with_picture(pair, rows[pair.image_id], root) for pair in bench.folder("synthesize").read("pairs", Pair)]
 
 
 def _by_turns(instructions: Sequence[Instruction], count: int) -> list[Instruction]:

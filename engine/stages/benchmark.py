@@ -22,22 +22,21 @@ from engine.shapes.looks import Look
 from engine.sources.pictures.alike import look_of, twins
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
+from engine.stages.bench import Bench
 from engine.stages.identity import setting_fields
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder, StageFolder, Workspace
-from engine.workspace.progress import Progress
 
 _LEFT_OUT = "left-out.json"
 """Benchmark → rows that could not be measured; the stage's summary repeats it."""
 
 
-def prepare_benchmarks(
-    *, folder: StageFolder, settings: Settings, held_out: Sequence[Pair], workspace: Workspace, progress: Progress
-) -> dict[str, Any]:
+def prepare_benchmarks(bench: Bench, held_out: Sequence[Pair]) -> dict[str, Any]:
     """Write the `items` and `images` of every benchmark named in the settings; the summary counts them.
 
     Raises `SourceError` for a benchmark that does not exist or holds nothing usable.
     """
+    folder, settings, progress = bench.folder("benchmark"), bench.settings, bench.progress
     if (summary := folder.summary()) is not None:
         return summary
     names = settings.evaluate.benchmarks
@@ -52,7 +51,7 @@ def prepare_benchmarks(
     for name in names:
         if called[name] not in written:
             missing: list[str] = []
-            items, images = _items_with_images(name, settings, held_out, workspace, missing.append)
+            items, images = _items_with_images(name, settings, held_out, bench.run.workspace, missing.append)
             left_out[called[name]] = len(missing)
             write_json(folder.folder / _LEFT_OUT, left_out)  # before the items: a kill must not lose the count
             if missing:
@@ -61,7 +60,7 @@ def prepare_benchmarks(
             folder.write("items", [replace(item, benchmark=called[name]) for item in items])
         counts[name] = sum(item.benchmark == called[name] for item in folder.read("items", BenchmarkItem))
         progress.advance()
-    near = _near_training(folder, workspace)
+    near = _near_training(folder, bench.run)
     for name, count in near.items():
         progress.event("near-training", benchmark=name, items=count)
     summary = {"items": counts, "left_out": left_out, "near_training": near}
@@ -69,13 +68,13 @@ def prepare_benchmarks(
     return summary
 
 
-def _near_training(folder: StageFolder, workspace: Workspace) -> dict[str, int]:
+def _near_training(folder: StageFolder, run: RunFolder) -> dict[str, int]:
     """Benchmark → its items whose picture looks the same as one that is trained on; only those that have any."""
-    intake = RunFolder(folder.folder.parents[1]).intake()
+    intake = run.intake()
     trained_on = {one.image_id for one in intake.read("instructions", Instruction) if one.split == "train"}
     trained = {row.image_id: row.look for row in intake.read("looks", ImageLook) if row.image_id in trained_on}
     items = [item for item in folder.read("items", BenchmarkItem) if item.benchmark != HELD_OUT]
-    paths = {item.image_id: workspace.root / item.image for item in items}
+    paths = {item.image_id: run.workspace.root / item.image for item in items}
     looks = {image_id: look for image_id, path in paths.items() if (look := look_of(path)) is not None}
     near = {one for one, _ in twins(looks, trained)} | (paths.keys() & trained_on)
     return dict(Counter(item.benchmark for item in items if item.image_id in near))

@@ -6,12 +6,10 @@ It writes verdicts as they come and asks only for those that are missing. What a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from engine.backends.base import Backend, Completion, Request, Sampling
-from engine.config import Settings
 from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.first_replies import FirstReplies
 from engine.measure.controls import (
@@ -29,8 +27,7 @@ from engine.measure.metrics import (
     ALL,
     HALVES,
     STRICT,
-    as_values,
-    compare,
+    against,
     comparisons,
     has_halves,
     in_half,
@@ -41,10 +38,10 @@ from engine.measure.metrics import (
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, version_name
-from engine.stages.identity import identity
-from engine.workspace.folders import RunFolder, StageFolder
+from engine.stages.bench import Bench
+from engine.workspace.conclusions import Against, Measured, SliceAgainst
+from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
-from engine.workspace.progress import Progress
 
 Items = Mapping[str, Sequence[BenchmarkItem]]
 """Benchmark name → its items; the first benchmark decides which version is best."""
@@ -67,91 +64,46 @@ class _Asked:
         return f"{self.name} {self.item.benchmark} {self.item.item_id} {self.order}"
 
 
-def evaluate(
-    *,
-    folder: StageFolder,
-    items: Items,
-    images: Mapping[str, Path],
-    settings: Settings,
-    pack: PromptPack,
-    backend: Backend,
-    judge: str,
-    parent_folder: StageFolder | None,
-    iteration: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Verdicts, scores and comparisons of `judge`; the summary that done.json holds.
-
-    `parent_folder` is the evaluate folder of the version before, None where there is nothing to compare with.
-    The model-free controls are measured in iteration 0 only: they do not change.
-    """
-    before = folder.summary()
-    if before is not None:
-        return before
-    folder.begin(
-        identity(
-            settings,
-            "evaluate",
-            pack,
-            iteration=iteration,
-            inputs=[item.item_id for group in items.values() for item in group],
-            judge=judge,
-        )
-    )
-    folder.sweep()
-    wanted = [asked for group in items.values() for asked in _wanted(judge, group, images, settings)]
-    names = list(dict.fromkeys(asked.name for asked in wanted))
-    _ask_missing(
-        folder=folder,
-        wanted=wanted,
-        sampling=Sampling(max_tokens=settings.evaluate.max_tokens),
-        pack=pack,
-        backend=backend,
-        progress=progress,
-        judge=judge,
-    )
+def evaluate(bench: Bench, items: Items) -> Measured:
+    """Verdicts, scores and comparisons of the version that the iteration made; what done.json holds."""
+    if (done := bench.folder("evaluate").conclusion(Measured)) is not None:
+        return done
+    inputs = [item.item_id for group in items.values() for item in group]
+    folder = bench.begin("evaluate", inputs=inputs, judge=bench.judge)
+    wanted = [asked for group in items.values() for asked in _wanted(bench, group)]
+    _ask_missing(bench, folder, wanted)
     verdicts = folder.read("verdicts", VerdictRow)
-    scores = _scores(names, verdicts, items)
-    if iteration == 0:
-        scores += _control_scores(items)
-    left_out = (RunFolder(folder.folder.parents[1]).stage(0, "benchmark").summary() or {}).get("left_out") or {}
-    scores = [replace(row, left_out=left_out.get(row.benchmark, 0)) for row in scores]
+    scores = _scores(bench, list(dict.fromkeys(asked.name for asked in wanted)), verdicts, items)
     if not folder.parts("scores"):
         folder.write("scores", scores)
-    summary = _summary(judge, verdicts, scores, items, parent_folder)
+    measured = _conclude(bench, verdicts, scores, items)
     for found in findings(scores):
-        progress.event("control", control=found.control, leaks=found.leaks, sentence=found.sentence)
-    progress.event("scores", judge=judge, **{key: summary[key] for key in ("accuracy", "gain", "p")})
-    folder.finish(summary)
-    return summary
+        bench.progress.event("control", control=found.control, leaks=found.leaks, sentence=found.sentence)
+    bench.progress.event("scores", judge=bench.judge, accuracy=measured.accuracy, gain=measured.gain, p=measured.p)
+    folder.finish(asdict(measured))
+    return measured
 
 
-def _wanted(
-    judge: str, group: Sequence[BenchmarkItem], images: Mapping[str, Path], settings: Settings
-) -> Iterator[_Asked]:
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def _wanted(bench: Bench, group: Sequence[BenchmarkItem]) -> Iterator[_Asked]:
     """What is asked about one benchmark: every item as it is, some of them without a picture and with another one."""
-    paths = {item.image_id: images.get(item.image_id) or Path(item.image) for item in group}
-    others = other_pictures(paths) if settings.evaluate.wrong_image else {}
-    sample = control_sample(group, settings.evaluate.control_items)
+    measured, judge = bench.settings.evaluate, bench.judge
+    paths = {item.image_id: bench.images.get(item.image_id) or Path(item.image) for item in group}
+    others = other_pictures(paths) if measured.wrong_image else {}
+    sample = control_sample(group, measured.control_items)
     for item in group:
         yield from (_Asked(judge, item, order, paths[item.image_id]) for order in ORDERS)
-    for item in sample if settings.evaluate.image_blind else ():
+    for item in sample if measured.image_blind else ():
         yield from (_Asked(image_blind(judge), item, order, None) for order in ORDERS)
     for item in sample if others else ():
         yield from (_Asked(wrong_image(judge), item, order, paths[others[item.image_id]]) for order in ORDERS)
 
 
-def _ask_missing(
-    *,
-    folder: StageFolder,
-    wanted: Sequence[_Asked],
-    sampling: Sampling,
-    pack: PromptPack,
-    backend: Backend,
-    progress: Progress,
-    judge: str,
-) -> None:
+def _ask_missing(bench: Bench, folder: StageFolder, wanted: Sequence[_Asked]) -> None:
     """Ask for every reply that no part holds yet."""
+    backend, progress = bench.models(bench.judge), bench.progress
     there = {(row.judge, row.benchmark, row.item_id, row.order) for row in folder.read("verdicts", VerdictRow)}
     missing = {
         asked.key: asked
@@ -159,10 +111,15 @@ def _ask_missing(
         if (asked.name, asked.item.benchmark, asked.item.item_id, asked.order) not in there
     }
     progress.begin(
-        "evaluate", total=len(wanted), done=len(wanted) - len(missing), unit="verdicts", message=f"Measuring {judge}"
+        "evaluate",
+        total=len(wanted),
+        done=len(wanted) - len(missing),
+        unit="verdicts",
+        message=f"Measuring {bench.judge}",
     )
-    requests = [_request(asked, sampling, pack) for asked in missing.values()]
-    first = FirstReplies(judge, limit="evaluate.max_tokens")
+    sampling = Sampling(max_tokens=bench.settings.evaluate.max_tokens)
+    requests = [_request(asked, sampling, bench.pack) for asked in missing.values()]
+    first = FirstReplies(bench.judge, limit="evaluate.max_tokens")
     with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
         for completion in _completions(backend, requests):
             asked = missing[completion.key]
@@ -194,13 +151,20 @@ def _row(asked: _Asked, reply: Completion) -> VerdictRow:
     )
 
 
-def _scores(names: Sequence[str], verdicts: Sequence[VerdictRow], items: Items) -> list[ScoreRow]:
+# --- counting ------------------------------------------------------------------------------------------------------
+
+
+def _scores(bench: Bench, names: Sequence[str], verdicts: Sequence[VerdictRow], items: Items) -> list[ScoreRow]:
+    """Of everything that was asked; in the baseline also of the controls without a model, which do not change."""
     rows: list[ScoreRow] = []
     for benchmark, group in items.items():
         by_id = {item.item_id: item for item in group}
         for name in names:
             rows += score_rows(name, benchmark, _of(verdicts, name, benchmark), by_id)
-    return rows
+    if bench.iteration == 0:
+        rows += _control_scores(items)
+    left_out = (bench.run.stage(0, "benchmark").summary() or {}).get("left_out") or {}
+    return [replace(row, left_out=left_out.get(row.benchmark, 0)) for row in rows]
 
 
 def _control_scores(items: Items) -> list[ScoreRow]:
@@ -217,54 +181,64 @@ def _of(verdicts: Sequence[VerdictRow], judge: str, benchmark: str) -> list[Verd
     return [row for row in verdicts if row.judge == judge and row.benchmark == benchmark]
 
 
-def _summary(
-    judge: str,
-    verdicts: Sequence[VerdictRow],
-    scores: Sequence[ScoreRow],
-    items: Items,
-    parent_folder: StageFolder | None,
-) -> dict[str, Any]:
-    """What done.json says. `against` holds the overall gain over every earlier version on the half of the deciding
-    benchmark on which the best is chosen, `reported_against` that on the other half; `comparisons` the gain over the
-    parent on every slice of every benchmark."""
+def _conclude(bench: Bench, verdicts: Sequence[VerdictRow], scores: Sequence[ScoreRow], items: Items) -> Measured:
     deciding = next(iter(items))
-    by_id = {item.item_id: item for item in items[deciding]}
+    judge, group = bench.judge, items[deciding]
     mine = _of(verdicts, judge, deciding)
-    before = _earlier(parent_folder)
+    before = _earlier(bench)
     earlier = {version: _of(rows, version, deciding) for version, rows in before.items()}
     parent = next(reversed(earlier), None)
-    halves = has_halves(items[deciding])
-    against, reported_against = (
-        {
-            version: as_values(compare(in_half(mine, half), in_half(rows, half)) if halves else compare(mine, rows))
-            for version, rows in earlier.items()
-        }
+    overall = against(mine, earlier[parent]) if parent else None
+    choosing, reporting = _by_half(mine, earlier, group)
+    return Measured(
+        judge=judge,
+        parent=parent,
+        benchmark=deciding,
+        protocol=STRICT,
+        accuracy=_accuracy(scores, judge, deciding),
+        n=overall.n if overall else len(group),
+        gain=overall.gain if overall else None,
+        gain_low=overall.gain_low if overall else None,
+        gain_high=overall.gain_high if overall else None,
+        p=overall.p if overall else None,
+        verdicts=verdict_counts(mine),
+        controls=_controls(scores, deciding),
+        leaks=tuple(found.sentence for found in findings(scores) if found.leaks),
+        against=choosing,
+        reported=reported(judge, deciding, mine, {item.item_id: item for item in group}),
+        reported_against=reporting,
+        comparisons=tuple(_over_parent(judge, parent, verdicts, before[parent], items)) if parent else (),
+    )
+
+
+def _by_half(
+    mine: Sequence[VerdictRow], earlier: Mapping[str, Sequence[VerdictRow]], group: Sequence[BenchmarkItem]
+) -> tuple[dict[str, Against], dict[str, Against]]:
+    """The gain over every earlier version on the half on which the best is chosen, and on that which is reported.
+
+    A benchmark that is too small for halves is chosen on whole, and nothing is reported apart.
+    """
+    if not has_halves(group):
+        return {version: against(mine, rows) for version, rows in earlier.items()}, {}
+    choosing, reporting = (
+        {version: against(in_half(mine, half), in_half(rows, half)) for version, rows in earlier.items()}
         for half in HALVES
     )
-    nothing = {"n": len(items[deciding]), "gain": None, "gain_low": None, "gain_high": None, "p": None}
+    return choosing, reporting
+
+
+def _over_parent(
+    judge: str, parent: str, mine: Sequence[VerdictRow], theirs: Sequence[VerdictRow], items: Items
+) -> Iterator[SliceAgainst]:
+    for benchmark in items:
+        yield from comparisons(benchmark, _of(mine, judge, benchmark), _of(theirs, parent, benchmark))
+
+
+def _controls(scores: Sequence[ScoreRow], benchmark: str) -> dict[str, float]:
     return {
-        "judge": judge,
-        "parent": parent,
-        "benchmark": deciding,
-        "protocol": STRICT,
-        "accuracy": _accuracy(scores, judge, deciding),
-        **(as_values(compare(mine, earlier[parent])) if parent else nothing),
-        "verdicts": verdict_counts(mine),
-        "controls": {
-            row.judge: row.accuracy
-            for row in scores
-            if is_control(row.judge) and (row.benchmark, row.protocol, row.dimension) == (deciding, STRICT, ALL)
-        },
-        "leaks": [found.sentence for found in findings(scores) if found.leaks],
-        "against": against,
-        "reported": reported(judge, deciding, mine, by_id),
-        "reported_against": reported_against if halves else {},
-        "comparisons": [
-            {"benchmark": benchmark, **values}
-            for benchmark in items
-            if parent
-            for values in comparisons(_of(verdicts, judge, benchmark), _of(before[parent], parent, benchmark))
-        ],
+        row.judge: row.accuracy
+        for row in scores
+        if is_control(row.judge) and (row.benchmark, row.protocol, row.dimension) == (benchmark, STRICT, ALL)
     }
 
 
@@ -275,14 +249,11 @@ def _accuracy(scores: Sequence[ScoreRow], judge: str, benchmark: str) -> float |
     return None
 
 
-def _earlier(parent_folder: StageFolder | None) -> dict[str, list[VerdictRow]]:
+def _earlier(bench: Bench) -> dict[str, list[VerdictRow]]:
     """The verdicts of every version before this one, judge-v0 first, the parent last."""
-    if parent_folder is None:
-        return {}
-    run = RunFolder(parent_folder.folder.parents[1])
     found: dict[str, list[VerdictRow]] = {}
-    for number in range(parent_folder.iteration + 1):
+    for number in range(bench.iteration):
         version = version_name(number)
-        rows = run.stage(number, "evaluate").read("verdicts", VerdictRow)
+        rows = bench.run.stage(number, "evaluate").read("verdicts", VerdictRow)
         found[version] = [row for row in rows if row.judge == version]
     return found

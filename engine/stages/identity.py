@@ -7,10 +7,13 @@ from engine.config import Settings, flat
 from engine.prompts import PromptPack
 from engine.records import content_id
 
+Group = Literal["synthesize", "judge", "select", "train", "evaluate"]
+"""Stages that have settings of their own, under their name."""
+
 
 def identity(
     settings: Settings,
-    group: Literal["synthesize", "judge", "select", "train", "evaluate"],
+    group: Group,
     pack: PromptPack | None,
     *,
     iteration: int,

@@ -1,11 +1,10 @@
 """From a source to the run's images and instructions: the stage before the first. It decides no question itself."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from engine.backends.base import Backend, Sampling
+from engine.backends.base import Sampling
 from engine.config import Settings
 from engine.prompts import PromptPack
 from engine.records import ImageLook, ImageRow, Instruction, Skipped, content_id
@@ -19,43 +18,35 @@ from engine.sources.questions.instructions import (
 from engine.sources.questions.key import with_key
 from engine.sources.questions.written import write_questions
 from engine.sources.take_in import Count, Intake, take_in
+from engine.stages.bench import Bench
 from engine.stages.identity import setting_fields
 from engine.workspace.folders import StageFolder
-from engine.workspace.progress import Progress
 
 _CHUNK = 64
 """Images per call of a model that writes questions, so that a stop loses little."""
 
 
-def intake(
-    *,
-    folder: StageFolder,
-    workspace: Path,
-    settings: Settings,
-    pack: PromptPack,
-    backend: Callable[[], Backend],
-    progress: Progress,
-) -> dict[str, Any]:
+def intake(bench: Bench) -> dict[str, Any]:
     """Write `images`, `skipped` and `instructions`; the summary counts them.
 
-    `backend` is called only if the model writes the questions. Raises like `take_in`.
+    The model is opened only if it writes the questions. Raises like `take_in`.
     """
+    folder, source = bench.run.intake(), bench.settings.source
     if (summary := folder.summary()) is not None:
         return summary
-    source = settings.source
     check_question_settings(source)
-    folder.begin(_identity(settings, pack))
+    folder.begin(_identity(bench.settings, bench.pack))
     folder.sweep()
     # The images part is written last: finding it means that the others are there.
-    taken = None if folder.parts("images") else _take_in(folder, workspace, settings, progress)
+    taken = None if folder.parts("images") else _take_in(bench, folder)
     images = folder.read("images", ImageRow)
-    twins = _twins(folder, workspace, images, progress)
+    twins = _twins(bench, folder, images)
     held_out = held_out_images((image.image_id for image in images), source.held_out, twins)
     if source.questions == "model":
-        _write_questions(folder, workspace, images, held_out, settings, pack, backend(), progress)
+        _write_questions(bench, folder, images, held_out)
     elif not folder.parts("instructions"):
-        asked = _retake(workspace, settings, progress) if taken is None and source.questions == "own" else taken
-        folder.write("instructions", list(_unmodelled(images, asked, held_out, settings, pack)))
+        asked = _retake(bench) if taken is None and source.questions == "own" else taken
+        folder.write("instructions", list(_unmodelled(images, asked, held_out, bench.settings, bench.pack)))
     instructions = folder.read("instructions", Instruction)
     summary = {
         "images": len(images),
@@ -69,13 +60,14 @@ def intake(
     return summary
 
 
-def _twins(folder: StageFolder, workspace: Path, images: Sequence[ImageRow], progress: Progress) -> dict[str, str]:
+def _twins(bench: Bench, folder: StageFolder, images: Sequence[ImageRow]) -> dict[str, str]:
     """Image → its group of pictures that look the same; looked at once and kept as the table `looks`."""
+    root, progress = bench.run.workspace.root, bench.progress
     if not folder.parts("looks"):
         progress.begin("intake", total=len(images), unit="images", message="Looking for pictures that are there twice")
         looks: dict[str, str] = {}
         for image in images:
-            if (look := look_of(workspace / image.path)) is not None:
+            if (look := look_of(root / image.path)) is not None:
                 looks[image.image_id] = look
             progress.advance()
         groups = groups_of(looks)
@@ -91,7 +83,8 @@ def _identity(settings: Settings, pack: PromptPack) -> dict[str, Any]:
     return {**source, "loop.seed": settings.loop.seed, **prompts}
 
 
-def _take_in(folder: StageFolder, workspace: Path, settings: Settings, progress: Progress) -> Intake:
+def _take_in(bench: Bench, folder: StageFolder) -> Intake:
+    progress, settings = bench.progress, bench.settings
     progress.begin("intake", total=None, unit="images", message="Taking in images")
 
     def count(counted: Count) -> None:
@@ -99,7 +92,7 @@ def _take_in(folder: StageFolder, workspace: Path, settings: Settings, progress:
             progress.update(total=counted.total)
         progress.advance(counted.entries - progress.state.done)
 
-    taken = take_in(settings.source, workspace, seed=settings.loop.seed, on_progress=count)
+    taken = take_in(settings.source, bench.run.workspace.root, seed=settings.loop.seed, on_progress=count)
     assert taken is not None, "nothing was asked to stop it but `count`, which raises"
     for part in folder.parts("skipped"):  # of an earlier try that was killed before its images part
         part.unlink()
@@ -109,10 +102,10 @@ def _take_in(folder: StageFolder, workspace: Path, settings: Settings, progress:
     return taken
 
 
-def _retake(workspace: Path, settings: Settings, progress: Progress) -> Intake:
+def _retake(bench: Bench) -> Intake:
     """The source's own questions, once more: a kill fell between images and instructions. Stored images cost a hash."""
-    progress.update(message="Reading the source's questions again")
-    taken = take_in(settings.source, workspace, seed=settings.loop.seed)
+    bench.progress.update(message="Reading the source's questions again")
+    taken = take_in(bench.settings.source, bench.run.workspace.root, seed=bench.settings.loop.seed)
     assert taken is not None, "nothing asks it to stop"
     return taken
 
@@ -132,20 +125,12 @@ def _unmodelled(
     return asked
 
 
-def _write_questions(
-    folder: StageFolder,
-    workspace: Path,
-    images: Sequence[ImageRow],
-    held_out: frozenset[str],
-    settings: Settings,
-    pack: PromptPack,
-    backend: Backend,
-    progress: Progress,
-) -> None:
+def _write_questions(bench: Bench, folder: StageFolder, images: Sequence[ImageRow], held_out: frozenset[str]) -> None:
     """Let the model write questions for the images that have none yet."""
+    backend = bench.models()
     there = {one.image_id for one in folder.read("instructions", Instruction)}
     missing = [image for image in images if image.image_id not in there]
-    progress.begin(
+    bench.progress.begin(
         "intake", total=len(images), done=len(images) - len(missing), unit="images", message="Writing questions"
     )
     for start in range(0, len(missing), _CHUNK):
@@ -153,16 +138,16 @@ def _write_questions(
             write_questions(
                 missing[start : start + _CHUNK],
                 backend,
-                pack,
-                workspace=workspace,
-                count=settings.source.questions_per_image,
+                bench.pack,
+                workspace=bench.run.workspace.root,
+                count=bench.settings.source.questions_per_image,
                 held_out=held_out,
-                sampling=_sampling(settings),
-                seed=settings.loop.seed,
+                sampling=_sampling(bench.settings),
+                seed=bench.settings.loop.seed,
             )
         )
         folder.write("instructions", [one for image in written for one in image.instructions])
-        progress.advance(len(written))
+        bench.progress.advance(len(written))
 
 
 def _sampling(settings: Settings) -> Sampling:

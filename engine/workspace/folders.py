@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from engine.errors import IdentityError, UsageError, WorkspaceError
 from engine.paths import expanded
+from engine.workspace.conclusions import Concluded, read_conclusion
 from engine.workspace.files import read_json, write_json
 
 LAYOUT = 1
@@ -142,6 +143,10 @@ class RunFolder:
     def stage(self, iteration: int, stage: str) -> "StageFolder":
         return StageFolder(self.folder / f"iteration-{iteration:02d}" / stage, self.name, iteration)
 
+    def conclusion(self, iteration: int, kind: type[Concluded]) -> Concluded | None:
+        """What a stage of one iteration ended with, None before that: `run.conclusion(2, Judged)`."""
+        return self.stage(iteration, kind.stage).conclusion(kind)
+
     def evaluations(self, iteration: int) -> list["StageFolder"]:
         """What a version was measured in: by the run itself, then by `judge-studio evaluate`."""
         apart = sorted(self.stage(iteration, "evaluate").folder.parent.glob("evaluate-*"))
@@ -212,6 +217,11 @@ class StageFolder:
     def summary(self) -> dict[str, Any] | None:
         """What `finish` recorded, or None while the stage is not done."""
         return read_json(self.folder / "done.json")
+
+    def conclusion(self, kind: type[Concluded]) -> Concluded | None:
+        """The summary as the record of its stage. Raises `DamagedError` if it is none."""
+        values = self.summary()
+        return None if values is None else read_conclusion(values, kind, where=self.folder / "done.json")
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Declare the stage complete. Written last: its presence is the proof."""

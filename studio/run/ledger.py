@@ -1,19 +1,18 @@
 """The ledger of a run: one row per iteration, one cell per stage. Plain values, no Gradio."""
 
-from collections.abc import Mapping
-
 from engine.config import Settings
 from engine.records import version_name
+from engine.workspace.conclusions import Conclusion, Judged, Measured, Selected, Synthesized, Trained
 from engine.workspace.folders import STAGES
 from studio.look import words
 from studio.look.cards import LedgerRow, StageCell
 from studio.look.cards.progress import StageState
-from studio.run.view import RunView, Summary, as_number, counted
+from studio.run.view import RunView, counted
 
 
 def ledger(view: RunView) -> list[LedgerRow]:
     """The iteration at work first, then the earlier ones, newest first, the baseline last."""
-    last = max([view.state.iteration, *(number for number, _ in view.summaries)], default=0)
+    last = max([view.state.iteration, *(number for number, _ in view.conclusions)], default=0)
     rows = [_row(view, number, current=number == last) for number in range(last, -1, -1)]
     return [row for row in rows if row is not None]
 
@@ -21,14 +20,14 @@ def ledger(view: RunView) -> list[LedgerRow]:
 def _row(view: RunView, number: int, *, current: bool) -> LedgerRow | None:
     cells = stage_cells(view, number)
     judge = version_name(max(number - 1, 0))
-    select = view.summaries.get((number, "select"), {})
-    evaluate = view.summaries.get((number, "evaluate"), {})
-    accuracy = words.decimal(as_number(evaluate.get("accuracy")), missing="")
+    chosen = view.concluded(number, Selected) or Selected()
+    measured = view.concluded(number, Measured)
+    accuracy = words.decimal(measured.accuracy if measured else None, missing="")
     line = [
-        f"{words.number(as_number(select.get('kept')))} kept" if select.get("kept") is not None else "",
+        f"{words.number(chosen.kept)} kept" if chosen.kept is not None else "",
         f"{version_name(number)} {accuracy}" if accuracy else "",
     ]
-    if number == 0 and not current and not evaluate:
+    if number == 0 and not current and measured is None:
         return None
     return LedgerRow(
         title=f"Iteration {number}" if number else "Baseline",
@@ -45,9 +44,9 @@ def stage_cells(view: RunView, number: int) -> list[StageCell]:
 
 
 def _cell(view: RunView, number: int, stage: str) -> StageCell:
-    summary = view.summaries.get((number, stage))
-    if summary is not None:
-        count, detail = _outcome(stage, number, summary)
+    ended = view.conclusions.get((number, stage))
+    if ended is not None:
+        count, detail = _outcome(number, ended)
         took = view.times.get((number, stage))
         time_taken = words.duration(took.seconds) if took and took.seconds >= 0.05 else ""
         return StageCell(state="done", count=count, detail=", ".join(p for p in (time_taken, detail) if p))
@@ -78,32 +77,29 @@ def _current_cell(view: RunView) -> StageCell:
     return StageCell(state=kind, count=count.capitalize() if count else "", detail=detail, done_share=share)
 
 
-def _outcome(stage: str, number: int, summary: Summary) -> tuple[str, str]:
+def _outcome(number: int, ended: Conclusion) -> tuple[str, str]:
     """What a finished stage says of itself, in two short lines."""
-    if stage == "synthesize":
-        dropped = summary.get("dropped")
-        lost = sum(dropped.values()) if isinstance(dropped, Mapping) else 0
-        return _units(summary.get("pairs"), "pair"), f"{words.number(lost)} dropped" if lost else ""
-    if stage == "judge":
-        verdicts = summary.get("verdicts")
-        invalid = verdicts.get("invalid", 0) if isinstance(verdicts, Mapping) else 0
-        return _units(summary.get("traces"), "trace"), f"{words.number(invalid)} invalid" if invalid else ""
-    if stage == "select":
-        share = words.percent(as_number(summary.get("kept_share")), missing="")
-        kept = as_number(summary.get("kept"))
-        return f"{words.number(kept)} kept" if kept is not None else "Done", share
-    if stage == "train":
-        return _units(summary.get("steps"), "step"), _units(summary.get("traces"), "trace", missing="")
-    accuracy = words.decimal(as_number(summary.get("accuracy")), missing="")
-    gain = as_number(summary.get("gain"))
-    parent = summary.get("parent")
-    against = f"{words.signed(gain)} on {parent}" if gain is not None and parent else ""
-    return f"{accuracy} {version_name(number)}" if accuracy else "Done", against
+    match ended:
+        case Synthesized():
+            lost = sum(ended.dropped.values())
+            return _units(ended.pairs, "pair"), f"{words.number(lost)} dropped" if lost else ""
+        case Judged():
+            invalid = ended.verdicts.get("invalid")
+            return _units(ended.traces, "trace"), f"{words.number(invalid)} invalid" if invalid else ""
+        case Selected():
+            share = words.percent(ended.kept_share, missing="")
+            return f"{words.number(ended.kept)} kept" if ended.kept is not None else "Done", share
+        case Trained():
+            return _units(ended.steps, "step"), f"{words.plural(ended.trained_on, 'trace')}" if ended.trained_on else ""
+        case Measured():
+            accuracy = words.decimal(ended.accuracy, missing="")
+            gained = ended.gain is not None and ended.parent
+            against = f"{words.signed(ended.gain)} on {ended.parent}" if gained else ""
+            return f"{accuracy} {version_name(number)}" if accuracy else "Done", against
 
 
-def _units(count: object, noun: str, *, missing: str = "Done") -> str:
-    number = as_number(count)
-    return words.plural(int(number), noun) if number is not None else missing
+def _units(count: int | None, noun: str) -> str:
+    return words.plural(count, noun) if count is not None else "Done"
 
 
 def _expected(view: RunView, number: int, stage: str) -> str:

@@ -1,14 +1,14 @@
 """The strip of a run: six numbers, of the stage at work while it runs, of the whole run else. No Gradio."""
 
 import time
-from collections.abc import Mapping
 
 from engine.records import BASE_JUDGE, version_name
+from engine.workspace.conclusions import Judged, Measured, Selected, Trained
 from engine.workspace.folders import STAGES
 from engine.workspace.state import ALIVE
 from studio.look import words
 from studio.look.cards import Stat
-from studio.run.view import RunView, accuracies, as_number, best_accuracy, kept_share
+from studio.run.view import RunView, accuracies, best_accuracy, kept_share
 
 
 def stats(view: RunView) -> list[Stat]:
@@ -50,10 +50,11 @@ def _working(view: RunView) -> list[Stat]:
 
 def _rested(view: RunView) -> list[Stat]:
     known = [value for value in accuracies(view) if value is not None]
-    finished = max((number for number, stage in view.summaries if stage == "evaluate"), default=0)
+    finished = view.last(Measured) or 0
     time_value, time_unit = words.rough_duration(view.state.seconds or None)
-    last = max((number for number, stage in view.summaries if stage == "train"), default=None)
-    trained = view.summaries.get((last, "select"), {}).get("kept") if last is not None else None
+    last = view.last(Trained)
+    chosen = view.concluded(last, Selected)
+    trained = chosen.kept if chosen else None
     return [
         Stat(
             label="Iterations",
@@ -65,7 +66,7 @@ def _rested(view: RunView) -> list[Stat]:
         Stat(label="Kept", value=words.percent(kept_share(view)), context="of the last iteration's traces"),
         Stat(
             label="Trained on",
-            value=words.number(as_number(trained)),
+            value=words.number(trained),
             unit="traces" if trained is not None else "",
             context=version_name(last) if last is not None and known else "",
         ),
@@ -73,11 +74,10 @@ def _rested(view: RunView) -> list[Stat]:
 
 
 def _invalid(view: RunView) -> Stat:
-    last = max((number for number, stage in view.summaries if stage == "judge"), default=None)
-    summary = view.summaries[last, "judge"] if last is not None else {}
-    verdicts, traces = summary.get("verdicts"), as_number(summary.get("traces"))
-    invalid = as_number(verdicts.get("invalid")) if isinstance(verdicts, Mapping) else None
-    share = invalid / traces if invalid is not None and traces else None
+    last = view.last(Judged)
+    judged = view.concluded(last, Judged) or Judged()
+    invalid = judged.verdicts.get("invalid")
+    share = invalid / judged.traces if invalid is not None and judged.traces else None
     context = f"iteration {last}, {words.number(invalid)} without one verdict" if share is not None else ""
     return Stat(label="Invalid", value=words.percent(share, 1), context=context)
 

@@ -10,6 +10,16 @@ from typing import Any
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
 from engine.records import BASE_JUDGE, version_number
+from engine.workspace.conclusions import (
+    Against,
+    Concluded,
+    Conclusion,
+    Judged,
+    Measured,
+    Selected,
+    Synthesized,
+    any_conclusion,
+)
 from engine.workspace.files import read_json
 from engine.workspace.folders import STAGES, RunFolder
 from engine.workspace.locks import device_holder
@@ -24,8 +34,6 @@ from studio.page.place import link
 LATE_SECONDS = 15.0
 """A heartbeat older than this is shown hollow; a run beats every 5 s."""
 
-Summary = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
@@ -38,7 +46,7 @@ class RunView:
     settings: Settings | None
     """None if config.yaml cannot be read; `fault` says why."""
     fault: str | None
-    summaries: Mapping[tuple[int, str], Summary]
+    conclusions: Mapping[tuple[int, str], Conclusion]
     """(iteration, stage) → what done.json says."""
     times: Mapping[tuple[int, str], StageTime]
     events: Sequence[Mapping[str, Any]]
@@ -46,6 +54,15 @@ class RunView:
     @property
     def name(self) -> str:
         return self.folder.name
+
+    def concluded(self, number: int | None, kind: type[Concluded]) -> Concluded | None:
+        """What a stage of one iteration ended with, None before that: `view.concluded(2, Judged)`."""
+        found = None if number is None else self.conclusions.get((number, kind.stage))
+        return found if isinstance(found, kind) else None
+
+    def last(self, kind: type[Conclusion]) -> int | None:
+        """The last iteration in which that stage has ended."""
+        return max((number for number, stage in self.conclusions if stage == kind.stage), default=None)
 
     @property
     def is_active(self) -> bool:
@@ -58,12 +75,12 @@ def view_of(run: RunFolder, *, with_events: bool = True) -> RunView:
     The table of all runs needs no events, which are the longest file.
     """
     settings, fault = None, None
-    summaries: dict[tuple[int, str], Summary] = {}
+    conclusions: dict[tuple[int, str], Conclusion] = {}
     state = RunState(run=run.name, state="failed")
     try:
         state = read_state(run)
         settings = _settings(run.config, run.config.stat().st_mtime_ns)
-        summaries = _summaries(run)
+        conclusions = _conclusions(run)
     except (JudgeStudioError, OSError, TypeError, ValueError) as error:
         fault = str(error)
     events = read_events(run) if with_events else []
@@ -73,7 +90,7 @@ def view_of(run: RunFolder, *, with_events: bool = True) -> RunView:
         shown_state=_shown_state(run, state),
         settings=settings,
         fault=fault,
-        summaries=summaries,
+        conclusions=conclusions,
         times=times_of(events),
         events=events,
     )
@@ -85,14 +102,14 @@ def _shown_state(run: RunFolder, state: RunState) -> str:
     return "starting" if is_starting(run) else state.state
 
 
-def _summaries(run: RunFolder) -> dict[tuple[int, str], Summary]:
-    found: dict[tuple[int, str], Summary] = {}
+def _conclusions(run: RunFolder) -> dict[tuple[int, str], Conclusion]:
+    found: dict[tuple[int, str], Conclusion] = {}
     number = 0
     while number == 0 or (run.folder / f"iteration-{number:02d}").is_dir():
         for stage in STAGES:
             path = run.stage(number, stage).folder / "done.json"
             try:
-                found[number, stage] = _summary(path, path.stat().st_mtime_ns)
+                found[number, stage] = _conclusion(path, stage, path.stat().st_mtime_ns)
             except FileNotFoundError:
                 continue
         number += 1
@@ -106,8 +123,8 @@ def _settings(config: Path, _changed: int) -> Settings:
 
 
 @lru_cache(maxsize=4096)
-def _summary(path: Path, _changed: int) -> Summary:
-    return read_json(path) or {}
+def _conclusion(path: Path, stage: str, _changed: int) -> Conclusion:
+    return any_conclusion(read_json(path) or {}, stage, where=path)
 
 
 # --- words about it --------------------------------------------------------------------------------------------
@@ -128,8 +145,9 @@ def source_words(source: SourceSettings) -> str:
 
 def accuracies(view: RunView) -> list[float | None]:
     """Strict accuracy of judge-v0, judge-v1, … on the deciding benchmark; [] before the first measurement."""
-    last = max((number for number, stage in view.summaries if stage == "evaluate"), default=-1)
-    return [as_number(view.summaries.get((n, "evaluate"), {}).get("accuracy")) for n in range(last + 1)]
+    last = view.last(Measured)
+    measured = [view.concluded(number, Measured) for number in range(0 if last is None else last + 1)]
+    return [one.accuracy if one else None for one in measured]
 
 
 def best_accuracy(view: RunView) -> float | None:
@@ -141,12 +159,8 @@ def best_accuracy(view: RunView) -> float | None:
 
 def kept_share(view: RunView) -> float | None:
     """Kept traces among all traces of the last selection; None before the first."""
-    last = max((number for number, stage in view.summaries if stage == "select"), default=None)
-    if last is None:
-        return None
-    summary = view.summaries[last, "select"]
-    kept, traces = as_number(summary.get("kept")), as_number(summary.get("traces"))
-    return kept / traces if kept is not None and traces else None
+    chosen = view.concluded(view.last(Selected), Selected)
+    return chosen.kept / chosen.traces if chosen and chosen.kept is not None and chosen.traces else None
 
 
 def run_row(view: RunView, bytes_: int | None) -> RunRow:
@@ -215,27 +229,28 @@ def device_words(view: RunView) -> str:
 
 def still_pays(view: RunView) -> bool:
     """Whether the last iteration's paired gain excludes zero, so that one more may gain again."""
-    low = as_number(_last_measured(view).get("gain_low"))
-    return low is not None and low > 0
+    gain = _last_gain(view)
+    return gain is not None and gain.gain_low > 0
 
 
 def pays_words(view: RunView) -> str:
     """Whether a finished run should go on, from its last iteration's gain and time; "" before there is a gain."""
-    last = _last_measured(view)
-    gain, low, high = (as_number(last.get(name)) for name in ("gain", "gain_low", "gain_high"))
-    if gain is None or low is None:
+    gain = _last_gain(view)
+    if gain is None:
         return ""
-    told = f"The last iteration gained {words.signed(gain)} ({words.interval(low, high, sign=True)})"
-    if low <= 0:
+    interval = words.interval(gain.gain_low, gain.gain_high, sign=True)
+    told = f"The last iteration gained {words.signed(gain.gain)} ({interval})"
+    if gain.gain_low <= 0:
         return f"{told}, which may be nothing: one more will hardly pay."
     took = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
     about = f", and would take about {words.duration(60 * max(1, round(took / 60)))}" if took else ""
     return f"{told}, so one more still pays{about}."
 
 
-def _last_measured(view: RunView) -> Summary:
-    last = max((number for number, stage in view.summaries if stage == "evaluate" and number), default=0)
-    return view.summaries.get((last, "evaluate"), {})
+def _last_gain(view: RunView) -> Against | None:
+    """Over the version before; None until an iteration was measured."""
+    measured = view.concluded(view.last(Measured) or None, Measured)
+    return measured.over_parent if measured else None
 
 
 def main_action(view: RunView) -> Action | None:
@@ -311,14 +326,14 @@ def counted(state: RunState) -> str:
 def leaks_of(view: RunView) -> list[str]:
     """What the current iteration's stages, or the baseline's, said of pairs and benchmarks that leak."""
     found = [
-        str(sentence)
-        for (number, _), summary in sorted(view.summaries.items())
-        if number in (0, view.state.iteration)
-        for sentence in summary.get("leaks") or ()
+        sentence
+        for (number, _), ended in sorted(view.conclusions.items(), key=lambda entry: entry[0])
+        if number in (0, view.state.iteration) and isinstance(ended, Synthesized | Judged | Measured)
+        for sentence in ended.leaks
     ]
     return list(dict.fromkeys(found))
 
 
 def as_number(value: object) -> float | None:
-    """A number out of a summary; None for anything else that a file may hold."""
+    """A number out of an event; None for anything else that a file may hold."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -22,9 +22,8 @@ from engine.prompts import load_pack
 from engine.stages.train.lora import adapted
 from engine.stages.train.stage import train
 from engine.workspace.folders import open_workspace
-from engine.workspace.progress import Progress
-from engine.workspace.state import RunState
 from tests.engine.stages.train.test_stage import PAIRS_BY_ID, TRACES
+from tests.stage_bench import StageBench
 from tests.tiny_models import (
     save_scenes,
     save_tiny_gemma3,
@@ -125,11 +124,8 @@ def test_one_step_of_training_gives_a_version_that_loads_differs_and_merges(fami
         where="test",
     )
     images = {f"image-{number}": scene for number, scene in enumerate(family.scenes)}
-    train(
-        folder=run.stage(1, "train"), traces=TRACES, pairs=PAIRS_BY_ID, images=images, settings=settings,
-        pack=load_pack("shapes"), parent_adapter=None, iteration=1,
-        progress=Progress(run, RunState(run="trial", state="running")),
-    )  # fmt: skip
+    bench = StageBench(run).stands(settings=settings, pack=load_pack("shapes"), images=images)
+    train(bench, TRACES, PAIRS_BY_ID, parent_adapter=None)
     family.backend.load_judge("trained", run.adapter(1))
     probes = [replace(ask(number, family), n=1, choices=CHOICES) for number in range(4)]
     assert check_adapter(backend=family.backend, judge="trained", parent="judge-v0", probes=probes).largest > 0

@@ -29,6 +29,8 @@ from engine.config import ModelSettings, TrainSettings, load_settings  # noqa: E
 from engine.prompts import judge_messages, load_pack  # noqa: E402
 from engine.runs.costs import memory_needed  # noqa: E402
 from engine.stages.train import fit  # noqa: E402
+from engine.stages.train.job import TrainingJob  # noqa: E402
+from engine.workspace.folders import StageFolder  # noqa: E402
 from tests.tiny_models import eyes_only_qwen_processor, save_tiny_llava, save_tiny_qwen2_vl  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -206,10 +208,11 @@ def measure_training(report: Report, folder: Path, size: str, weights: int, ceil
     settings = TrainSettings(epochs=3, batch_size=4 * micro, micro_batch_size=micro, rank=16, learning_rate=1e-4)
     if size == "full":
         fit.load_processor = lambda _name, revision=None: eyes_only_qwen_processor(folder)  # noqa: ARG005
-    trainer = fit._trainer(
-        rows, ModelSettings(base=str(folder), device=DEVICE), settings, Watch(),
-        work=folder.parent / "work", parent_adapter=None, seed=0,
+    job = TrainingJob(
+        folder=StageFolder(folder.parent / "work", "measure", 1), rows=rows, train=settings,
+        model=ModelSettings(base=str(folder), device=DEVICE), parent_adapter=None, seed=0,
     )  # fmt: skip
+    trainer = fit._trainer(job, Watch())
     tokens = sum(int(trainer.data_collator(rows[at : at + micro])["attention_mask"].sum())
                  for at in range(0, rows_count, micro)) / rows_count  # fmt: skip
     with clock():

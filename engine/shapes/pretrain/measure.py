@@ -176,7 +176,7 @@ def _dimension(before: Claim, after: Claim) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgeTallies:
     """What the judge made of the items: right per order, right in both, how often it says A."""
 
     right: Tally
@@ -185,7 +185,7 @@ class Judged:
     texts: list[str]
 
 
-def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: float) -> Judged:
+def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: float) -> JudgeTallies:
     """Every item in both orders. Labels are "kind dimension" and, for `right`, also the order."""
     pack = load_pack("shapes")
     prompts: list[Ask] = []
@@ -193,7 +193,7 @@ def judging(backend: Backend, judged: Sequence[BenchmarkItem], *, temperature: f
         for a, b in ((item.preferred, item.degraded), (item.degraded, item.preferred)):
             prompts.append(Ask(image=Path(item.image), messages=judge_messages(pack, item.question, a, b)))
     texts = replies(backend, prompts, temperature=temperature)
-    result = Judged(right=Tally.empty(), strict=Tally.empty(), says_a=Tally.empty(), texts=texts)
+    result = JudgeTallies(right=Tally.empty(), strict=Tally.empty(), says_a=Tally.empty(), texts=texts)
     for i, item in enumerate(judged):
         label = f"{item.kind} {item.dimension}"
         ab, ba = texts[2 * i], texts[2 * i + 1]

@@ -4,44 +4,31 @@ select/  identity.json  traces-00000.parquet …  fates-00000.parquet  done.json
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from dataclasses import asdict
 
-from engine.config import Settings
 from engine.records import Pair, Trace
-from engine.stages.identity import identity
+from engine.stages.bench import Bench
 from engine.stages.select.rule import selection
 from engine.stages.select.summary import summarize
+from engine.workspace.conclusions import Selected
 from engine.workspace.files import read_json
-from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
-from engine.workspace.progress import Progress
 
 TRACES_PER_PART = 20_000
 """Selection takes a second; parts only keep single files small."""
 
 
-def select(
-    *,
-    folder: StageFolder,
-    pairs: Sequence[Pair],
-    traces: Sequence[Trace],
-    settings: Settings,
-    flagged: Collection[str],
-    iteration: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Write the tables `traces` (complete rows) and `fates`; return the summary that is also in done.json.
+def select(bench: Bench, pairs: Sequence[Pair], traces: Sequence[Trace], *, flagged: Collection[str]) -> Selected:
+    """Write the tables `traces` (complete rows) and `fates`; return what is also in done.json.
 
     The flags that count are those of the first start: a resumed selection does not mix two sets of flags.
     """
-    done = folder.summary()
-    if done is not None:
+    folder, progress, settings = bench.folder("select"), bench.progress, bench.settings
+    if (done := folder.conclusion(Selected)) is not None:
         return done
     before = read_json(folder.folder / "identity.json") or {}
     flags = before.get("flagged", sorted(flagged))
-    inputs = [trace.trace_id for trace in traces]
-    folder.begin(identity(settings, "select", None, iteration=iteration, inputs=inputs, flagged=flags))
-    folder.sweep()
+    bench.begin("select", inputs=[trace.trace_id for trace in traces], flagged=flags)
     there = {trace.trace_id for trace in folder.read("traces", Trace)}
     progress.begin("select", total=len(traces), unit="traces", message="Selecting traces to train on", done=len(there))
     selected, fates = selection(pairs, traces, settings.select, settings.loop.seed, flags)
@@ -53,6 +40,6 @@ def select(
             progress.advance(len(some))
     if not folder.parts("fates"):
         folder.write("fates", fates)
-    summary = summarize(pairs, selected, settings.select, settings.loop.seed)
-    folder.finish(summary)
-    return summary
+    concluded = summarize(pairs, selected, settings.select, settings.loop.seed)
+    folder.finish(asdict(concluded))
+    return concluded

@@ -6,17 +6,17 @@ synthesize/  identity.json  pairs-00000.parquet …  done.json
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, replace
 
 from engine.backends.base import Backend, Completion
 from engine.config import Settings
 from engine.errors import BackendError, SettingsError
 from engine.prompts import PromptPack
-from engine.records import Instruction, Pair
-from engine.stages.identity import identity
+from engine.records import BASE_JUDGE, Instruction, Pair
+from engine.stages.bench import Bench
 from engine.stages.own_pairs import look_at_texts
 from engine.stages.synthesize.drafts import Desk, Draft, draft
+from engine.workspace.conclusions import Synthesized
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
@@ -26,54 +26,54 @@ _DRAFTS_PER_CALL = 512
 """Enough to fill any batch several times over; a kill loses at most the unfinished drafts among them."""
 
 
-def synthesize(
-    *,
-    folder: StageFolder,
-    instructions: Sequence[Instruction],
-    images: Mapping[str, Path],
-    settings: Settings,
-    pack: PromptPack,
-    backend: Backend,
-    writer: str,
-    iteration: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Write the table `pairs`, one row per instruction, and return the summary that is also in done.json.
+def synthesize(bench: Bench, instructions: Sequence[Instruction]) -> Synthesized:
+    """Write the table `pairs`, one row per instruction, and return what is also in done.json.
 
     What is on disk already is not asked for again; a resumed run ends with the rows of an uninterrupted one.
     Raises `SettingsError` for a dimension the pack does not have, `StopRequested` after writing what is finished.
     """
-    done = folder.summary()
-    if done is not None:
+    if (done := bench.folder("synthesize").conclusion(Synthesized)) is not None:
         return done
-    check_settings(settings, pack)
+    check_settings(bench.settings, bench.pack)
     wanted = {one.instruction_id: one for one in instructions}
-    folder.begin(identity(settings, "synthesize", pack, iteration=iteration, inputs=wanted, writer=writer))
-    folder.sweep()
+    folder = bench.begin("synthesize", inputs=wanted, writer=_writer(bench))
+    _write_missing(bench, folder, wanted)
+    pairs = folder.read("pairs", Pair)
+    concluded = summarize(pairs)
+    if bench.iteration > 0:  # those of iteration 0 are a benchmark, which is looked at when it is measured
+        concluded = replace(concluded, leaks=look_at_texts(folder, pairs, bench.progress))
+    folder.finish(asdict(concluded))
+    return concluded
+
+
+def _writer(bench: Bench) -> str:
+    """Who writes the responses; the pairs of the baseline, which versions are measured on, are the base model's."""
+    follows = bench.settings.synthesize.writer == "previous" and bench.iteration > 0
+    return bench.parent if follows else BASE_JUDGE
+
+
+def _write_missing(bench: Bench, folder: StageFolder, wanted: Mapping[str, Instruction]) -> None:
+    """Make the pairs of the instructions that no part holds yet."""
+    writer, asked, progress = _writer(bench), bench.settings.synthesize, bench.progress
+    backend = bench.models(writer)
     finished = {pair.instruction_id for pair in folder.read("pairs", Pair)}
     progress.begin(
         "synthesize", total=len(wanted), unit="instructions", message=f"{writer} writes pairs", done=len(finished)
     )
     desk = Desk(
-        settings=settings.synthesize,
-        pack=pack,
-        dimensions=settings.synthesize.dimensions or tuple(pack.alteration.dimensions),
-        images=images,
+        settings=asked,
+        pack=bench.pack,
+        dimensions=asked.dimensions or tuple(bench.pack.alteration.dimensions),
+        images=bench.images,
         writer=writer,
-        iteration=iteration,
-        seed=settings.loop.seed,
+        iteration=bench.iteration,
+        seed=bench.settings.loop.seed,
     )
     drafts = [draft(desk, one) for key, one in wanted.items() if key not in finished]
     with Parts(folder, "pairs", rows=_ROWS_PER_PART) as parts:
         for pair in finish_drafts(drafts, backend, progress):
             parts.add([pair])
             progress.advance()
-    pairs = folder.read("pairs", Pair)
-    summary = summarize(pairs)
-    if iteration > 0:  # those of iteration 0 are a benchmark, which is looked at when it is measured
-        summary |= look_at_texts(folder, pairs, progress)
-    folder.finish(summary)
-    return summary
 
 
 def check_settings(settings: Settings, pack: PromptPack) -> None:
@@ -132,29 +132,25 @@ def whole_requests(
         )
 
 
-def summarize(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Counts for the page.
-
-    `agreement` is the mean share of the votes that the majority answer got; `degraded_longer` and
-    `degraded_shorter` show whether length alone would give usable pairs away.
-    """
+def summarize(pairs: Sequence[Pair]) -> Synthesized:
+    """How the pairs came out."""
     usable = [pair for pair in pairs if pair.dropped is None]
     kinds = Counter(pair.kind for pair in pairs)
     kept_kinds = Counter(pair.kind for pair in usable)
     longer = sum(len(pair.degraded) > len(pair.preferred) for pair in usable)
     shorter = sum(len(pair.degraded) < len(pair.preferred) for pair in usable)
     shares = [_top_share(pair.votes) for pair in usable if pair.votes]
-    return {
-        "instructions": len(pairs),
-        "pairs": len(usable),
-        "usable_share": _share(len(usable), len(pairs)),
-        "kinds": {kind: {"instructions": kinds[kind], "pairs": kept_kinds[kind]} for kind in sorted(kinds)},
-        "dimensions": _counts(pair.dimension for pair in usable),
-        "dropped": _counts(pair.dropped for pair in pairs if pair.dropped is not None),
-        "agreement": round(sum(shares) / len(shares), 4) if shares else None,
-        "degraded_longer": _share(longer, len(usable)),
-        "degraded_shorter": _share(shorter, len(usable)),
-    }
+    return Synthesized(
+        instructions=len(pairs),
+        pairs=len(usable),
+        usable_share=_share(len(usable), len(pairs)),
+        kinds={kind: {"instructions": kinds[kind], "pairs": kept_kinds[kind]} for kind in sorted(kinds)},
+        dimensions=_counts(pair.dimension for pair in usable),
+        dropped=_counts(pair.dropped for pair in pairs if pair.dropped is not None),
+        agreement=round(sum(shares) / len(shares), 4) if shares else None,
+        degraded_longer=_share(longer, len(usable)),
+        degraded_shorter=_share(shorter, len(usable)),
+    )
 
 
 def _top_share(votes: str) -> float:

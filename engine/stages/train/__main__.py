@@ -12,17 +12,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from engine.config import Settings
+from engine.backends.base import Backend
 from engine.errors import JudgeStudioError, StopRequested
 from engine.prompts import load_pack
-from engine.records import ImageRow, Pair, Trace, seed_for
+from engine.records import ImageRow, Pair, Trace
+from engine.stages.bench import Bench
 from engine.stages.train.child import ToldProgress, tell_error
 from engine.stages.train.fit import fit
-from engine.stages.train.rows import training_rows
-from engine.stages.train.stage import train, unfinished_adapter
+from engine.stages.train.job import training_job
+from engine.stages.train.stage import train
 from engine.stages.train.start import adapter_to_start_from
 from engine.workspace.folders import RunFolder, open_workspace, workspace_path
 from engine.workspace.locks import run_lock
@@ -59,52 +60,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def share(run: RunFolder, iteration: int, *, first: bool, told: Path | None = None) -> None:
     """One process's part of training judge-v{iteration}. Raises what `stages.train.train` raises."""
-    settings: Settings = run_settings(run)
-    folder = run.stage(iteration, "train")
-    if folder.summary() is not None:
+    if run.stage(iteration, "train").summary() is not None:
         return
-    pack = load_pack(settings.prompt_pack)
-    kept = [trace for trace in run.stage(iteration, "select").read("traces", Trace) if trace.kept]
-    pairs = {pair.pair_id: pair for pair in run.stage(iteration, "synthesize").read("pairs", Pair)}
-    images = {row.image_id: run.workspace.root / row.path for row in run.intake().read("images", ImageRow)}
-    parent = adapter_to_start_from(run, settings.train.start, iteration)
+    bench = _bench(run, iteration, told)
+    kept = [trace for trace in bench.folder("select").read("traces", Trace) if trace.kept]
+    pairs = {pair.pair_id: pair for pair in bench.folder("synthesize").read("pairs", Pair)}
+    parent = adapter_to_start_from(run, bench.settings.train.start, iteration)
     if first:
-        train(
-            folder=folder,
-            traces=kept,
-            pairs=pairs,
-            images=images,
-            settings=settings,
-            pack=pack,
-            parent_adapter=parent,
-            iteration=iteration,
-            progress=Progress(run, read_state(run)) if told is None else ToldProgress(run, told),
-        )
+        train(bench, kept, pairs, parent_adapter=parent)
         return
-    ordered = sorted(kept, key=lambda trace: trace.trace_id)
-    try:
-        fit(
-            folder=folder,
-            work=folder.folder / "checkpoints",
-            save_to=unfinished_adapter(folder),
-            rows=training_rows(
-                ordered,
-                pairs=pairs,
-                images=images,
-                pack=pack,
-                settings=settings.train,
-                seed=seed_for(settings.loop.seed, "train", iteration),
-            ),
-            model=settings.model,
-            train=settings.train,
-            parent_adapter=parent,
-            seed=seed_for(settings.loop.seed, "train", iteration),
-            message="",
-            progress=None,
-            parts=Parts(folder, "steps", rows=1),
-        )
-    except StopRequested:
-        return
+    job = training_job(bench, kept, pairs, parent_adapter=parent)
+    with suppress(StopRequested):  # the first process tells of it
+        fit(job, message="", progress=None, parts=Parts(job.folder, "steps", rows=1))
+
+
+def _bench(run: RunFolder, iteration: int, told: Path | None) -> Bench:
+    settings = run_settings(run)
+    return Bench(
+        run=run,
+        settings=settings,
+        pack=load_pack(settings.prompt_pack),
+        images={row.image_id: run.workspace.root / row.path for row in run.intake().read("images", ImageRow)},
+        models=_no_model,
+        progress=Progress(run, read_state(run)) if told is None else ToldProgress(run, told),
+        iteration=iteration,
+    )
+
+
+def _no_model(*judges: str) -> Backend:
+    raise AssertionError(f"a training asks no judge, so not {judges}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from engine.config import ModelSettings, TrainSettings
 from engine.errors import TrainingError
 from engine.stages.train.augment import augmented
 from engine.stages.train.batches import IGNORED, Collator
+from engine.stages.train.job import TrainingJob
 from engine.stages.train.lora import adapted, largest_change, weights_of
 from engine.stages.train.trainer import (
     JudgeTrainer,
@@ -29,7 +30,6 @@ from engine.stages.train.trainer import (
 )
 from engine.verdicts import stated
 from engine.workspace.files import sync_folder
-from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 from engine.workspace.progress import Progress
 from engine.workspace.provenance import model_folder
@@ -38,48 +38,39 @@ _MOST_WORKERS = 4
 """15 ms a new picture of 1 megapixel in one process: four keep ahead of any card."""
 
 
-def fit(
-    *,
-    folder: StageFolder,
-    work: Path,
-    save_to: Path,
-    rows: Sequence[Mapping[str, Any]],
-    model: ModelSettings,
-    train: TrainSettings,
-    parent_adapter: Path | None,
-    seed: int,
-    message: str,
-    progress: Progress | None,
-    parts: Parts,
-) -> dict[int, float]:
-    """Train on `rows` (see `stages.train.training_rows`) and save the adapter to `save_to`, synced to disk.
+def fit(job: TrainingJob, *, message: str, progress: Progress | None, parts: Parts) -> dict[int, float]:
+    """Train on the job's rows and save the adapter under its unfinished name, synced to disk.
 
     Returns the trained model's opinions (see `opinions`) of the rows that have `"probe": True`, by row number.
-    `work` holds checkpoints; training goes on from the newest whole one. `progress` is None in all but the first
-    process of `accelerate launch`. Raises `StopRequested` after saving one
-    when a stop was asked for, and `TrainingError` when the adapter did not change.
+    Training goes on from the newest whole checkpoint. `progress` is None in all but the first process of
+    `accelerate launch`. Raises `StopRequested` after saving a checkpoint when a stop was asked for, and
+    `TrainingError` when the adapter did not change.
     """
-    callback = StageCallback(folder, progress, parts, message=message)
+    callback = StageCallback(job.folder, progress, parts, message=message)
     with _quiet():
-        torch.manual_seed(seed)
-        trainer = _trainer(rows, model, train, callback, work=work, parent_adapter=parent_adapter, seed=seed)
+        torch.manual_seed(job.seed)
+        trainer = _trainer(job, callback)
         before = weights_of(trainer.model)
-        checkpoint = newest_checkpoint(work)
-        try:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                f"train: out of memory with {trainer.args.per_device_train_batch_size} traces at a time. Lower "
-                "train.micro_batch_size and start a new run, or use a device with more memory."
-            ) from error
+        _train(trainer, newest_checkpoint(job.checkpoints))
         if callback.stopped is not None:
             raise callback.stopped
-        if trainer.args.world_size == 1 and largest_change(trainer.model, before) == 0.0:
+        alone = trainer.args.world_size == 1
+        if alone and largest_change(trainer.model, before) == 0.0:
             raise TrainingError(
                 "train: the adapter did not change. Raise train.learning_rate or train.epochs and start a new run."
             )
-        _save(trainer, save_to)
-        return opinions(trainer.model, trainer.data_collator, rows) if trainer.args.world_size == 1 else {}
+        _save(trainer, job.unfinished)
+        return opinions(trainer.model, trainer.data_collator, job.rows) if alone else {}
+
+
+def _train(trainer: JudgeTrainer, checkpoint: Path | None) -> None:
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"train: out of memory with {trainer.args.per_device_train_batch_size} traces at a time. Lower "
+            "train.micro_batch_size and start a new run, or use a device with more memory."
+        ) from error
 
 
 def workers_beside(device: str) -> int:
@@ -94,16 +85,8 @@ def free_device() -> None:
         torch.cuda.empty_cache()
 
 
-def _trainer(
-    rows: Sequence[Mapping[str, Any]],
-    model: ModelSettings,
-    train: TrainSettings,
-    callback: StageCallback,
-    *,
-    work: Path,
-    parent_adapter: Path | None,
-    seed: int,
-) -> JudgeTrainer:
+def _trainer(job: TrainingJob, callback: StageCallback) -> JudgeTrainer:
+    model = job.model
     name = str(model_folder(model.base) or model.base)
     device = model.device if model.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     # Loaded on the CPU: under `accelerate launch` the trainer knows which device is this process's.
@@ -111,17 +94,17 @@ def _trainer(
     parameters = sum(value.numel() for value in base.parameters())
     encoder = ChatEncoder(load_processor(name, revision=model.revision), model_name=model.base)
     trainer = JudgeTrainer(
-        model=adapted(base, train, parent=parent_adapter),
+        model=adapted(base, job.train, parent=job.parent_adapter),
         args=training_arguments(
-            train,
-            folder=work,
+            job.train,
+            folder=job.checkpoints,
             device=device,
-            seed=seed,
+            seed=job.seed,
             parameters=parameters,
             workers=workers_beside(device),
         ),
-        data_collator=Collator(encoder, partial(_change, train)),
-        train_dataset=Dataset.from_list(list(rows)),
+        data_collator=Collator(encoder, partial(_change, job.train)),
+        train_dataset=Dataset.from_list(list(job.rows)),
         processing_class=load_processor(name, revision=model.revision),  # the encoder took the other apart
         callbacks=[callback],
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engine.measure.metrics import best_version
 from engine.records import version_number
+from engine.workspace.conclusions import Measured
 from engine.workspace.folders import RunFolder
 
 
@@ -16,6 +17,6 @@ def adapter_to_start_from(run: RunFolder, start: str, iteration: int) -> Path | 
         return None
     if start == "previous":
         return run.adapter(iteration - 1)
-    history = [run.stage(number, "evaluate").summary() or {} for number in range(1, iteration)]
+    history = [run.conclusion(number, Measured) or Measured() for number in range(1, iteration)]
     number = version_number(best_version(history))
     return run.adapter(number) if number else None

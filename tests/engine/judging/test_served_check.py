@@ -14,12 +14,11 @@ from engine.runs.loop import run_loop
 from engine.stages.train.stage import train
 from engine.workspace.files import read_json
 from engine.workspace.folders import open_workspace
-from engine.workspace.progress import Progress
-from engine.workspace.state import RunState
 from tests.engine.runs.test_loop import reply, start
 from tests.engine.runs.test_loop import settings_for as loop_settings
 from tests.engine.stages.train.test_stage import PAIRS_BY_ID, TRACES, settings_for
 from tests.fake_backend import FakeBackend, by_judge
+from tests.stage_bench import StageBench
 from tests.tiny_models import save_scenes, save_tiny_adapter, save_tiny_llava
 
 PACK = load_pack("shapes")
@@ -32,11 +31,8 @@ def trained(tmp_path_factory):
     scenes = {f"image-{number}": path for number, path in enumerate(save_scenes(folder / "scenes", 5))}
     run = open_workspace(folder / "workspace").run("trial")
     run.folder.mkdir(parents=True)
-    train(
-        folder=run.stage(1, "train"), traces=TRACES, pairs=PAIRS_BY_ID, images=scenes,
-        settings=settings_for(base, epochs=16),
-        pack=PACK, parent_adapter=None, iteration=1, progress=Progress(run, RunState(run="trial", state="running")),
-    )  # fmt: skip
+    bench = StageBench(run).stands(settings=settings_for(base, epochs=16), pack=PACK, images=scenes)
+    train(bench, TRACES, PAIRS_BY_ID, parent_adapter=None)
     return base, run, scenes
 
 

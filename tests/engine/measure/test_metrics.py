@@ -24,6 +24,7 @@ from engine.measure.metrics import (
     score_rows,
 )
 from engine.records import ORDERS, BenchmarkItem, VerdictRow, names_preferred
+from engine.workspace.conclusions import Against, Measured
 
 VERDICTS = ("A", "B", "tie", "invalid")
 
@@ -165,7 +166,7 @@ def test_gain_counts_only_items_both_judges_were_asked():
 def test_comparisons_cover_every_slice():
     items = [item(0, dimension="count"), item(1, dimension="position", kind="closed")]
     rows = [row for one in items for row in said(one, "A", "B")]
-    assert [values["dimension"] for values in comparisons(rows, rows)] == [
+    assert [values.dimension for values in comparisons("bench", rows, rows)] == [
         "all",
         "kind:closed",
         "kind:open",
@@ -174,15 +175,15 @@ def test_comparisons_cover_every_slice():
     ]
 
 
-def summary(judge: str, **against: tuple[float, float]) -> dict:
+def summary(judge: str, **against: tuple[float, float]) -> Measured:
     """`v0=(low, p)`: the comparison with judge-v0."""
-    return {
-        "judge": judge,
-        "against": {
-            f"judge-{name}": {"n": 600, "gain": low + 0.03, "gain_low": low, "gain_high": low + 0.06, "p": p}
+    return Measured(
+        judge=judge,
+        against={
+            f"judge-{name}": Against(n=600, gain=low + 0.03, gain_low=low, gain_high=low + 0.06, p=p)
             for name, (low, p) in against.items()
         },
-    }
+    )
 
 
 def test_best_version_stays_the_base_without_a_gain_that_excludes_zero():
@@ -228,9 +229,9 @@ def test_scores_and_gains_of_five_thousand_items_take_less_than_two_seconds():
     new = [row for one in items for row in said(one, "A", "B" if one.item_id[-2] < "6" else "A", judge="judge-v1")]
     started = time.process_time()
     scores_of(items, new)
-    gains = list(comparisons(new, old))
+    gains = list(comparisons("bench", new, old))
     assert time.process_time() - started < 2.0
-    assert gains[0]["n"] == 5000
+    assert gains[0].n == 5000
 
 
 def test_halves_are_by_image_the_same_for_every_judge_and_need_enough_images():
@@ -264,7 +265,7 @@ def test_best_of_equal_judges_looks_good_where_it_was_chosen_and_not_where_it_is
 
         best = max(versions, key=lambda rows: share(rows, "choosing"))
         chosen_on.append(share(best, "choosing"))
-        told.append(reported("judge-v0", "bench", best, by_id)["accuracy"])
+        told.append(reported("judge-v0", "bench", best, by_id).accuracy)
     assert sum(chosen_on) / 20 > 0.53
     assert abs(sum(told) / 20 - 0.5) < 0.02
 

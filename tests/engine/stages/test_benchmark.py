@@ -20,13 +20,8 @@ def bench(tmp_path: Path) -> StageBench:
 
 
 def prepare(bench: StageBench, *benchmarks: str) -> dict[str, Any]:
-    return prepare_benchmarks(
-        folder=bench.folder("benchmark", 0),
-        settings=load_settings(overrides={"evaluate.benchmarks": list(benchmarks)}),
-        held_out=[],
-        workspace=bench.run.workspace,
-        progress=bench.progress(),
-    )
+    settings = load_settings(overrides={"evaluate.benchmarks": list(benchmarks)})
+    return prepare_benchmarks(bench.stands(0, settings=settings), [])
 
 
 def write(path: Path, count: int) -> str:

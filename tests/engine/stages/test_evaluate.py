@@ -9,13 +9,12 @@ from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, StopRequested
 from engine.measure.scores import scoreboard
-from engine.prompts import PromptPack, load_pack
+from engine.prompts import load_pack
 from engine.records import BenchmarkItem, ScoreRow, VerdictRow
 from engine.stages.evaluate import evaluate
 from engine.workspace.folders import RunFolder, open_workspace
-from engine.workspace.progress import Progress
-from engine.workspace.state import RunState
 from tests.fake_backend import FakeBackend
+from tests.stage_bench import StageBench
 
 RIGHT = "good answer"
 
@@ -25,10 +24,6 @@ def run(tmp_path: Path) -> RunFolder:
     run = open_workspace(tmp_path).run("trial")
     run.folder.mkdir(parents=True)
     return run
-
-
-def progress_of(run: RunFolder) -> Progress:
-    return Progress(run, RunState(run=run.name, state="running"))
 
 
 def items(count: int, benchmark: str = "bench") -> list[BenchmarkItem]:
@@ -64,20 +59,9 @@ def measure(run: RunFolder, backend: FakeBackend, *, iteration: int = 0, count: 
     group = items(count)
     if iteration:
         backend.load_judge(f"judge-v{iteration}", run.adapter(iteration))
-    settings: Settings = more.pop("settings", Settings())
-    pack: PromptPack = load_pack("shapes")
-    return evaluate(
-        folder=run.stage(iteration, "evaluate"),
-        items={"bench": group},
-        images={item.image_id: Path(f"/images/{item.image_id}.png") for item in group},
-        settings=settings,
-        pack=pack,
-        backend=backend,
-        judge=f"judge-v{iteration}",
-        parent_folder=run.stage(iteration - 1, "evaluate") if iteration else None,
-        iteration=iteration,
-        progress=progress_of(run),
-    )
+    images = {item.image_id: Path(f"/images/{item.image_id}.png") for item in group}
+    bench = StageBench(run).stands(iteration, backend=backend, pack=load_pack("shapes"), images=images, **more)
+    return evaluate(bench, {"bench": group})
 
 
 def strict(run: RunFolder, iteration: int = 0) -> dict[str, float]:
@@ -109,18 +93,18 @@ def test_evaluate_of_the_base_writes_scores_of_all_controls(run):
         "control:longer-wins": 1.0,
         "control:always-A": 0.0,
     }
-    assert summary["accuracy"] == 1.0
-    assert summary["gain"] is None
-    assert summary["verdicts"] == {"A": 40, "B": 40}
+    assert summary.accuracy == 1.0
+    assert summary.gain is None
+    assert summary.verdicts == {"A": 40, "B": 40}
 
 
 def test_evaluate_compares_with_the_parent_on_the_same_items(run):
     measure(run, FakeBackend(always_a))
     summary = measure(run, FakeBackend(sees), iteration=1)
-    assert (summary["parent"], summary["gain"], summary["n"]) == ("judge-v0", 1.0, 40)
-    assert summary["gain_low"] > 0
-    assert summary["p"] < 0.001
-    dimensions = [row["dimension"] for row in summary["comparisons"]]
+    assert (summary.parent, summary.gain, summary.n) == ("judge-v0", 1.0, 40)
+    assert summary.gain_low > 0
+    assert summary.p < 0.001
+    dimensions = [row.dimension for row in summary.comparisons]
     assert dimensions == ["all", "kind:closed", "kind:open", "count", "position"]
     assert "control:image-blind:judge-v1" in strict(run, 1)
     assert "control:always-A" not in strict(run, 1)
@@ -129,7 +113,7 @@ def test_evaluate_compares_with_the_parent_on_the_same_items(run):
 def test_evaluate_compares_with_every_earlier_version(run):
     for iteration, reply in enumerate((always_a, sees, always_a)):
         summary = measure(run, FakeBackend(reply), iteration=iteration)
-    assert {version: values["gain"] for version, values in summary["against"].items()} == {
+    assert {version: gain.gain for version, gain in summary.against.items()} == {
         "judge-v0": 0.0,
         "judge-v1": -1.0,
     }
@@ -204,7 +188,7 @@ def test_evaluate_shows_another_items_picture_to_as_many_items_as_asked_for(run)
 
 
 def test_evaluate_says_in_words_what_can_be_known_without_the_picture(run):
-    pictures, texts = measure(run, FakeBackend(sees))["leaks"]
+    pictures, texts = measure(run, FakeBackend(sees)).leaks
     assert texts.startswith("bench: a classifier that sees the texts alone names the preferred response in 100.0%")
     assert pictures.startswith("bench: judge-v0, shown another item's picture, names the preferred response in 100.0%")
     assert any("LEAK: bench" in line for line in scoreboard(run))
@@ -218,4 +202,4 @@ def test_evaluate_begun_by_an_older_version_goes_on_without_the_fields_it_did_no
         del identity[name]
     (folder / "identity.json").write_text(json.dumps(identity | {"blind": True}))
     (folder / "done.json").unlink()
-    assert measure(run, FakeBackend(sees))["accuracy"] == 1.0
+    assert measure(run, FakeBackend(sees)).accuracy == 1.0

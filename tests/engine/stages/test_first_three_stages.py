@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import SelectSettings, Settings
+from engine.config import SelectSettings
 from engine.prompts import load_pack
 from engine.records import Pair, Trace
 from engine.stages.judge import judge
@@ -13,7 +13,7 @@ from engine.stages.select.stage import select
 from engine.stages.synthesize.stage import synthesize
 from tests.fake_backend import FakeBackend
 from tests.scripted_world import ScriptedWorld
-from tests.stage_bench import StageBench, closed, image_paths, opened, stage_bench
+from tests.stage_bench import StageBench, closed, opened, stage_bench
 
 
 def share_right(traces: list[Trace]) -> float:
@@ -28,49 +28,22 @@ def share_looking(traces: list[Trace]) -> float:
 @pytest.fixture(params=["default", "shapes"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> StageBench:
     """The first two stages done with 300 instructions, by the pack named."""
-    pack, images, settings = load_pack(request.param), image_paths(300), Settings()
+    pack = load_pack(request.param)
     backend = FakeBackend(ScriptedWorld(pack), shuffle=1)
     bench = stage_bench(tmp_path)
-    synthesize(
-        folder=bench.folder("synthesize"),
-        instructions=[closed(n) if n % 2 else opened(n) for n in range(300)],
-        images=images,
-        settings=settings,
-        pack=pack,
-        backend=backend,
-        writer="judge-v0",
-        iteration=1,
-        progress=bench.progress(),
-    )
-    judge(
-        folder=bench.folder("judge"),
-        pairs=bench.folder("synthesize").read("pairs", Pair),
-        images=images,
-        settings=settings,
-        pack=pack,
-        backend=backend,
-        judge="judge-v0",
-        iteration=1,
-        progress=bench.progress(),
-    )
+    stage = bench.stands(backend=backend, pack=pack)
+    synthesize(stage, [closed(n) if n % 2 else opened(n) for n in range(300)])
+    judge(stage, bench.folder("synthesize").read("pairs", Pair))
     return bench
 
 
 def test_selection_keeps_careful_traces_of_open_and_closed_pairs(bench):
     pairs = bench.folder("synthesize").read("pairs", Pair)
     traces = bench.folder("judge").read("traces", Trace)
-    summary = select(
-        folder=bench.folder("select"),
-        pairs=pairs,
-        traces=traces,
-        settings=Settings(),
-        flagged=(),
-        iteration=1,
-        progress=bench.progress(),
-    )
+    chosen = select(bench.stands(), pairs, traces, flagged=())
     kept = [trace for trace in bench.folder("select").read("traces", Trace) if trace.kept]
-    assert summary["kept_says_a"] == 0.5
-    assert all(kind["kept_pairs"] > 20 for kind in summary["kinds"].values())
+    assert chosen.kept_says_a == 0.5
+    assert all(kind["kept_pairs"] > 20 for kind in chosen.kinds.values())
     assert share_right(traces) < 0.75
     assert share_right(kept) == 1.0
     assert share_looking(kept) > share_looking(traces) + 0.15

@@ -4,20 +4,19 @@ import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, ModelError, StopRequested
-from engine.prompts import load_pack
 from engine.records import ORDERS, Pair, ScoreRow, Trace
 from engine.stages.judge import judge
+from engine.workspace.conclusions import Judged
 from engine.workspace.progress import Progress
 from engine.workspace.tables import read_parts
 from tests.fake_backend import Cut, FakeBackend, Refused
-from tests.stage_bench import StageBench, image_paths, stage_bench
+from tests.stage_bench import StageBench, stage_bench
 
 
 @pytest.fixture
@@ -61,22 +60,12 @@ def run(
     *,
     settings: Settings | None = None,
     progress: Progress | None = None,
-    judge_name: str = "judge-v0",
     other_pictures: bool = False,
-) -> dict[str, Any]:
+) -> Judged:
     chosen = settings or Settings()
     measured = chosen.evaluate.model_copy(update={"wrong_image": other_pictures, "control_items": 10})
-    return judge(
-        folder=bench.folder("judge"),
-        pairs=pairs,
-        images=image_paths(2000),
-        settings=chosen.model_copy(update={"evaluate": measured}),
-        pack=load_pack("default"),
-        backend=backend,
-        judge=judge_name,
-        iteration=1,
-        progress=progress or bench.progress(),
-    )
+    settings = chosen.model_copy(update={"evaluate": measured})
+    return judge(bench.stands(backend=backend, settings=settings, progress=progress), pairs)
 
 
 def traces(bench: StageBench) -> dict[str, Trace]:
@@ -125,15 +114,15 @@ def test_judge_counts_a_reply_that_was_cut_off_as_invalid(bench):
 
 def test_judge_summary_shows_how_right_and_how_biased_the_judge_is(bench):
     summary = run(bench, [pair(n) for n in range(10)], FakeBackend(lambda _request, _sample: "[[A]]"))
-    assert summary["verdicts"] == {"A": 60, "B": 0, "tie": 0, "invalid": 0}
-    assert (summary["right"], summary["says_a"]) == (0.5, 1.0)
-    assert summary["right_by_order"] == {"AB": 1.0, "BA": 0.0}
-    assert summary == bench.folder("judge").summary()
+    assert summary.verdicts == {"A": 60, "B": 0, "tie": 0, "invalid": 0}
+    assert (summary.right, summary.says_a) == (0.5, 1.0)
+    assert summary.right_by_order == {"AB": 1.0, "BA": 0.0}
+    assert summary == bench.folder("judge").conclusion(Judged)
 
 
 def test_judge_of_no_usable_pair_is_done_with_an_empty_summary(bench):
     summary = run(bench, [pair(0, dropped="tied")], FakeBackend(truthful))
-    assert (summary["pairs"], summary["traces"], summary["right"]) == (0, 0, None)
+    assert (summary.pairs, summary.traces, summary.right) == (0, 0, None)
 
 
 @pytest.mark.parametrize("moment", [1, 100, 400, 599])
@@ -162,10 +151,10 @@ def test_judge_after_a_lost_backend_keeps_whole_pairs(bench):
 def test_judge_resumed_as_another_judge_is_refused(bench):
     with pytest.raises(BackendError):
         run(bench, [pair(0), pair(1)], FakeBackend(random_judge, fail_after=7))
-    backend = FakeBackend(random_judge)
-    backend.load_judge("judge-v1", Path("/adapter"))
-    with pytest.raises(IdentityError, match="judge was 'judge-v0', now 'judge-v1'"):
-        run(bench, [pair(0), pair(1)], backend, judge_name="judge-v1")
+    path = bench.folder("judge").folder / "identity.json"
+    path.write_text(path.read_text("utf-8").replace("judge-v0", "judge-v1"), "utf-8")
+    with pytest.raises(IdentityError, match="judge was 'judge-v1', now 'judge-v0'"):
+        run(bench, [pair(0), pair(1)], FakeBackend(random_judge))
 
 
 def test_judge_resumed_with_other_pairs_is_refused(bench):
@@ -211,13 +200,13 @@ def test_judge_shows_some_pairs_with_another_picture_and_tells_a_leak_before_any
     assert {request.sampling.temperature for request in wrong} == {0.0}
     rows = bench.folder("judge").read("scores", ScoreRow)
     assert {(row.judge, row.benchmark) for row in rows} == {("control:wrong-image", "pairs")}
-    (sentence,) = summary["leaks"]
+    (sentence,) = summary.leaks
     assert "judge-v0, shown another item's picture, names the preferred response in 100.0%" in sentence
 
 
 def test_judge_that_guesses_without_its_picture_tells_no_leak(bench):
     summary = run(bench, [pair(number) for number in range(30)], FakeBackend(lambda *_: "[[A]]"), other_pictures=True)
-    assert summary["leaks"] == []
+    assert summary.leaks == ()
 
 
 def test_judge_of_pairs_about_one_picture_has_no_other_to_show(bench):

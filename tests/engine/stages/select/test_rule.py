@@ -337,12 +337,12 @@ def test_summary_narrows_from_traces_to_kept_ones(world, settings, seed):
     pairs, rows = world
     chosen, fates = selection(pairs, rows, settings, seed)
     summary = summarize(pairs, chosen, settings, seed)
-    assert summary["traces"] >= summary["decided"] >= max(summary["right"], summary["kept"])
-    assert settings.rule == "any" or summary["right"] >= summary["kept"]
-    assert sum(summary["reasons"].values()) == summary["traces"] == len(rows)
-    assert summary["kept_pairs"] == sum(fate.fate == "kept" for fate in fates)
+    assert summary.traces >= summary.decided >= max(summary.right, summary.kept)
+    assert settings.rule == "any" or summary.right >= summary.kept
+    assert sum(summary.reasons.values()) == summary.traces == len(rows)
+    assert summary.kept_pairs == sum(fate.fate == "kept" for fate in fates)
     if settings.rule in ("joint", "consistency"):
-        assert summary["both_orders"] >= summary["kept_pairs"]
+        assert summary.both_orders >= summary.kept_pairs
 
 
 def test_selection_of_a_hundred_thousand_traces_takes_about_a_second():

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from engine.config import SelectSettings, Settings
+from engine.config import SelectSettings
 from engine.errors import StopRequested
 from engine.records import Pair, PairFate, Trace
 from engine.stages.select.rule import selection
 from engine.stages.select.stage import select
+from engine.workspace.conclusions import Selected
 from tests.engine.stages.select.rule_worlds import random_world
 from tests.stage_bench import StageBench, stage_bench
 
@@ -20,15 +21,7 @@ def bench(tmp_path: Path) -> StageBench:
 
 
 def run(bench: StageBench, pairs: list[Pair], rows: list[Trace], *, flagged: set[str] | None = None, **more: Any):
-    return select(
-        folder=bench.folder("select"),
-        pairs=pairs,
-        traces=rows,
-        settings=more.get("settings", Settings()),
-        flagged=flagged or set(),
-        iteration=1,
-        progress=more.get("progress") or bench.progress(),
-    )
+    return select(bench.stands(**more), pairs, rows, flagged=flagged or set())
 
 
 def test_stage_writes_complete_rows_and_fates_and_a_summary_that_adds_up(bench):
@@ -38,11 +31,11 @@ def test_stage_writes_complete_rows_and_fates_and_a_summary_that_adds_up(bench):
     folder = bench.folder("select")
     assert folder.read("traces", Trace) == chosen
     assert folder.read("fates", PairFate) == fates
-    assert folder.summary() == summary
-    assert summary["pairs"] == 200
-    assert summary["kept"] == sum(row.kept is True for row in chosen) > 0
-    assert summary["kept_says_a"] == 0.5
-    assert summary["preferred_longer"] == 1.0
+    assert folder.conclusion(Selected) == summary
+    assert summary.pairs == 200
+    assert summary.kept == sum(row.kept is True for row in chosen) > 0
+    assert summary.kept_says_a == 0.5
+    assert summary.preferred_longer == 1.0
 
 
 def test_stage_stopped_and_resumed_keeps_the_flags_it_began_with(bench, monkeypatch):

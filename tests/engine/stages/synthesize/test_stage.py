@@ -15,10 +15,12 @@ from engine.errors import BackendError, IdentityError, SettingsError, StopReques
 from engine.prompts import PromptPack, load_pack
 from engine.records import Instruction, Pair, ScoreRow
 from engine.stages.synthesize.stage import synthesize
+from engine.workspace.conclusions import Synthesized
+from engine.workspace.progress import Progress
 from engine.workspace.state import read_events
 from engine.workspace.tables import read_parts
 from tests.fake_backend import Cut, FakeBackend, Refused, Reply
-from tests.stage_bench import StageBench, closed, image_paths, opened, stage_bench
+from tests.stage_bench import StageBench, closed, opened, stage_bench
 
 DESCRIPTION = "A red bus stands on the left. Two people wait beside it in the rain."
 
@@ -45,17 +47,11 @@ def run(
     settings: Settings | None = None,
     pack: PromptPack | None = None,
     iteration: int = 1,
-) -> dict[str, Any]:
+    progress: Progress | None = None,
+) -> Synthesized:
     return synthesize(
-        folder=bench.folder("synthesize", iteration),
-        instructions=instructions,
-        images=image_paths(2000),
-        settings=settings or settings_of(),
-        pack=pack or load_pack("default"),
-        backend=backend,
-        writer="judge-v0",
-        iteration=iteration,
-        progress=bench.progress(),
+        bench.stands(iteration, backend=backend, settings=settings or settings_of(), pack=pack, progress=progress),
+        instructions,
     )
 
 
@@ -136,8 +132,8 @@ def test_closed_question_asks_all_samples_in_one_request_with_the_settings_of_th
 def test_closed_question_without_a_lesson_is_dropped_with_its_reason(bench, replies, reason):
     summary = run(bench, [closed(0)], FakeBackend(says(*replies)))
     assert only_pair(bench).dropped == reason
-    assert summary["dropped"] == {reason: 1}
-    assert summary["pairs"] == 0
+    assert summary.dropped == {reason: 1}
+    assert summary.pairs == 0
 
 
 def test_closed_question_with_options_reads_letters_and_texts_and_shows_the_options(bench):
@@ -267,12 +263,12 @@ def many(count: int) -> list[Instruction]:
 def test_stage_summary_adds_up_and_is_what_done_json_holds(bench):
     summary = run(bench, many(100), FakeBackend(random_writer, shuffle=3))
     rows = pairs(bench).values()
-    assert summary == bench.folder("synthesize").summary()
-    assert summary["instructions"] == len(rows) == 100
-    assert summary["pairs"] == sum(row.dropped is None for row in rows)
-    assert summary["pairs"] + sum(summary["dropped"].values()) == 100
-    assert sum(kind["instructions"] for kind in summary["kinds"].values()) == 100
-    assert 0.375 <= summary["agreement"] <= 1
+    assert summary == bench.folder("synthesize").conclusion(Synthesized)
+    assert summary.instructions == len(rows) == 100
+    assert summary.pairs == sum(row.dropped is None for row in rows)
+    assert summary.pairs + sum(summary.dropped.values()) == 100
+    assert sum(kind["instructions"] for kind in summary.kinds.values()) == 100
+    assert 0.375 <= summary.agreement <= 1
 
 
 def test_stage_that_is_done_asks_nothing_more(bench):
@@ -290,17 +286,7 @@ def test_stage_stopped_and_resumed_ends_with_the_rows_of_an_uninterrupted_one(tm
     backend = FakeBackend(random_writer, shuffle=5)
     backend.after = lambda count: setattr(progress, "stop", count >= moment)
     with pytest.raises(StopRequested):
-        synthesize(
-            folder=broken.folder("synthesize"),
-            instructions=many(100),
-            images=image_paths(100),
-            settings=settings_of(),
-            pack=load_pack("default"),
-            backend=backend,
-            writer="judge-v0",
-            iteration=1,
-            progress=progress,
-        )
+        run(broken, many(100), backend, progress=progress)
     assert broken.folder("synthesize").summary() is None
     before = pairs(broken)
     again = FakeBackend(random_writer, shuffle=9)
@@ -394,7 +380,7 @@ def numbers(_request: Request, sample: int) -> str:
 
 def test_pairs_whose_texts_give_them_away_are_told_at_the_end_of_synthesis(bench):
     summary = run(bench, [closed(number) for number in range(80)], FakeBackend(numbers))
-    (sentence,) = summary["leaks"]
+    (sentence,) = summary.leaks
     assert sentence.startswith("This iteration's pairs: a classifier that sees the texts alone")
     scores = bench.folder("synthesize").read("scores", ScoreRow)
     assert {(row.judge, row.benchmark) for row in scores} == {("control:text-only", "pairs")}

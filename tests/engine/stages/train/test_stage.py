@@ -20,6 +20,7 @@ from engine.stages.train.stage import check_layers, train
 from engine.workspace.folders import RunFolder, open_workspace
 from engine.workspace.progress import Progress
 from engine.workspace.state import RunState
+from tests.stage_bench import StageBench
 from tests.tiny_models import save_scenes, save_tiny_llava
 
 PAIRS = 10
@@ -92,17 +93,10 @@ def settings_for(model: Path, **changes) -> Settings:
 def train_on(run: RunFolder, model: Path, images: dict[str, Path], *, traces=TRACES, iteration=1, watch=None,
              parent: Path | None = None, **changes):  # fmt: skip
     progress = Progress(run, RunState(run=run.name, state="running"), watch=watch)
-    return train(
-        folder=run.stage(iteration, "train"),
-        traces=traces,
-        pairs=PAIRS_BY_ID,
-        images=images,
-        settings=settings_for(model, **changes),
-        pack=load_pack("shapes"),
-        parent_adapter=parent,
-        iteration=iteration,
-        progress=progress,
+    bench = StageBench(run).stands(
+        iteration, settings=settings_for(model, **changes), pack=load_pack("shapes"), images=images, progress=progress
     )
+    return train(bench, traces, PAIRS_BY_ID, parent_adapter=parent)
 
 
 def weights(folder: Path):
@@ -136,7 +130,7 @@ def test_train_writes_adapter_steps_version_and_leaves_no_checkpoint(run, model,
     assert folder.read("versions", VersionRow) == [
         VersionRow(judge="judge-v1", parent="judge-v0", adapter="runs/trial/iteration-01/train/adapter", trained_on=20)
     ]
-    assert run.workspace.root / summary["adapter"] == run.adapter(1)
+    assert run.workspace.root / summary.adapter == run.adapter(1)
     assert sorted(path.name for path in folder.folder.iterdir() if path.is_dir()) == ["adapter"]
     names = weights(run.adapter(1)).keys()
     assert names
@@ -148,7 +142,7 @@ def test_train_on_the_eyes_with_responses_and_changed_pictures_adapts_no_word_of
         run, model, images, layers="eyes", responses=True, augment=["haze", "blur"], augment_strength=0.7, epochs=2
     )
     folder = run.stage(1, "train")
-    assert summary["trained_on"] == 20
+    assert summary.trained_on == 20
     assert len(folder.read("steps", Step)) == 16  # 20 traces and 10 responses, by fours, twice
     names = weights(run.adapter(1)).keys()
     assert any("vision" in name for name in names)
@@ -224,7 +218,7 @@ def test_train_killed_before_done_keeps_the_adapter_and_one_version(run, model, 
     (folder.folder / "done.json").unlink()
     before = (run.adapter(1) / "adapter_model.safetensors").stat().st_mtime_ns
     again = train_on(run, model, images, epochs=1)
-    assert again["judge"] == summary["judge"]
+    assert again.judge == summary.judge
     assert (run.adapter(1) / "adapter_model.safetensors").stat().st_mtime_ns == before
     assert len(folder.read("versions", VersionRow)) == 1
 
@@ -290,7 +284,7 @@ def test_train_of_a_single_step_changes_the_adapter(run, model, images):
     summary = train_on(run, model, images, max_steps=1)
     (step,) = run.stage(1, "train").read("steps", Step)
     assert step.learning_rate > 0
-    assert (summary["steps"], summary["loss"]) == (1, round(step.loss, 4))
+    assert (summary.steps, summary.loss) == (1, round(step.loss, 4))
 
 
 @pytest.mark.parametrize("backend", ["vllm", "openai"])
