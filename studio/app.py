@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 
 from engine.assets import assets_folder
 from engine.export.finished import finished_workspace
+from engine.serve.binding import is_loopback
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
@@ -27,7 +28,7 @@ from studio.page.page import connect, create_page, run_classes
 from studio.page.place import FOLLOW_LINKS
 from studio.server import api
 from studio.server.beside import Beside, MayEnter
-from studio.server.binding import check_bind, free_port, is_loopback
+from studio.server.binding import check_bind, free_port
 from studio.server.guard import Guard
 from studio.server.patience import patient_server
 from studio.server.waiting import told_if_slow, wait_until_up

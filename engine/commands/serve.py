@@ -13,7 +13,8 @@ def serve(options: Namespace) -> int:
         options.host,
         options.port,
         is_open=key is None,
-        remedy="Add --key FILE with a secret in it, or leave the host at 127.0.0.1.",
+        danger="others could reach it, and anybody could use it. Add --key FILE with a secret in it, or leave the "
+        "host at 127.0.0.1.",
     )
     workspace = open_workspace(options.workspace)
     from engine.serve.server import serve_judges  # torch takes seconds

@@ -32,13 +32,14 @@ def read_secret(option: str, path: str | Path) -> str:
     return secret
 
 
-def check_bind(host: str, port: int, *, is_open: bool, remedy: str) -> None:
+def check_bind(host: str, port: int, *, is_open: bool, danger: str) -> None:
     """Raise `UsageError` or `JudgeStudioError` with the sentence to print if a server must or can not start there.
 
-    `is_open`: it lets everybody in; then it may be reached from this machine only. `remedy` says what to add.
+    `is_open`: it lets everybody in; then it may be reached from this machine only. `danger` says what others could do
+    there, and what to add.
     """
     if is_open and not is_loopback(host):
-        raise UsageError(f"--host {host}: others could reach it, and anybody could use it. {remedy}")
+        raise UsageError(f"--host {host}: {danger}")
     if not 0 <= port <= 65_535:
         raise UsageError(f"--port {port}: a port is a number from 0 to 65535.")
     try:
@@ -49,5 +50,5 @@ def check_bind(host: str, port: int, *, is_open: bool, remedy: str) -> None:
     except OSError as error:
         raise JudgeStudioError(
             f"{host}:{port}: cannot listen there: {error.strerror or error}. "
-            f"Something else may use it; choose another port, e.g. --port {port + 1}."
+            f"Something else may use it, e.g. another one of these; choose another port, e.g. --port {port + 1}."
         ) from error

@@ -1,4 +1,7 @@
-"""What a stage's rows depend on, as the flat mapping that goes into identity.json. What only costs time is left out."""
+"""What a stage's rows depend on, as the flat mapping that goes into identity.json. What only costs time is left out.
+
+A field may come with a new version: `StageFolder.begin` compares those that both sides know.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -38,21 +41,5 @@ def identity(
 
 
 def setting_fields(settings: Settings, *names: str) -> dict[str, Any]:
-    """The settings of a group ("train"), or single ones ("evaluate.look"), by their full names.
-
-    One that did not exist from the beginning is left out while it has its default, so that a run that was begun
-    before it existed goes on.
-    """
-    usual = flat(Settings())
-    return {
-        key: value
-        for key, value in flat(settings).items()
-        if (key in names or key.partition(".")[0] in names) and not (key in _LATER and value == usual[key])
-    }
-
-
-_LATER = {
-    "source.look", "source.look_from", "source.look_to", "evaluate.look", "evaluate.look_from", "evaluate.look_to",
-    "synthesize.open_temperature", "train.layers", "train.responses", "train.augment", "train.augment_strength",
-    "train.pictures",
-}  # fmt: skip
+    """The settings of a group ("train"), or single ones ("evaluate.look"), by their full names."""
+    return {key: value for key, value in flat(settings).items() if key in names or key.partition(".")[0] in names}

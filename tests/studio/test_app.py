@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from engine.errors import UsageError
-from studio.server.binding import check_bind, is_loopback, read_password
+from engine.serve.binding import is_loopback
+from studio.server.binding import check_bind, read_password
 from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 from tests.studio_server import ROOT, Server, studio_server

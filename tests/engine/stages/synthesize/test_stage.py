@@ -321,8 +321,10 @@ def test_stage_resumed_with_other_settings_is_refused_naming_the_setting(bench):
 
 def test_same_instructions_in_another_iteration_get_other_seeds_and_ids(bench):
     first, second = FakeBackend(random_writer), FakeBackend(random_writer)
+    second.load_judge("judge-v1", Path("/adapter"))
     run(bench, many(10), first, iteration=1)
     run(bench, many(10), second, iteration=2)
+    assert {request.judge for request in second.requests} == {"judge-v1"}, "the version before writes"
     assert {request.seed for request in first.requests}.isdisjoint(request.seed for request in second.requests)
     assert {p.pair_id for p in pairs(bench, 1).values()}.isdisjoint(p.pair_id for p in pairs(bench, 2).values())
 
