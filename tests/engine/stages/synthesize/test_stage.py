@@ -340,7 +340,7 @@ def test_stage_writes_many_instructions_in_parts_and_keeps_calls_full(bench):
 
 def test_stage_overhead_for_three_hundred_instructions_is_well_under_a_second(bench):
     settings = settings_of(**{"synthesize.samples": 16, "synthesize.min_votes": 5})
-    run(bench, many(4), FakeBackend(random_writer), iteration=7)  # pyarrow is imported here
+    run(bench, many(4), FakeBackend(random_writer), iteration=0)  # pyarrow is imported here
     started = time.process_time()
     run(bench, many(300), FakeBackend(random_writer), settings=settings)
     assert time.process_time() - started < 1.0
@@ -391,4 +391,4 @@ def test_pairs_whose_texts_give_them_away_are_told_at_the_end_of_synthesis(bench
 
 
 def test_held_out_pairs_are_a_benchmark_and_not_looked_at_here(bench):
-    assert "leaks" not in run(bench, [closed(number) for number in range(80)], FakeBackend(numbers), iteration=0)
+    assert run(bench, [closed(number) for number in range(80)], FakeBackend(numbers), iteration=0).leaks == ()
