@@ -8,7 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 Kind = Literal["open", "closed"]
 AnswerType = Literal["number", "option", "phrase", "yes_no"]
@@ -69,6 +69,10 @@ def content_id(*parts: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+@overload
+def without_halves(value: str) -> str: ...
+@overload
+def without_halves(value: Any) -> Any: ...
 def without_halves(value: Any) -> Any:
     """A JSON value with U+FFFD for every half of a character ("\\ud83d" alone), which no file or table can hold."""
     if isinstance(value, str):

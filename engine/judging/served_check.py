@@ -37,6 +37,16 @@ class ServedCheck:
     mean_difference: float
     """Of the log odds, absolute, over all probes."""
 
+    def check(self) -> None:
+        """Raise `TrainingError` if the server rules otherwise than the trained model."""
+        if self.agreement < _LEAST_AGREEMENT:
+            other = round(self.probes * (1 - self.agreement))
+            raise TrainingError(
+                f"{self.judge}: the server rules otherwise than the trained model on {other} of {self.probes} probes. "
+                "Check that it loads the adapter and uses the model's own chat template; else use "
+                "model.backend=transformers."
+            )
+
 
 def probe_traces(traces: Sequence[Trace]) -> list[Trace]:
     """Up to 16 of the kept traces, always the same."""
@@ -72,25 +82,24 @@ def check_served(
     ]
     if not requests:
         return None
-    served = _log_odds(backend, requests)
-    decided = [key for key in served if abs(recorded[key]) >= _DECIDED]
-    same = sum((recorded[key] > 0) == (served[key] > 0) for key in decided)
-    result = ServedCheck(
-        judge=judge,
-        probes=len(decided),
-        agreement=same / len(decided) if decided else 1.0,
-        mean_difference=sum(abs(recorded[key] - served[key]) for key in served) / len(served),
-    )
-    if result.agreement < _LEAST_AGREEMENT:
-        raise TrainingError(
-            f"{judge}: the server rules otherwise than the trained model on {len(decided) - same} of {len(decided)} "
-            "probes. Check that it loads the adapter and uses the model's own chat template; else use "
-            "model.backend=transformers."
-        )
+    result = _compared(judge, recorded, _log_odds(backend, requests))
+    result.check()
     if folder is not None:
         folder.folder.mkdir(parents=True, exist_ok=True)
         write_json(folder.folder / "served-check.json", asdict(result))
     return result
+
+
+def _compared(judge: str, trained: Mapping[str, float], served: Mapping[str, float]) -> ServedCheck:
+    """By the log odds of at least one probe."""
+    decided = [key for key in served if abs(trained[key]) >= _DECIDED]
+    same = sum((trained[key] > 0) == (served[key] > 0) for key in decided)
+    return ServedCheck(
+        judge=judge,
+        probes=len(decided),
+        agreement=same / len(decided) if decided else 1.0,
+        mean_difference=sum(abs(trained[key] - served[key]) for key in served) / len(served),
+    )
 
 
 def _request(trace: Trace, pair: Pair, images: Mapping[str, Path], pack: PromptPack, judge: str) -> Request | None:

@@ -4,7 +4,6 @@ Times come from what an earlier run on this machine took per unit; where there i
 Beside them stands what the run would take on rented cards, at assumed rates (`costs.py`).
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -13,7 +12,7 @@ from pathlib import Path
 from engine.config import Settings
 from engine.errors import JudgeStudioError
 from engine.machine import this_machine
-from engine.paths import EMBEDDED, expanded
+from engine.paths import EMBEDDED
 from engine.runs.costs import (
     SMALL,
     Offer,
@@ -27,15 +26,13 @@ from engine.runs.costs import (
     synthesis,
     training,
 )
+from engine.runs.sizes import Sizes, sizes_of, synthesis_calls
 from engine.workspace.files import bytes_under, free_bytes
 from engine.workspace.folders import STAGES, RunFolder, Workspace
 from engine.workspace.provenance import model_folder
 from engine.workspace.run_record import run_settings
 from engine.workspace.timing import StageTime, duration, stage_times
 
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
-_MOST_COUNTED = 200_000
-"""Files of a folder that are looked at; counting more would make a plan slow."""
 _LIBRARIES_BYTES = 1_300_000_000
 """Resident size of a process that has torch, transformers, peft and trl loaded and trains a tiny model: 0.9 GB was
 measured on a small training set (Linux, CPU), the rest is for larger batches."""
@@ -94,7 +91,7 @@ class RunPlan:
 
 def run_plan(settings: Settings, workspace: Workspace) -> RunPlan:
     """The plan of a run with these settings in this workspace. Nothing is started, downloaded or written."""
-    sizes = _sizes(settings)
+    sizes = sizes_of(settings)
     before = _earlier_run(settings, workspace)
     rates = _seconds_per_unit(stage_times(before).values()) if before else {}
     baseline = tuple(_timed(stage, rates) for stage in _baseline(settings, sizes))
@@ -137,91 +134,13 @@ def plan_text(plan: RunPlan) -> str:
     return "\n".join([*lines, *plan.notes, *([plan.refusal] if plan.refusal else [])])
 
 
-# --- how much ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sizes:
-    """Counts of one iteration, upper bounds; None where the source does not say."""
-
-    images: int | None
-    instructions: int | None
-    """Of one iteration."""
-    open: int | None
-    closed: int | None
-    held_out: int | None
-    """Instructions on held-out images."""
-    traces: int | None
-    kept: int | None
-    items: int
-
-
-def _sizes(settings: Settings) -> _Sizes:
-    source, synthesize = settings.source, settings.synthesize
-    images = images_of(settings)
-    per_image = 1 if source.questions == "own" else source.questions_per_image
-    held = None if images is None else round(images * source.held_out) * per_image
-    everything = None if images is None or held is None else images * per_image - held
-    instructions = everything
-    if synthesize.instructions is not None:
-        instructions = min(everything or synthesize.instructions, synthesize.instructions)
-    opened = None if instructions is None else round(instructions * _open_share(settings))
-    traces = None if instructions is None else instructions * 2 * settings.judge.traces_per_order
-    kept = None
-    if instructions is not None and traces is not None:
-        kept = min(traces, instructions * settings.select.max_per_pair)
-        if settings.select.max_per_image is not None and images is not None:
-            kept = min(kept, images * settings.select.max_per_image)
-    return _Sizes(
-        images=images,
-        instructions=instructions,
-        open=opened,
-        closed=None if instructions is None or opened is None else instructions - opened,
-        held_out=held,
-        traces=traces,
-        kept=kept,
-        items=settings.evaluate.items * len(settings.evaluate.benchmarks),
-    )
-
-
-def _open_share(settings: Settings) -> float:
-    """Of the bank it is a setting; elsewhere all may be closed, which is the larger number of calls."""
-    return settings.source.open_share if settings.source.questions == "bank" else 0.0
-
-
-def images_of(settings: Settings) -> int | None:
-    """How many images the source holds at most; None where that is known only by reading it."""
-    source = settings.source
-    known: int | None = None
-    if source.kind == "drawn":
-        known = source.count
-    elif source.kind == "folder" and source.path:
-        known = _count_pictures(expanded(source.path))
-    if source.limit is not None:
-        return source.limit if known is None else min(known, source.limit)
-    return known
-
-
-def _count_pictures(folder: Path) -> int | None:
-    count = looked_at = 0
-    try:
-        for _, _, names in os.walk(folder):
-            looked_at += len(names)
-            count += sum(Path(name).suffix.lower() in _PICTURES for name in names)
-            if looked_at > _MOST_COUNTED:
-                return None
-    except OSError:
-        return None
-    return count if folder.is_dir() else None
-
-
 # --- the stages --------------------------------------------------------------------------------------------------
 
 
-def _baseline(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
+def _baseline(settings: Settings, sizes: Sizes) -> list[PlanStage]:
     stages = []
     if "held-out" in settings.evaluate.benchmarks:
-        calls = None if sizes.held_out is None else _synthesis_calls(settings, 0, sizes.held_out)
+        calls = None if sizes.held_out is None else synthesis_calls(settings, 0, sizes.held_out)
         what = f"pairs from {_count(sizes.held_out, 'held-out instruction')}"
         stages.append(_stage("synthesize", what, calls, sizes.held_out))
     what = f"judge-v0 and the controls on {_count(sizes.items, 'item')}, both orders"
@@ -229,11 +148,8 @@ def _baseline(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
     return stages
 
 
-def _stages(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
+def _stages(settings: Settings, sizes: Sizes) -> list[PlanStage]:
     train = settings.train
-    calls = None
-    if sizes.open is not None and sizes.closed is not None:
-        calls = _synthesis_calls(settings, sizes.open, sizes.closed)
     steps = None if sizes.kept is None else ceil(ceil(sizes.kept / train.batch_size) * train.epochs)
     if train.max_steps is not None:
         steps = train.max_steps if steps is None else min(steps, train.max_steps)
@@ -242,41 +158,24 @@ def _stages(settings: Settings, sizes: _Sizes) -> list[PlanStage]:
     start = {"previous": "the previous version", "best": "the best version so far"}.get(train.start, "the base model")
     step_words = f"at most {_count(steps, 'step')}" if steps is not None else "steps not known yet,"
     return [
-        _stage("synthesize", f"at most {_count(sizes.instructions, 'pair')}{source}", calls, sizes.instructions),
         _stage(
-            "judge", f"at most {_count(sizes.traces, 'trace')}: {samples}", _judge_calls(settings, sizes), sizes.traces
+            "synthesize",
+            f"at most {_count(sizes.instructions, 'pair')}{source}",
+            sizes.synthesis_calls,
+            sizes.instructions,
         ),
+        _stage("judge", f"at most {_count(sizes.traces, 'trace')}: {samples}", sizes.judge_calls, sizes.traces),
         _stage("select", f"{settings.select.rule} rule, at most {_count(sizes.kept, 'trace')} kept", 0, sizes.traces),
         _stage("train", f"{step_words} from {start}", 0, steps),
         _evaluation(settings, sizes, f"the new version on {_count(sizes.items, 'item')}, both orders"),
     ]
 
 
-def _evaluation(settings: Settings, sizes: _Sizes, what: str) -> PlanStage:
-    verdicts = _verdicts(settings, sizes)
+def _evaluation(settings: Settings, sizes: Sizes, what: str) -> PlanStage:
     measured = settings.evaluate
     named = [name for name, on in (("no", measured.image_blind), ("another", measured.wrong_image)) if on]
     controls = f", also with {' and with '.join(named)} image" if named else ""
-    return _stage("evaluate", what + controls, verdicts, verdicts)
-
-
-def _verdicts(settings: Settings, sizes: _Sizes) -> int:
-    """Replies of one version: every item in both orders, and the controls that ask the model on some of them."""
-    measured = settings.evaluate
-    some = min(measured.items, measured.control_items or measured.items) * len(measured.benchmarks)
-    return 2 * (sizes.items + some * (measured.image_blind + measured.wrong_image))
-
-
-def _judge_calls(settings: Settings, sizes: _Sizes) -> int | None:
-    """Every trace, and some pairs in both orders with another picture."""
-    if sizes.traces is None or sizes.instructions is None or not settings.evaluate.wrong_image:
-        return sizes.traces
-    return sizes.traces + 2 * min(sizes.instructions, settings.evaluate.control_items or sizes.instructions)
-
-
-def _synthesis_calls(settings: Settings, opened: int, closed: int) -> int:
-    """Open: a response and each try of an alteration; closed: every sample."""
-    return opened * (1 + settings.synthesize.alteration_tries) + closed * settings.synthesize.samples
+    return _stage("evaluate", what + controls, sizes.verdicts, sizes.verdicts)
 
 
 def _stage(stage: str, what: str, calls: int | None, units: int | None) -> PlanStage:
@@ -327,12 +226,11 @@ def _timed(stage: PlanStage, rates: Mapping[str, float]) -> PlanStage:
     )
 
 
-def _offers(settings: Settings, sizes: _Sizes) -> tuple[Offer, ...]:
+def _offers(settings: Settings, sizes: Sizes) -> tuple[Offer, ...]:
     """The baseline once and every iteration, priced."""
     if sizes.open is None or sizes.closed is None or sizes.traces is None or sizes.kept is None:
         return ()
-    verdicts = _verdicts(settings, sizes)
-    measured = rulings(settings, prompts=verdicts, samples=1, max_tokens=settings.evaluate.max_tokens)
+    measured = rulings(settings, prompts=sizes.verdicts, samples=1, max_tokens=settings.evaluate.max_tokens)
     iteration = (
         synthesis(settings, opened=sizes.open, closed=sizes.closed)
         + rulings(
@@ -370,17 +268,17 @@ def _memory(settings: Settings) -> int | None:
     return _LIBRARIES_BYTES + _TRAINING_COPIES * weights if weights else None
 
 
-def _disk(settings: Settings, sizes: _Sizes, before: RunFolder | None) -> int | None:
+def _disk(settings: Settings, sizes: Sizes, before: RunFolder | None) -> int | None:
     """From the text that can be written at most, or from the earlier run's size per iteration where that is less."""
     if sizes.instructions is None or sizes.traces is None:
         return None
-    verdicts = _verdicts(settings, sizes)
+    measured = sizes.verdicts * settings.evaluate.max_tokens
     tokens = (
         sizes.instructions * 2 * settings.synthesize.max_tokens
         + 2 * sizes.traces * settings.judge.max_tokens  # judge writes them, select writes them again with their fate
-        + verdicts * settings.evaluate.max_tokens
+        + measured
     )
-    return (settings.loop.iterations * tokens + verdicts * settings.evaluate.max_tokens) * _BYTES_PER_TOKEN + (
+    return (settings.loop.iterations * tokens + measured) * _BYTES_PER_TOKEN + (
         bytes_under(before.folder / "iteration-01" / "train") * settings.loop.iterations if before else 0
     )
 
@@ -391,7 +289,7 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _notes(settings: Settings, sizes: _Sizes) -> Iterable[str]:
+def _notes(settings: Settings, sizes: Sizes) -> Iterable[str]:
     if sizes.images is None:
         yield "How many images the source holds is known once it is read, so the counts of this plan are open."
     if settings.model.backend == "transformers" and model_folder(settings.model.base) is None:

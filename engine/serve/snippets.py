@@ -25,6 +25,11 @@ class Snippet:
 
 def snippets(judge: str, workspace: Path, *, url: str = f"http://127.0.0.1:{PORT}") -> tuple[Snippet, ...]:
     """The ways to use `judge` ("shapes-01/judge-v2") of `workspace`. `cat.png` stands for a picture of the reader's."""
+    return (*_on_this_machine(judge, workspace), *_of_the_server(judge, url))
+
+
+def _on_this_machine(judge: str, workspace: Path) -> tuple[Snippet, ...]:
+    """Where the workspace lies: alone, in a program, and for other programs."""
     name, folder = shlex.quote(judge), shlex.quote(str(workspace))
     return (
         Snippet(
@@ -46,6 +51,12 @@ def snippets(judge: str, workspace: Path, *, url: str = f"http://127.0.0.1:{PORT
             language="bash",
             code=f"judge-studio serve --workspace {folder} {name}",
         ),
+    )
+
+
+def _of_the_server(judge: str, url: str) -> tuple[Snippet, ...]:
+    """Where only the server's address is known."""
+    return (
         Snippet(
             title="curl",
             about='Asks that server; many at once as {"comparisons": [...]}.',

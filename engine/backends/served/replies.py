@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from engine.backends.served.http_door import PassingTrouble, RefusedRequest
+from engine.records import without_halves
 
 _WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 """Finish reasons of a reply that ended by itself: the standard's, and what other servers write for it."""
@@ -105,17 +106,12 @@ def choices_of(url: str, answer: Any) -> list[dict[str, Any]]:
     return list(choices)
 
 
-def readable(text: str) -> str:
-    """The text with halves of characters replaced: UTF-8 and Parquet cannot hold them."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def text_of(content: Any) -> tuple[str, str] | None:
     """(text, thinking) of a message's content: a text, a list of parts, or nothing; None for anything else."""
     if content is None:
         return "", ""
     if isinstance(content, str):
-        return readable(content), ""
+        return without_halves(content), ""
     if not isinstance(content, Sequence):
         return None
     text, thinking = [], []
@@ -128,7 +124,7 @@ def text_of(content: Any) -> tuple[str, str] | None:
             text.append(part["text"])
         else:
             return None
-    return readable("".join(text)), readable("".join(thinking))
+    return without_halves("".join(text)), without_halves("".join(thinking))
 
 
 def _thought(part: Mapping[str, Any]) -> str:
@@ -157,7 +153,7 @@ def _filtered(url: str) -> Reply:
 
 def _message(url: str, message: Any) -> tuple[str, str]:
     if isinstance(message, str):
-        return readable(message), ""
+        return without_halves(message), ""
     if not isinstance(message, Mapping):
         raise PassingTrouble(f"server {url}: answered a reply without a message; see the server's log.")
     found = text_of(message.get("content"))
@@ -166,7 +162,7 @@ def _message(url: str, message: Any) -> tuple[str, str]:
     text, thinking = found
     beside = next((message[key] for key in _THINKING_KEYS if isinstance(message.get(key), str)), "")
     refusal = message.get("refusal")
-    return text or (readable(refusal) if isinstance(refusal, str) else ""), thinking or readable(beside)
+    return text or (without_halves(refusal) if isinstance(refusal, str) else ""), thinking or without_halves(beside)
 
 
 def _finish(url: str, reason: Any) -> Literal["stop", "length"]:

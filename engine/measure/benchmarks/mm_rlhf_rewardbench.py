@@ -6,12 +6,13 @@ two scalar rewards, which have no order; a judge that compares stands in with bo
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import SourceError
 from engine.measure.benchmarks.protocol import Benchmark, Items, LeaveOut, Loaded, Protocol, both_orders, sliced_rows
-from engine.measure.benchmarks.rows import image_file, open_rows, texts, usable
+from engine.measure.benchmarks.rows import each_once, image_file, open_rows, texts, usable
 from engine.measure.metrics import STRICT, outcomes
 from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id, names_preferred
 from engine.sources.pictures.upright import ImageRefused
@@ -32,27 +33,16 @@ def load_mm_rlhf_rewardbench(place: str | None, *, folder: Path, leave_out: Leav
     if nothing usable is there.
     """
     opened = open_rows(place, hub_id=HUB_ID, files=("mm_reward_bench.jsonl",))
-    items: dict[str, BenchmarkItem] = {}
-    rows = without_image = videos = 0
-    for rows, row in enumerate(opened.rows, 1):
-        if not usable(row, opened.where).get("image"):
-            videos += 1
-            leave_out(f"row '{row.get('id')}': is about a video")
-            continue
-        item = _item(row, rows - 1, opened.where, opened.root, folder, leave_out)
-        if item is None:
-            without_image += 1
-        else:
-            items.setdefault(item.item_id, item)
-    if not items:
-        raise SourceError(f"{opened.where}: holds no usable item of {NAME}. Download it again with its images.")
-    return Loaded(
-        items=sorted(items.values(), key=lambda item: item.item_id),
-        rows=rows,
-        without_image=without_image,
-        repeats=rows - without_image - videos - len(items),
-        unusable=videos,
+    rows = [(number, usable(row, opened.where)) for number, row in enumerate(opened.rows)]
+    videos = [row for _, row in rows if not row.get("image")]
+    for row in videos:
+        leave_out(f"row '{row.get('id')}': is about a video")
+    loaded = each_once(
+        _item(row, number, opened.where, opened.root, folder, leave_out) for number, row in rows if row.get("image")
     )
+    if not loaded.items:
+        raise SourceError(f"{opened.where}: holds no usable item of {NAME}. Download it again with its images.")
+    return replace(loaded.sorted_by(lambda item: item.item_id), rows=len(rows), unusable=len(videos))
 
 
 def kind_of_path(path: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import SourceError
 from engine.measure.benchmarks.protocol import Benchmark, Items, LeaveOut, Loaded, Protocol, both_orders, sliced_rows
-from engine.measure.benchmarks.rows import image_file, open_rows, usable
+from engine.measure.benchmarks.rows import each_once, image_file, open_rows, usable
 from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id, names_preferred
 from engine.sources.pictures.upright import ImageRefused
 
@@ -45,26 +45,16 @@ def load_mmrb2(place: str | None, *, folder: Path, leave_out: LeaveOut = lambda 
     of the hub's parquet files. Rows without any picture, or with a missing one, are told to `leave_out`.
     Raises `SourceError` if nothing usable is there.
     """
-    items: dict[str, BenchmarkItem] = {}
-    rows = without_image = 0
-    for task, where, root, row in _pairs(place):
-        item = _item(row, rows, task, where, root, folder, leave_out)
-        rows += 1
-        if item is None:
-            without_image += 1
-        else:
-            items.setdefault(item.item_id, item)
-    if not items:
+    loaded = each_once(
+        _item(row, number, task, where, root, folder, leave_out)
+        for number, (task, where, root, row) in enumerate(_pairs(place))
+    )
+    if not loaded.items:
         raise SourceError(
             f"{place or HUB_ID}: holds no pair of {NAME} whose pictures are there. Build it with the authors' "
             "benchmark/build_from_hf.py and name its folder."
         )
-    return Loaded(
-        items=list(items.values()),
-        rows=rows,
-        without_image=without_image,
-        repeats=rows - without_image - len(items),
-    )
+    return loaded
 
 
 def _pairs(place: str | None) -> Iterator[tuple[str, str, Path, Mapping[str, Any]]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import SourceError
 from engine.measure.benchmarks.protocol import Benchmark, Items, LeaveOut, Loaded, Protocol, sliced_rows, stored_order
-from engine.measure.benchmarks.rows import image_file, open_rows, texts, usable
+from engine.measure.benchmarks.rows import each_once, image_file, open_rows, texts, usable
 from engine.records import BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow, content_id, names_preferred
 from engine.sources.pictures.upright import ImageRefused
 
@@ -41,25 +41,16 @@ def load_multimodal_rewardbench(place: str | None, *, folder: Path, leave_out: L
     whose picture is missing are left out; `leave_out` is told of each. Raises `SourceError` if nothing usable is there.
     """
     opened = open_rows(place, hub_id=HUB_ID, files=("data/all_data.json", "all_data.json"))
-    items: dict[str, BenchmarkItem] = {}
-    rows = without_image = 0
-    for rows, row in enumerate(opened.rows, 1):
-        item = _item(usable(row, opened.where), rows - 1, opened.where, opened.root, folder, leave_out)
-        if item is None:
-            without_image += 1
-        else:
-            items.setdefault(item.item_id, item)
-    if not items:
+    loaded = each_once(
+        _item(usable(row, opened.where), number, opened.where, opened.root, folder, leave_out)
+        for number, row in enumerate(opened.rows)
+    )
+    if not loaded.items:
         raise SourceError(
             f"{opened.where}: holds no item of {NAME} whose picture is there. Fetch the pictures with the "
             "authors' scripts/0_download_data.py."
         )
-    return Loaded(
-        items=sorted(items.values(), key=lambda item: content_id(item.item_id)),
-        rows=rows,
-        without_image=without_image,
-        repeats=rows - without_image - len(items),
-    )
+    return loaded.sorted_by(lambda item: content_id(item.item_id))
 
 
 def dimension_of(category: str, row_id: str) -> str:

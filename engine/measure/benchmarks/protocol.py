@@ -59,6 +59,9 @@ class Loaded:
     unusable: int = 0
     """Rows left out because they hold something that is no comparison of two texts about pictures, e.g. a video."""
 
+    def sorted_by(self, key: Callable[[BenchmarkItem], str]) -> "Loaded":
+        return replace(self, items=sorted(self.items, key=key))
+
     def __len__(self) -> int:
         return len(self.items)
 

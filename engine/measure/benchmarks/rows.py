@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SourceError
+from engine.measure.benchmarks.protocol import Loaded
 from engine.paths import expanded
-from engine.records import without_halves
+from engine.records import BenchmarkItem, without_halves
 from engine.sources.columns import image_bytes, path_inside
 from engine.sources.json_lines import json_lines, json_row
 from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
@@ -122,6 +123,24 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=_BATCH):
             yield from batch.to_pylist()
+
+
+def each_once(found: Iterable[BenchmarkItem | None]) -> Loaded:
+    """The items of all rows, the first of those that are repeated; None stands for a row whose picture is not there."""
+    items: dict[str, BenchmarkItem] = {}
+    rows = without_image = 0
+    for item in found:
+        rows += 1
+        if item is None:
+            without_image += 1
+        else:
+            items.setdefault(item.item_id, item)
+    return Loaded(
+        items=list(items.values()),
+        rows=rows,
+        without_image=without_image,
+        repeats=rows - without_image - len(items),
+    )
 
 
 def usable(row: Any, where: str) -> Mapping[str, Any]:

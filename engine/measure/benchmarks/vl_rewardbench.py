@@ -22,7 +22,7 @@ from engine.measure.benchmarks.protocol import (
     other,
     sliced_rows,
 )
-from engine.measure.benchmarks.rows import image_file, open_rows, texts, usable
+from engine.measure.benchmarks.rows import each_once, image_file, open_rows, texts, usable
 from engine.records import (
     ORDERS,
     BenchmarkItem,
@@ -67,22 +67,13 @@ def load_vl_rewardbench(place: str | None, *, folder: Path, leave_out: LeaveOut 
     Rows whose picture is missing are told to `leave_out`. Raises `SourceError` if nothing usable is there.
     """
     opened = open_rows(place, hub_id=HUB_ID, files=("data/data.jsonl", "data.jsonl"))
-    items: dict[str, BenchmarkItem] = {}
-    rows = without_image = 0
-    for rows, row in enumerate(opened.rows, 1):
-        item = _item(usable(row, opened.where), rows - 1, opened.where, opened.root, folder, leave_out)
-        if item is None:
-            without_image += 1
-        else:
-            items.setdefault(item.item_id, item)
-    if not items:
-        raise SourceError(f"{opened.where}: holds no usable item of {NAME}. Download it again with its images.")
-    return Loaded(
-        items=[items[item_id] for item_id in sorted(items)],
-        rows=rows,
-        without_image=without_image,
-        repeats=rows - without_image - len(items),
+    loaded = each_once(
+        _item(usable(row, opened.where), number, opened.where, opened.root, folder, leave_out)
+        for number, row in enumerate(opened.rows)
     )
+    if not loaded.items:
+        raise SourceError(f"{opened.where}: holds no usable item of {NAME}. Download it again with its images.")
+    return loaded.sorted_by(lambda item: item.item_id)
 
 
 def group_of(row_id: str) -> str:

@@ -55,7 +55,7 @@ def turns_in(value: Any, depth: int = 0) -> Iterator[Turn]:
     if isinstance(value, str):
         held = _container(value)
         if held is None:
-            yield "user", whole(value)
+            yield "user", without_halves(value)
         else:
             yield from turns_in(held, depth + 1)
     elif isinstance(value, Mapping):
@@ -64,7 +64,7 @@ def turns_in(value: Any, depth: int = 0) -> Iterator[Turn]:
         if value and all(_is_part(part) for part in value):
             yield "user", _text_of(value)
         elif value and all(isinstance(part, str) for part in value):
-            yield "user", whole(value[0])  # several questions about one image: the first
+            yield "user", without_halves(value[0])  # several questions about one image: the first
         else:
             for part in value:
                 yield from turns_in(part, depth + 1)
@@ -109,7 +109,7 @@ def _is_part(value: Any) -> bool:
 def _text_of(content: Any) -> str:
     """The text of a message's content; images and other parts are left out."""
     if isinstance(content, str):
-        return whole(content)
+        return without_halves(content)
     if isinstance(content, Mapping):
         return _text_of(next((content[key] for key in _TEXT_KEYS if content.get(key) is not None), ""))
     if isinstance(content, list | tuple):
@@ -126,12 +126,6 @@ def _container(text: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return held if isinstance(held, list | dict) else None
-
-
-def whole(text: str) -> str:
-    """The text with � for every half of a character, which no file could store."""
-    kept: str = without_halves(text)
-    return kept
 
 
 def answer_in(value: Any) -> str | None:
@@ -160,7 +154,7 @@ def _scalar(value: Any) -> str | None:
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of integers in which one is missing
-    text = whole(str(value)).strip()
+    text = without_halves(str(value)).strip()
     tagged = _TAGGED.fullmatch(text)
     return (tagged[1].strip() if tagged else text) or None
 

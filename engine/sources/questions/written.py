@@ -74,12 +74,22 @@ def write_questions(
 
     Raises `SettingsError` if the pack cannot ask for questions, and what the backend raises.
     """
+    requests = _requests(images, pack, workspace=workspace, count=count, sampling=sampling, seed=seed)
+    for completion in backend.generate(requests):
+        questions, dropped = read_questions(after_thinking(completion.text))
+        made = tuple(_instruction(completion.key, one, held_out) for one in questions[:count])
+        yield Written(image_id=completion.key, instructions=made, dropped=dropped)
+
+
+def _requests(
+    images: Sequence[ImageRow], pack: PromptPack, *, workspace: Path, count: int, sampling: Sampling, seed: int
+) -> list[Request]:
     if pack.ask is None:
         raise SettingsError(
             f"source.questions: is 'model', but the prompt pack '{pack.name}' cannot ask for questions. "
             "Use source.questions=bank, or a pack with 'ask'."
         )
-    requests = [
+    return [
         Request(
             key=image.image_id,
             messages=ask_messages(pack, count),
@@ -89,20 +99,17 @@ def write_questions(
         )
         for image in images
     ]
-    for completion in backend.generate(requests):
-        questions, dropped = read_questions(after_thinking(completion.text))
-        made = tuple(
-            instruction(
-                completion.key,
-                one.question,
-                kind=one.kind,
-                answer_type=one.answer_type,
-                choices=one.choices,
-                held_out=held_out,
-            )
-            for one in questions[:count]
-        )
-        yield Written(image_id=completion.key, instructions=made, dropped=dropped)
+
+
+def _instruction(image_id: str, written: WrittenQuestion, held_out: frozenset[str]) -> Instruction:
+    return instruction(
+        image_id,
+        written.question,
+        kind=written.kind,
+        answer_type=written.answer_type,
+        choices=written.choices,
+        held_out=held_out,
+    )
 
 
 def read_questions(text: str) -> tuple[list[WrittenQuestion], int]:

@@ -32,6 +32,12 @@ _CHECKPOINT_SECONDS = 60.0
 _LARGE_MODEL = 1_000_000_000
 """Parameters above which recomputing activations is worth a third more time."""
 _SAY_SECONDS = 30.0
+_OUR_OWN: Mapping[str, Any] = {
+    "max_length": None, "completion_only_loss": True, "remove_unused_columns": False,  # the collator's
+    "save_strategy": "no", "eval_strategy": "no",  # the callback says when: by the clock, and before a stop
+    "logging_steps": 1, "logging_nan_inf_filter": False, "report_to": "none", "disable_tqdm": True,
+}  # fmt: skip
+"""What collator and callback do, and the trainer must not."""
 _WHOLE = "whole"
 """The mark of a finished checkpoint."""
 
@@ -101,19 +107,11 @@ def training_arguments(
         bf16=cuda,
         gradient_checkpointing=recompute,
         gradient_checkpointing_kwargs={"use_reentrant": False} if recompute else None,
-        max_length=None,
-        completion_only_loss=True,
-        remove_unused_columns=False,
         dataloader_num_workers=workers,
         dataloader_persistent_workers=workers > 0,
         dataloader_prefetch_factor=2 if workers else None,
         dataloader_pin_memory=cuda,
-        save_strategy="no",  # the callback says when: by the clock, and before a stop
-        eval_strategy="no",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
+        **_OUR_OWN,
     )
     # Several GPUs in one process would make the trainer split every batch among them: the batch would be larger than
     # was asked for, and an image's patches would not follow its text. `accelerate launch` uses them all properly.

@@ -6,7 +6,8 @@ import pytest
 
 from engine.cli import main
 from engine.config import load_settings, presets
-from engine.runs.plan import RunPlan, images_of, plan_text, run_plan
+from engine.runs.plan import RunPlan, plan_text, run_plan
+from engine.runs.sizes import images_of
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import append_event
 from tests.sample_workspace import make_workspace

@@ -212,5 +212,5 @@ def test_judge_that_guesses_without_its_picture_tells_no_leak(bench):
 def test_judge_of_pairs_about_one_picture_has_no_other_to_show(bench):
     pairs = [replace(pair(number), image_id="image-0000") for number in range(5)]
     backend = FakeBackend(truthful)
-    assert run(bench, pairs, backend, other_pictures=True)["leaks"] == []
+    assert run(bench, pairs, backend, other_pictures=True).leaks == ()
     assert bench.folder("judge").read("scores", ScoreRow) == []
