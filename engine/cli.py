@@ -33,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_open(commands)
     _add_run_commands(commands)
-    _add_judge_commands(commands)
+    _add_judging(commands)
+    _add_measuring(commands)
     _add_result_commands(commands)
     return parser
 
@@ -125,7 +126,7 @@ def _add_run_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     preview.add_argument("--pairs", type=count, default=6, metavar="N")
 
 
-def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_judging(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     judge = _command(commands, "judge", "judge:judge", "rule on one comparison, or on a file of many")
     judge.add_argument(
         "file", type=Path, nargs="?", metavar="FILE.jsonl", help="lines with image, question, a, b; see --out"
@@ -150,6 +151,8 @@ def _add_judge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     serve.add_argument("--port", type=int, default=8008)
     serve.add_argument("--key", type=Path, metavar="FILE", help="file with the secret that every request must carry")
 
+
+def _add_measuring(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     evaluate = _command(commands, "evaluate", "judge:evaluate", "measure a judge version on a benchmark")
     _add_judge(evaluate)
     evaluate.add_argument(

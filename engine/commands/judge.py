@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engine.commands.runs import overrides_from
 from engine.commands.terminal import print_json
@@ -20,11 +21,14 @@ from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Ruling, rule
 from engine.paths import expanded
 from engine.prompts import load_pack
-from engine.records import Comparison, without_halves
+from engine.records import Comparison, ScoreRow, without_halves
 from engine.sources.pictures.store import store_image
 from engine.sources.pictures.upright import ImageRefused, limits_of
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_lock
+
+if TYPE_CHECKING:
+    from engine.measure.any_judge import MeasuredJudge
 
 
 def judge(options: Namespace) -> int:
@@ -101,51 +105,40 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
 def evaluate(options: Namespace) -> int:
     """Measure judge versions on one benchmark, under one protocol or all it has, and print what was measured."""
     from engine.measure.any_judge import known_protocols, leak_scores, measure
-    from engine.measure.benchmarks import benchmark_name
-    from engine.measure.leaks import findings
-    from engine.measure.protocol_table import measured_lines
 
     workspace = open_workspace(options.workspace)
     judges = [_reached(one, options.settings) for one in judges_together(options.judge, workspace)]
     names = list(known_protocols(options.benchmark)) if options.protocol == "all" else [options.protocol]
     with _device(judges[0]), opened(judges, workspace) as backend:
+        asked: dict[str, Any] = {"benchmark": options.benchmark, "count": options.items, "workspace": workspace}
         measured = [
-            measure(
-                backend,
-                judge,
-                benchmark=options.benchmark,
-                protocol=name,
-                count=options.items,
-                partial=options.partial,
-                workspace=workspace,
-                told=_teller(judge.label, name),
-            )
+            measure(backend, judge, protocol=name, partial=options.partial, told=_teller(judge.label, name), **asked)
             for judge in judges
             for name in names
         ]
-        controls = [
-            leak_scores(
-                backend,
-                judge,
-                benchmark=options.benchmark,
-                protocol=names[0],
-                count=options.items,
-                workspace=workspace,
-            )
-            for judge in judges
-            if not options.no_controls
-        ]
-    left_out = [note for note in dict.fromkeys(note for one in measured for note in one.notes) if "left out" in note]
-    for note in left_out:
-        print(f"{options.benchmark}: {note}", file=sys.stderr)
-    if options.json:
+        blind = [] if options.no_controls else judges
+        controls = [leak_scores(backend, judge, protocol=names[0], **asked) for judge in blind]
+    _print_measured(measured, controls, benchmark=options.benchmark, as_json=options.json)
+    return 0
+
+
+def _print_measured(
+    measured: "Sequence[MeasuredJudge]", controls: Sequence[list[ScoreRow]], *, benchmark: str, as_json: bool
+) -> None:
+    """What was measured on stdout; what was left out of it also on stderr."""
+    from engine.measure.benchmarks import benchmark_name
+    from engine.measure.leaks import findings
+    from engine.measure.protocol_table import measured_lines
+
+    for note in dict.fromkeys(note for one in measured for note in one.notes if "left out" in note):
+        print(f"{benchmark}: {note}", file=sys.stderr)
+    if as_json:
         print_json([[asdict(row) for row in rows] for rows in (*(one.scores for one in measured), *controls)])
-        return 0
-    print("\n".join(measured_lines(measured, benchmark_name(options.benchmark))))
+        return
+    print("\n".join(measured_lines(measured, benchmark_name(benchmark))))
     said = dict.fromkeys(found.sentence for rows in controls for found in findings(rows))
     if said:
         print("\n".join(["", "Without the right picture:", *(f"  {sentence}" for sentence in said)]))
-    return 0
 
 
 def _teller(judge: str, protocol: str) -> Callable[[int, int], None]:

@@ -41,21 +41,35 @@ def fenced(text: str) -> list[str]:
 
 def model_card(judge: JudgeRef, *, merged: bool) -> str:
     """README.md of an exported judge version."""
-    base = judge.settings.model.base
     head: dict[str, Any] = {
-        "base_model": base,
+        "base_model": judge.settings.model.base,
         "base_model_relation": "finetune" if merged else "adapter",
         "library_name": "transformers" if merged else "peft",
         "pipeline_tag": "image-text-to-text",
         "tags": ["judge", "preference", "judge-studio"],
     }
-    lines = [
+    sections = [
+        _what_it_is(judge, merged=merged),
+        _use(judge, merged=merged),
+        _asked_and_read(judge),
+        *([_measured(judge.run, judge.version), _training(judge.run, judge)] if judge.run is not None else []),
+        _LIMITS,
+    ]
+    return front_matter(head) + "\n".join(line for section in sections if section for line in [*section, ""])
+
+
+def _what_it_is(judge: JudgeRef, *, merged: bool) -> list[str]:
+    return [
         f"# {one_line(judge.label)}",
         "",
         f"A vision-language judge: asked which of two responses to a question about an image is better, it reasons "
         f"and ends with `[[A]]` or `[[B]]`. {'The adapter is merged into' if merged else 'A LoRA adapter of'} "
-        f"`{one_line(base)}`, made with Judge Studio {__version__}. {_METHOD}",
-        "",
+        f"`{one_line(judge.settings.model.base)}`, made with Judge Studio {__version__}. {_METHOD}",
+    ]
+
+
+def _use(judge: JudgeRef, *, merged: bool) -> list[str]:
+    return [
         "## Use",
         "",
         "Ask in both orders and keep only rulings that agree: a verdict that follows the place is no verdict. "
@@ -68,7 +82,12 @@ def model_card(judge: JudgeRef, *, merged: bool) -> str:
         "",
         f"{where_base_is(judge, merged=merged)} With Judge Studio: "
         "`judge-studio judge --judge THIS_FOLDER --image F --question Q --a TEXT --b TEXT`.",
-        "",
+    ]
+
+
+def _asked_and_read(judge: JudgeRef) -> list[str]:
+    """For those who ask it by themselves: the prompt, and what of a reply counts."""
+    return [
         "The prompt it was trained on, with slots for the question and the two answers in the order shown:",
         "",
         *fenced(load_pack(judge.settings.prompt_pack).judge),
@@ -78,17 +97,15 @@ def model_card(judge: JudgeRef, *, merged: bool) -> str:
         "brackets that it states. None, or several different ones, is no verdict, and so is a reply that was cut off "
         f"at {judge.settings.judge.max_tokens} tokens. The rules are in `judge.json` as regular expressions.",
     ]
-    if judge.run is not None:
-        lines += ["", *_measured(judge.run, judge.version), "", *_training(judge.run, judge)]
-    lines += [
-        "",
-        "## Limits",
-        "",
-        "Self-training raises the share of careful rulings; it creates no skill that the base model lacks. Rulings can "
-        "be right for wrong reasons. Compare with the controls above before relying on it: a rule that looks only at "
-        "length or place can score well on some benchmarks. The licence of the base model applies.",
-    ]
-    return front_matter(head) + "\n".join(lines) + "\n"
+
+
+_LIMITS = [
+    "## Limits",
+    "",
+    "Self-training raises the share of careful rulings; it creates no skill that the base model lacks. Rulings can "
+    "be right for wrong reasons. Compare with the controls above before relying on it: a rule that looks only at "
+    "length or place can score well on some benchmarks. The licence of the base model applies.",
+]
 
 
 def _measured(run: RunFolder, version: str) -> list[str]:

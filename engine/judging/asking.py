@@ -71,3 +71,8 @@ def verdict_row(
         reasoning=reasoning,
         tokens=tokens,
     )
+
+
+def replied_row(judge: str, item: BenchmarkItem, order: Order, reply: Completion) -> VerdictRow:
+    """The verdict that a reply to our own prompt states, with all it says."""
+    return verdict_row(judge, item, order, verdict_of(reply), reasoning=stored_text(reply), tokens=reply.tokens)

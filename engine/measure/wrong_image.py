@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.backends.base import Backend, Sampling
-from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
+from engine.judging.asking import replied_row, ruling_request
 from engine.measure.controls import control_sample, other_pictures
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, VerdictRow
@@ -49,9 +49,4 @@ def wrong_image_verdicts(
     for reply in backend.generate(requests):
         on_reply()
         replies[reply.key] = reply
-    return [
-        verdict_row(
-            name, item, order, verdict_of(replies[key]), reasoning=stored_text(replies[key]), tokens=replies[key].tokens
-        )
-        for key, (item, order) in asked.items()
-    ]
+    return [replied_row(name, item, order, replies[key]) for key, (item, order) in asked.items()]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.backends.base import Backend, Completion, Request, Sampling
-from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
+from engine.judging.asking import replied_row, ruling_request
 from engine.judging.first_replies import FirstReplies
 from engine.measure.controls import (
     MODEL_FREE,
@@ -123,7 +123,7 @@ def _ask_missing(bench: Bench, folder: StageFolder, wanted: Sequence[_Asked]) ->
     with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
         for completion in _completions(backend, requests):
             asked = missing[completion.key]
-            parts.add([_row(asked, completion)])
+            parts.add([replied_row(asked.name, asked.item, asked.order, completion)])
             progress.advance()
             if not is_control(asked.name):
                 first.add(completion)
@@ -142,12 +142,6 @@ def _request(asked: _Asked, sampling: Sampling, pack: PromptPack) -> Request:
         key=asked.key,
         judge=judge_behind(asked.name),
         sampling=sampling,
-    )
-
-
-def _row(asked: _Asked, reply: Completion) -> VerdictRow:
-    return verdict_row(
-        asked.name, asked.item, asked.order, verdict_of(reply), reasoning=stored_text(reply), tokens=reply.tokens
     )
 
 

@@ -82,14 +82,7 @@ def load_items(
     if count is not None and count < 1:
         raise UsageError(f"{name}: cannot be measured on {count} items. Ask for 1 or more.")
     if name == SHAPES:
-        from engine.shapes.benchmark import items
-
-        drawn = (
-            items(seed=seed, folder=folder, look=look)
-            if count is None
-            else items(count=count, seed=seed, folder=folder, look=look)
-        )
-        return Loaded(items=drawn, rows=len(drawn))
+        return _drawn(count, seed=seed, folder=folder, look=look)
     if is_file(name):
         from engine.measure.benchmarks.jsonl import load_jsonl
 
@@ -103,6 +96,14 @@ def load_items(
         f"evaluate.benchmarks: no benchmark called '{name}'. Use {SHAPES}, {HELD_OUT}, a .jsonl file, "
         f"or {' or '.join(f'{one}=PATH' for one in PUBLISHED)}; several as [a, b]."
     )
+
+
+def _drawn(count: int | None, *, seed: int, folder: Path, look: Look) -> Loaded:
+    from engine.shapes.benchmark import items
+
+    how_many = {} if count is None else {"count": count}
+    drawn = items(seed=seed, folder=folder, look=look, **how_many)
+    return Loaded(items=drawn, rows=len(drawn))
 
 
 def _parts(name: str) -> tuple[str, ...]:
