@@ -28,7 +28,7 @@ def arena_run(folder: Path, name: str = "arena-01") -> RunFolder:
     benchmark = run.stage(0, "benchmark")
     benchmark.begin({})
     benchmark.write("items", items)
-    benchmark.finish({"items": COUNT})
+    benchmark.finish({"items": {"shapes": COUNT}})
     for version in (0, 1):
         stage = run.stage(version, "evaluate")
         stage.begin({})

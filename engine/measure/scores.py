@@ -8,7 +8,7 @@ from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
 from engine.measure.self_confirmation import narrowing_lines
 from engine.records import BASE_JUDGE, ScoreRow, version_number
-from engine.workspace.conclusions import Measured, Selected
+from engine.workspace.conclusions import Gathered, Measured, Selected
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.state import read_state
 
@@ -98,7 +98,7 @@ def _chosen_lines(run: RunFolder) -> list[str]:
 
 def near_training_lines(run: RunFolder) -> list[str]:
     """A sentence per benchmark with pictures that were trained on."""
-    near = (run.stage(0, "benchmark").summary() or {}).get("near_training") or {}
+    near = (run.conclusion(0, Gathered) or Gathered()).near_training
     return [
         f"  {name}: {count:,} items are about a picture that looks the same as one trained on, so memory may answer."
         for name, count in near.items()

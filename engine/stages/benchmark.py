@@ -6,9 +6,8 @@ It runs once per run, before anything is trained. It never looks at training pai
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from engine.config import Settings
 from engine.errors import SourceError
@@ -24,6 +23,7 @@ from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
 from engine.stages.bench import Bench
 from engine.stages.identity import setting_fields
+from engine.workspace.conclusions import Gathered
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder, StageFolder, Workspace
 
@@ -31,14 +31,14 @@ _LEFT_OUT = "left-out.json"
 """Benchmark → rows that could not be measured; the stage's summary repeats it."""
 
 
-def prepare_benchmarks(bench: Bench, held_out: Sequence[Pair]) -> dict[str, Any]:
-    """Write the `items` and `images` of every benchmark named in the settings; the summary counts them.
+def prepare_benchmarks(bench: Bench, held_out: Sequence[Pair]) -> Gathered:
+    """Write the `items` and `images` of every benchmark named in the settings, and count them.
 
     Raises `SourceError` for a benchmark that does not exist or holds nothing usable.
     """
     folder, settings, progress = bench.folder("benchmark"), bench.settings, bench.progress
-    if (summary := folder.summary()) is not None:
-        return summary
+    if (done := folder.conclusion(Gathered)) is not None:
+        return done
     names = settings.evaluate.benchmarks
     look = setting_fields(settings, "evaluate.look", "evaluate.look_from", "evaluate.look_to")
     folder.begin({"benchmarks": list(names), "items": settings.evaluate.items, "seed": settings.loop.seed, **look})
@@ -63,9 +63,9 @@ def prepare_benchmarks(bench: Bench, held_out: Sequence[Pair]) -> dict[str, Any]
     near = _near_training(folder, bench.run)
     for name, count in near.items():
         progress.event("near-training", benchmark=name, items=count)
-    summary = {"items": counts, "left_out": left_out, "near_training": near}
-    folder.finish(summary)
-    return summary
+    gathered = Gathered(items=counts, left_out=left_out, near_training=near)
+    folder.finish(asdict(gathered))
+    return gathered
 
 
 def _near_training(folder: StageFolder, run: RunFolder) -> dict[str, int]:

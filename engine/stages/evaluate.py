@@ -39,7 +39,7 @@ from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, version_name
 from engine.stages.bench import Bench
-from engine.workspace.conclusions import Against, Measured, SliceAgainst
+from engine.workspace.conclusions import Against, Gathered, Measured, SliceAgainst
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
 
@@ -157,7 +157,7 @@ def _scores(bench: Bench, names: Sequence[str], verdicts: Sequence[VerdictRow], 
             rows += score_rows(name, benchmark, _of(verdicts, name, benchmark), by_id)
     if bench.iteration == 0:
         rows += _control_scores(items)
-    left_out = (bench.run.stage(0, "benchmark").summary() or {}).get("left_out") or {}
+    left_out = (bench.run.conclusion(0, Gathered) or Gathered()).left_out
     return [replace(row, left_out=left_out.get(row.benchmark, 0)) for row in rows]
 
 

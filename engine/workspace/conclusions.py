@@ -185,10 +185,23 @@ class Measured:
         return Against(n=self.n, gain=self.gain, gain_low=self.gain_low, gain_high=self.gain_high, p=self.p)
 
 
-Conclusion = Synthesized | Judged | Selected | Trained | Measured
-Concluded = TypeVar("Concluded", Synthesized, Judged, Selected, Trained, Measured)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What the versions of a run are measured on."""
+
+    stage: ClassVar = "benchmark"
+    items: Counts = field(default_factory=dict)
+    """By the names that the settings use."""
+    left_out: Counts = field(default_factory=dict)
+    """Benchmark → its rows that could not be measured."""
+    near_training: Counts = field(default_factory=dict)
+    """Benchmark → its items whose picture looks the same as one that is trained on; only those that have any."""
+
+
+Conclusion = Synthesized | Judged | Selected | Trained | Measured | Gathered
+Concluded = TypeVar("Concluded", Synthesized, Judged, Selected, Trained, Measured, Gathered)
 CONCLUSIONS: Mapping[str, type[Conclusion]] = {
-    kind.stage: kind for kind in (Synthesized, Judged, Selected, Trained, Measured)
+    kind.stage: kind for kind in (Synthesized, Judged, Selected, Trained, Measured, Gathered)
 }
 """Stage → what it ends with."""
 

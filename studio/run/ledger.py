@@ -2,7 +2,7 @@
 
 from engine.config import Settings
 from engine.records import version_name
-from engine.workspace.conclusions import Conclusion, Judged, Measured, Selected, Synthesized, Trained
+from engine.workspace.conclusions import Conclusion, Gathered, Judged, Measured, Selected, Synthesized, Trained
 from engine.workspace.folders import STAGES
 from studio.look import words
 from studio.look.cards import LedgerRow, StageCell
@@ -96,6 +96,8 @@ def _outcome(number: int, ended: Conclusion) -> tuple[str, str]:
             gained = ended.gain is not None and ended.parent
             against = f"{words.signed(ended.gain)} on {ended.parent}" if gained else ""
             return f"{accuracy} {version_name(number)}" if accuracy else "Done", against
+        case Gathered():
+            return _units(sum(ended.items.values()), "item"), ""
 
 
 def _units(count: int | None, noun: str) -> str:

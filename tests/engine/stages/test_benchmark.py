@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,6 +9,7 @@ from engine.config import load_settings
 from engine.errors import SettingsError, SourceError
 from engine.records import BenchmarkItem
 from engine.stages.benchmark import prepare_benchmarks
+from engine.workspace.conclusions import Gathered
 from tests.engine.sources.picture_files import file_bytes, picture
 from tests.stage_bench import StageBench, stage_bench
 
@@ -19,7 +19,7 @@ def bench(tmp_path: Path) -> StageBench:
     return stage_bench(tmp_path / "ws")
 
 
-def prepare(bench: StageBench, *benchmarks: str) -> dict[str, Any]:
+def prepare(bench: StageBench, *benchmarks: str) -> Gathered:
     settings = load_settings(overrides={"evaluate.benchmarks": list(benchmarks)})
     return prepare_benchmarks(bench.stands(0, settings=settings), [])
 
@@ -35,7 +35,7 @@ def write(path: Path, count: int) -> str:
 def test_files_of_one_name_stay_two_benchmarks(bench: StageBench, tmp_path: Path) -> None:
     names = [write(tmp_path / "ocr/test.jsonl", 3), write(tmp_path / "count/test.jsonl", 5)]
     summary = prepare(bench, *names)
-    assert list(summary["items"].values()) == [3, 5]
+    assert list(summary.items.values()) == [3, 5]
     items = [item.benchmark for item in bench.folder("benchmark", 0).read("items", BenchmarkItem)]
     assert {name: items.count(name) for name in items} == {"ocr/test": 3, "count/test": 5}
     assert prepare(bench, *names) == summary
@@ -66,5 +66,5 @@ def test_rows_of_a_published_benchmark_without_a_usable_picture_are_counted(benc
     ]
     (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
     summary = prepare(bench, f"vl-rewardbench={tmp_path}")
-    assert summary["items"] == {f"vl-rewardbench={tmp_path}": 2}
-    assert summary["left_out"] == {"vl-rewardbench": 2}
+    assert summary.items == {f"vl-rewardbench={tmp_path}": 2}
+    assert summary.left_out == {"vl-rewardbench": 2}

@@ -62,6 +62,6 @@ def test_value_of_another_kind_is_named_with_its_file(folder: StageFolder) -> No
         folder.conclusion(Measured)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, "benchmark"])
 def test_every_stage_has_a_conclusion_of_which_everything_may_be_unknown(stage: str, tmp_path: Path) -> None:
     assert any_conclusion({}, stage, where=tmp_path) == CONCLUSIONS[stage]()
