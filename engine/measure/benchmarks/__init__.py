@@ -4,6 +4,7 @@ them, so that a new benchmark is a file and a line."""
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from engine.errors import SettingsError, SourceError, UsageError
@@ -101,8 +102,8 @@ def load_items(
 def _drawn(count: int | None, *, seed: int, folder: Path, look: Look) -> Loaded:
     from engine.shapes.benchmark import items
 
-    how_many = {} if count is None else {"count": count}
-    drawn = items(seed=seed, folder=folder, look=look, **how_many)
+    draw = items if count is None else partial(items, count=count)
+    drawn = draw(seed=seed, folder=folder, look=look)
     return Loaded(items=drawn, rows=len(drawn))
 
 
