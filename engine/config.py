@@ -108,6 +108,11 @@ class SynthesizeSettings(_Group):
     strategy: Literal["majority", "oracle"] = _setting(
         "majority", "Closed questions: majority vote, or the source's own answers (ablation)."
     )
+    even_answers: bool = _setting(
+        False,
+        "Drop closed pairs of answers that win a question more often than they lose it, so that a text alone tells "
+        "less. All pairs of an iteration are then written at its end.",
+    )
     max_tokens: int = _setting(512, "Longest response.", unit="tokens", ge=1, le=32_768)
 
 

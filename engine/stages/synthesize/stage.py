@@ -1,6 +1,6 @@
 """Stage 1: every instruction becomes one pair, or one row that says why not. Responses are the writer's own.
 
-synthesize/  identity.json  pairs-00000.parquet …  done.json
+synthesize/  identity.json  pairs-00000.parquet …  done.json, and with `even_answers` drafted/pairs-00000.parquet …
 """
 
 import json
@@ -16,6 +16,7 @@ from engine.records import BASE_JUDGE, Instruction, Pair
 from engine.stages.bench import Bench
 from engine.stages.own_pairs import look_at_texts
 from engine.stages.synthesize.drafts import Desk, Draft, draft
+from engine.stages.synthesize.even import evened
 from engine.workspace.conclusions import Synthesized
 from engine.workspace.folders import StageFolder
 from engine.workspace.parts import Parts
@@ -37,7 +38,13 @@ def synthesize(bench: Bench, instructions: Sequence[Instruction]) -> Synthesized
     check_settings(bench.settings, bench.pack)
     wanted = {one.instruction_id: one for one in instructions}
     folder = bench.begin("synthesize", inputs=wanted, writer=_writer(bench))
-    _write_missing(bench, folder, wanted)
+    if bench.settings.synthesize.even_answers:
+        drafted = _drafted(folder)
+        _write_missing(bench, drafted, wanted)
+        if not folder.parts("pairs"):
+            folder.write("pairs", evened(drafted.read("pairs", Pair), wanted, bench.pack))
+    else:
+        _write_missing(bench, folder, wanted)
     pairs = folder.read("pairs", Pair)
     concluded = summarize(pairs)
     if bench.iteration > 0:  # those of iteration 0 are a benchmark, which is looked at when it is measured
@@ -50,6 +57,14 @@ def _writer(bench: Bench) -> str:
     """Who writes the responses; the pairs of the baseline, which versions are measured on, are the base model's."""
     follows = bench.settings.synthesize.writer == "previous" and bench.iteration > 0
     return bench.parent if follows else BASE_JUDGE
+
+
+def _drafted(folder: StageFolder) -> StageFolder:
+    """Where pairs wait until all are there: only then it is known which answers usually win."""
+    apart = replace(folder, folder=folder.folder / "drafted")
+    apart.folder.mkdir(exist_ok=True)
+    apart.sweep()
+    return apart
 
 
 def _write_missing(bench: Bench, folder: StageFolder, wanted: Mapping[str, Instruction]) -> None:

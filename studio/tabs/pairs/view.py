@@ -33,6 +33,7 @@ WHY_DROPPED = {
     "tied": "two answers had the most votes.",
     "no-answer": "the source gives no answer to this question.",
     "never-right": "no sample gave the source's answer.",
+    "usual-answer": "its answer wins this question more often than it loses it, and the pairs are kept even.",
     "empty": "the writer answered nothing.",
     "refused": "the model's server does not answer this request.",
     "truncated": "the response ran into the token limit.",

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,42 @@ def test_oracle_without_a_usable_answer_is_dropped(bench, answer, reason):
     settings = settings_of(**{"synthesize.strategy": "oracle"})
     run(bench, [closed(0, answer=answer)], FakeBackend(says("Answer: 3", "Answer: 4")), settings=settings)
     assert only_pair(bench).dropped == reason
+
+
+def test_even_answers_leave_each_answer_as_many_wins_as_losses_but_for_one(bench):
+    asked = [closed(number) for number in range(24)]
+    answer = {one.instruction_id: ("3", "3", "4")[number % 3] for number, one in enumerate(asked)}
+    other = {"3": "4", "4": "3"}
+    backend = FakeBackend(
+        lambda request, sample: f"Answer: {answer[request.key] if sample % 4 else other[answer[request.key]]}"
+    )
+    summary = run(bench, asked, backend, settings=settings_of(**{"synthesize.even_answers": True}))
+    kept = Counter(answer[key] for key, pair in pairs(bench).items() if pair.dropped is None)
+    assert kept == {"4": 8, "3": 9}  # the lead that is left is one
+    assert summary["dropped"] == {"usual-answer": 7}
+    assert len(pairs(bench)) == 24
+
+
+def test_even_answers_resumed_after_a_stop_end_as_without_one(bench, tmp_path):
+    asked = [closed(number) for number in range(12)]
+    settings = settings_of(**{"synthesize.even_answers": True})
+    said: Reply = lambda request, sample: f"Answer: {sample % 3 + int(request.key[-1], 16) % 2}"  # noqa: E731
+    whole = stage_bench(tmp_path / "whole")
+    run(whole, asked, FakeBackend(said), settings=settings)
+    seen = 0
+
+    def stops(request: Request, sample: int) -> str:
+        nonlocal seen
+        seen += 1
+        if seen == 50:
+            raise StopRequested("enough")
+        return str(said(request, sample))
+
+    with pytest.raises(StopRequested):
+        run(bench, asked, FakeBackend(stops), settings=settings)
+    assert not bench.folder("synthesize", 1).parts("pairs")  # nobody reads pairs that may yet be dropped
+    run(bench, asked, FakeBackend(said), settings=settings)
+    assert pairs(bench) == pairs(whole)
 
 
 # --- open questions --------------------------------------------------------------------------------------------
