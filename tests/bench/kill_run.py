@@ -22,10 +22,12 @@ from engine.records import Instruction, Pair, PairFate, Step, Trace, VerdictRow
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, Workspace, open_workspace
 from engine.workspace.state import read_state
+from engine.workspace.tables import read_parts
 
 KEYS = {
     "intake/instructions": (Instruction, lambda row: row.instruction_id),
     "synthesize/pairs": (Pair, lambda row: row.pair_id),
+    "drafted/pairs": (Pair, lambda row: row.pair_id),
     "judge/traces": (Trace, lambda row: row.trace_id),
     "select/traces": (Trace, lambda row: row.trace_id),
     "select/fates": (PairFate, lambda row: row.pair_id),
@@ -74,10 +76,7 @@ def finished_rows(run: RunFolder) -> dict[str, Counter[object]]:
         if kind is None:
             continue
         place = str(path.parent.relative_to(run.folder) / table)
-        if place not in found:
-            number = int(path.parts[-3].removeprefix("iteration-")) if "iteration-" in place else 0
-            stage = run.intake() if place.startswith("intake") else run.stage(number, path.parent.name)
-            found[place] = Counter(kind[1](row) for row in stage.read(table, kind[0]))
+        found.setdefault(place, Counter()).update(kind[1](row) for row in read_parts([path], kind[0]))
     return found
 
 

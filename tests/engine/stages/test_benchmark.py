@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from engine.config import load_settings
-from engine.errors import SettingsError, SourceError
-from engine.records import BenchmarkItem
+from engine.errors import IdentityError, SettingsError, SourceError
+from engine.records import BenchmarkItem, ImageRow
 from engine.stages.benchmark import prepare_benchmarks
 from engine.workspace.conclusions import Gathered
 from tests.engine.sources.picture_files import file_bytes, picture
@@ -19,8 +22,9 @@ def bench(tmp_path: Path) -> StageBench:
     return stage_bench(tmp_path / "ws")
 
 
-def prepare(bench: StageBench, *benchmarks: str) -> Gathered:
-    settings = load_settings(overrides={"evaluate.benchmarks": list(benchmarks)})
+def prepare(bench: StageBench, *benchmarks: str, **evaluate: Any) -> Gathered:
+    more = {f"evaluate.{name}": value for name, value in evaluate.items()}
+    settings = load_settings(overrides={"evaluate.benchmarks": list(benchmarks), **more})
     return prepare_benchmarks(bench.stands(0, settings=settings), [])
 
 
@@ -39,6 +43,23 @@ def test_files_of_one_name_stay_two_benchmarks(bench: StageBench, tmp_path: Path
     items = [item.benchmark for item in bench.folder("benchmark", 0).read("items", BenchmarkItem)]
     assert {name: items.count(name) for name in items} == {"ocr/test": 3, "count/test": 5}
     assert prepare(bench, *names) == summary
+
+
+def test_shapes_at_night_are_dark_and_no_continuation_of_those_in_fog(bench: StageBench) -> None:
+    prepare(bench, "shapes", items=4, look="fog", look_from=0.6)
+    (bench.folder("benchmark", 0).folder / "done.json").unlink()  # as if killed before its end
+    with pytest.raises(IdentityError, match=r"evaluate\.look was 'fog', now 'night'"):
+        prepare(bench, "shapes", items=4, look="night", look_from=0.6)
+    other = stage_bench(bench.run.workspace.root.parent / "night")
+    prepare(other, "shapes", items=4, look="night", look_from=0.6)
+    assert _light(other) < 0.3 * _light(bench)
+
+
+def _light(bench: StageBench) -> float:
+    """The mean level of the benchmark's pictures."""
+    rows = bench.folder("benchmark", 0).read("images", ImageRow)
+    assert rows
+    return float(np.mean([np.asarray(Image.open(bench.run.workspace.root / row.path)).mean() for row in rows]))
 
 
 def test_file_that_is_named_twice_is_refused(bench: StageBench, tmp_path: Path) -> None:

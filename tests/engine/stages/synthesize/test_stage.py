@@ -171,7 +171,7 @@ def test_even_answers_leave_each_answer_as_many_wins_as_losses_but_for_one(bench
     summary = run(bench, asked, backend, settings=settings_of(**{"synthesize.even_answers": True}))
     kept = Counter(answer[key] for key, pair in pairs(bench).items() if pair.dropped is None)
     assert kept == {"4": 8, "3": 9}  # the lead that is left is one
-    assert summary["dropped"] == {"usual-answer": 7}
+    assert summary.dropped == {"usual-answer": 7}
     assert len(pairs(bench)) == 24
 
 
