@@ -154,8 +154,11 @@ class SelectSettings(_Group):
 
 
 class TrainSettings(_Group):
-    """How the kept traces are trained on: TRL SFT with a PEFT LoRA adapter."""
+    """How the kept traces are trained on: TRL SFT with a PEFT adapter."""
 
+    method: Literal["lora", "full"] = _setting(
+        "lora", "lora: a small adapter; full: the layers' own weights (in this process only; a rate near 1e-5)."
+    )
     start: Literal["previous", "best", "base"] = _setting(
         "previous", "Continue from the previous judge, from the best one so far, or from the base."
     )

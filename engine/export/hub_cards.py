@@ -63,7 +63,7 @@ def _what_it_is(judge: JudgeRef, *, merged: bool) -> list[str]:
         f"# {one_line(judge.label)}",
         "",
         f"A vision-language judge: asked which of two responses to a question about an image is better, it reasons "
-        f"and ends with `[[A]]` or `[[B]]`. {'The adapter is merged into' if merged else 'A LoRA adapter of'} "
+        f"and ends with `[[A]]` or `[[B]]`. {'Its training is merged into' if merged else 'A PEFT adapter of'} "
         f"`{one_line(judge.settings.model.base)}`, made with Judge Studio {__version__}. {_METHOD}",
     ]
 
@@ -157,8 +157,9 @@ def _training(run: RunFolder, judge: JudgeRef) -> list[str]:
             break
         number += 1
     train = judge.settings.train
+    how = "whole layers" if train.method == "full" else f"LoRA rank {train.rank}, alpha {train.alpha}"
     lines.append(
-        f"- LoRA rank {train.rank}, alpha {train.alpha}, {train.epochs:g} epochs, peak learning rate "
+        f"- {how}, {train.epochs:g} epochs, peak learning rate "
         f"{train.learning_rate:g}, batches of {train.batch_size}, seed {judge.settings.loop.seed}"
     )
     return lines

@@ -53,6 +53,16 @@ _FLOPS_TRAINED = 4e9
 """For a token and a billion weights: forward, and back through the activations; frozen weights get no gradient."""
 _ROWS_BYTES = 1.1e6
 """Of memory for a token of a training batch, most of it the logits: 23 and 57 GiB were measured for 4 and 16 rows."""
+_FULL_BYTES = 16
+"""Of memory for a weight that is itself trained: its float32, its gradient, and two means of Adam."""
+_CACHE_BYTES = 1.7e4
+"""Keys and values of a token for a billion weights, in bf16: 16.8 kB for Qwen3-VL-8B, 8 to 33 kB for other families."""
+_PREFILL_BYTES = 1.6e9
+"""Activations of the prompts that are read together in this process: 16,384 tokens of some 100 kB."""
+_ROWS_HERE = 512
+"""Samples that this process draws at once at most."""
+_CACHE_SHARE = 0.5
+"""Of the memory that is free beside the weights: what this process lets their keys and values take."""
 _SERVER_SPARE = 8.0
 """GB beside the weights in which a server still works: a context of 8,192 tokens a few times over, and its graphs."""
 _START_SECONDS = 180.0
@@ -151,7 +161,31 @@ def memory_needed(settings: Settings, size: float) -> float:
     """GB on one GPU, of the stage that needs most: the weights in bf16, and a batch in training or room to serve."""
     weights = 2 * size
     batch = settings.train.micro_batch_size * _row(settings) * _ROWS_BYTES / 1e9
+    if settings.train.method == "full":
+        batch += _FULL_BYTES * size
     return weights + max(batch, _SERVER_SPARE)
+
+
+def generation_needed(size: float, *, rows: int, prompt: float, reply: float, samples: int) -> float:
+    """GB on one GPU, of `rows` samples drawn at once in this process: weights in bf16, keys and values, and the reading
+    of prompts. Each prompt is held once for its `samples`; lengths are in tokens."""
+    caches = rows * (prompt / samples + reply) * _CACHE_BYTES * size
+    return 2 * size + (caches + _PREFILL_BYTES) / 1e9
+
+
+def peak_here(settings: Settings, size: float, card: Card | None) -> float:
+    """GB on one GPU at most, of a run whose model is in this process: training, or judging with as many rows at once as
+    the card takes. A smaller card takes fewer rows and is slower; what a run cannot do without is `memory_needed`."""
+    drawn = generation_needed(
+        size,
+        rows=_ROWS_HERE,
+        prompt=_prompt(settings, responses=2),
+        reply=settings.judge.max_tokens,
+        samples=settings.judge.traces_per_order,
+    )
+    if card is not None:
+        drawn = min(drawn, 2 * size + _CACHE_SHARE * max(0.0, card.memory - 2 * size) + _PREFILL_BYTES / 1e9)
+    return max(memory_needed(settings, size), drawn)
 
 
 def card_here(machine: Machine) -> Card | None:
@@ -185,6 +219,8 @@ def check_fits(settings: Settings) -> None:
     size = billions(settings.model.base)
     if settings.model.backend == "openai" or settings.model.device == "cpu" or size is None or size < SMALL:
         return
+    if settings.train.method == "full" and this_machine().accelerate is not None:
+        return  # the file says among how many cards the weights are shared out
     card = card_here(this_machine())
     reason = None if card is None else refusal(settings, card)
     if reason is not None:

@@ -18,9 +18,9 @@ from engine.runs.costs import (
     Offer,
     billions,
     card_here,
-    memory_needed,
     offer_line,
     offers,
+    peak_here,
     refusal,
     rulings,
     synthesis,
@@ -264,7 +264,7 @@ def _memory(settings: Settings) -> int | None:
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
     size = billions(settings.model.base)
     if weights and size is not None and size >= SMALL:
-        return round(memory_needed(settings, size) * 1e9)
+        return round(peak_here(settings, size, card_here(this_machine())) * 1e9)
     return _LIBRARIES_BYTES + _TRAINING_COPIES * weights if weights else None
 
 
@@ -294,7 +294,13 @@ def _notes(settings: Settings, sizes: Sizes) -> Iterable[str]:
         yield "How many images the source holds is known once it is read, so the counts of this plan are open."
     if settings.model.backend == "transformers" and model_folder(settings.model.base) is None:
         yield f"{settings.model.base} comes from the Hugging Face hub, or from its cache on this machine."
-    if settings.train.learning_rate < _LOW_RATE and settings.model.base != EMBEDDED:
+    is_full = settings.train.method == "full"
+    if is_full and settings.train.learning_rate >= _LOW_RATE and settings.model.base != EMBEDDED:
+        yield (
+            f"train.learning_rate is {settings.train.learning_rate:g}: whole layers want about a tenth of an adapter's "
+            "rate. Use 1e-5; from 5e-5 on they forget."
+        )
+    if not is_full and settings.train.learning_rate < _LOW_RATE and settings.model.base != EMBEDDED:
         yield (
             f"train.learning_rate is {settings.train.learning_rate:g}: an adapter wants about ten times the rate of "
             "full fine-tuning. Use 1e-4; below 5e-5 it hardly learns."

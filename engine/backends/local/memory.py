@@ -11,6 +11,12 @@ _SHARE = 0.5
 """Share of free memory that caches may take; the rest is for activations, logits and what else runs."""
 
 
+def row_tokens(*, prompt: int, reply: int, samples: int, shared: bool) -> int:
+    """Tokens whose keys and values one row holds: its reply, and its prompt or its share of one that all `samples`
+    rows of the prompt hold together."""
+    return reply + (-(-prompt // samples) if shared else prompt)
+
+
 class RowBudget:
     """How many rows may run together; halved whenever memory runs out."""
 
@@ -22,7 +28,7 @@ class RowBudget:
         """Prompt tokens of one prefill."""
 
     def rows(self, length: int) -> int:
-        """Rows of `length` tokens, prompt and reply together; at least 1."""
+        """Rows of `length` tokens (see `row_tokens`); at least 1."""
         fitting = int(_SHARE * _free_bytes(self._device) / (self._bytes_per_token * max(1, length)))
         return max(1, min(self.most, fitting))
 

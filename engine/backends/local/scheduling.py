@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.backends.base import Completion, Request
 from engine.backends.local.chat import Prompt
 from engine.backends.local.decoding import BatchInputs, DecodingState, PlainState, batch_inputs
-from engine.backends.local.memory import RowBudget, is_out_of_memory
+from engine.backends.local.memory import RowBudget, is_out_of_memory, row_tokens
 from engine.backends.local.sampling import chances, next_tokens
 from engine.backends.local.shared_prefix import SharedPrefixState
 from engine.backends.local.stopping import ReplyText
@@ -146,7 +146,14 @@ class Scheduler:
         if self._batch is not None and (not self._decoder.shared or present > self._budget.most * (1 - _ROOM_TO_JOIN)):
             return
         first = self._queue[0]
-        limit = self._budget.rows(first.prompt.length + first.request.sampling.max_tokens)
+        limit = self._budget.rows(
+            row_tokens(
+                prompt=first.prompt.length,
+                reply=first.request.sampling.max_tokens,
+                samples=len(first.samples),
+                shared=self._decoder.shared,
+            )
+        )
         if self._batch is not None and present > limit * (1 - _ROOM_TO_JOIN):
             return
         while self._queue and present < limit:

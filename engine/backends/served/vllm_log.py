@@ -16,6 +16,7 @@ _MORE_LINES = 2
 _LONGEST = 500
 
 _PHASES = (
+    (re.compile(r"Initializing .*engine|non-default args|API server version", re.I), "reading the model's settings"),
     (re.compile(r"Application startup complete|Starting vLLM (?:API )?server", re.I), "opening its door"),
     (re.compile(r"Capturing CUDA graphs.*?(?P<share>\d+)%", re.I), "recording CUDA graphs"),
     (re.compile(r"captur\w+ (?:CUDA )?graph|Graph capturing", re.I), "recording CUDA graphs"),
@@ -25,9 +26,8 @@ _PHASES = (
     (re.compile(r"Loading weights took|Model loading took", re.I), "weights loaded"),
     (re.compile(r"Starting to load model|Loading model|Loading \w+ checkpoint", re.I), "loading weights"),
     (re.compile(r"Downloading|Fetching \d+ files", re.I), "downloading the model"),
-    (re.compile(r"Initializing .*engine|non-default args|API server version", re.I), "reading the model's settings"),
 )
-"""What a line shows, the latest phase first."""
+"""What a line shows. The first lists all settings, names of compilers among them; then the latest phase first."""
 
 
 def plain(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Which layers of a vision-language model are adapted, and where its adapter starts from.
+"""Which layers of a vision-language model are trained, in what way, and where that starts from.
 
 Usually all linear layers of the language model and nothing else, so that the adapter also serves in vLLM, whose LoRA
 leaves the rest alone. On demand the eyes: everything that makes tokens out of pixels. Never the output head. No model
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils.constants import DUMMY_TARGET_MODULES
 
 from engine.config import TrainSettings
 from engine.errors import ModelError
@@ -64,26 +65,40 @@ def trained_layers(model: Any, which: str) -> str:
 
 
 def adapted(model: Any, settings: TrainSettings, *, parent: Path | None) -> Any:
-    """`model` with a trainable LoRA adapter: the one in folder `parent` continued, or a fresh one.
+    """`model` with what is trained of it: the adapter in folder `parent` continued, or a fresh one.
 
     Raises `ModelError` if `parent` does not fit the model.
     """
     if parent is None:
-        config = LoraConfig(
+        tuned = get_peft_model(model, _fresh(model, settings))
+    else:
+        try:
+            tuned = PeftModel.from_pretrained(model, str(parent), is_trainable=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            first = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"adapter {parent}: cannot be continued on this base model: {first}. Set train.start=base, or restore "
+                "it."
+            ) from error
+    for weight in tuned.parameters():
+        if weight.requires_grad and weight.dtype != torch.float32:
+            weight.data = weight.data.float()  # a step of 1e-5 of a weight is less than bfloat16 can tell apart
+    return tuned
+
+
+def _fresh(model: Any, settings: TrainSettings) -> LoraConfig:
+    """LoRA on the layers that are trained; or, as PEFT keeps it, a copy of each of these layers and no LoRA at all."""
+    layers = trained_layers(model, settings.layers)
+    if settings.method == "lora":
+        return LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,
             lora_dropout=settings.dropout,
-            target_modules=trained_layers(model, settings.layers),
+            target_modules=layers,
             task_type="CAUSAL_LM",
         )
-        return get_peft_model(model, config)
-    try:
-        return PeftModel.from_pretrained(model, str(parent), is_trainable=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"adapter {parent}: cannot be continued on this base model: {first}. Set train.start=base, or restore it."
-        ) from error
+    whole = [name for name, _ in model.named_modules() if re.fullmatch(layers, name)]
+    return LoraConfig(target_modules=DUMMY_TARGET_MODULES, modules_to_save=whole, task_type="CAUSAL_LM")
 
 
 def weights_of(model: Any) -> dict[str, torch.Tensor]:

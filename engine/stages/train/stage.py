@@ -49,11 +49,16 @@ def train(bench: Bench, traces: Sequence[Trace], pairs: Mapping[str, Pair], *, p
 
 
 def check_layers(settings: Settings) -> None:
-    """Raises `SettingsError` if the judge is served by an engine whose LoRA leaves the eyes alone."""
+    """Raises `SettingsError` if the judge is served by an engine that cannot take what is trained."""
     if settings.train.layers != "language" and settings.model.backend != "transformers":
         raise SettingsError(
             f"train.layers={settings.train.layers}: model.backend={settings.model.backend} applies adapters to the "
             "language layers only. Set model.backend=transformers, or train.layers=language."
+        )
+    if settings.train.method == "full" and settings.model.backend != "transformers":
+        raise SettingsError(
+            f"train.method=full: model.backend={settings.model.backend} takes adapters, and whole layers are none. Set "
+            "model.backend=transformers, or train.method=lora; an exported merged judge can be served by anything."
         )
 
 

@@ -7,7 +7,16 @@ import pytest
 from engine.config import Settings, load_settings
 from engine.errors import SettingsError
 from engine.machine import this_machine
-from engine.runs.costs import CARDS, billions, card_here, check_fits, memory_needed, refusal
+from engine.runs.costs import (
+    CARDS,
+    billions,
+    card_here,
+    check_fits,
+    generation_needed,
+    memory_needed,
+    peak_here,
+    refusal,
+)
 from engine.runs.doctor import servers
 from engine.runs.plan import RunPlan, plan_text, run_plan
 from engine.workspace.folders import Workspace, open_workspace
@@ -55,6 +64,23 @@ def test_memory_is_within_15_percent_of_what_was_measured_for_a_model_of_8_8_bil
     settings = settings_of(**{"train.micro_batch_size": micro, "source.max_side": 1024, "synthesize.max_tokens": 100,
                               "judge.max_tokens": 200})  # fmt: skip
     assert memory_needed(settings, 8.77) == pytest.approx(peak_gib * 1.074, rel=0.15)
+
+
+@pytest.mark.parametrize(("samples", "peak_gib"), [(8, 32.34), (16, 29.64)])
+def test_memory_of_generation_is_within_15_percent_of_what_was_measured(samples, peak_gib):
+    """The same H200 and model: 32 prompts of 2,080 tokens, replies of 256, 190 rows at once."""
+    found = generation_needed(8.77, rows=190, prompt=2080, reply=256, samples=samples)
+    assert found == pytest.approx(peak_gib * 1.074, rel=0.15)
+
+
+def test_a_smaller_card_takes_fewer_rows_and_a_run_here_never_plans_more_than_it_has():
+    settings = settings_of(**{"model.backend": "transformers"})
+    peaks = [peak_here(settings, 8.77, card) for card in CARDS if card.memory >= 48]
+    assert peaks == sorted(peaks)
+    for card in CARDS:
+        if memory_needed(settings, 8.77) <= card.memory:
+            assert peak_here(settings, 8.77, card) <= card.memory
+    assert peak_here(settings, 8.77, None) >= max(peaks)
 
 
 @pytest.mark.parametrize("preset", REAL)
@@ -109,6 +135,11 @@ def test_a_low_learning_rate_of_an_adapter_is_warned_of(tmp_path):
     settings = settings_of(**{"train.learning_rate": 1e-5, "model.backend": "openai"})
     assert any("below 5e-5 it hardly learns" in note for note in plan(tmp_path, settings).notes)
     assert not any("hardly learns" in note for note in plan(tmp_path, settings_of()).notes)
+    full = {"train.method": "full", "model.backend": "transformers"}
+    assert any("they forget" in note for note in plan(tmp_path, settings_of(**full)).notes)
+    assert memory_needed(settings_of(**full), 8.77) - memory_needed(settings_of(), 8.77) == pytest.approx(16 * 8.77)
+    low = settings_of(**full, **{"train.learning_rate": 1e-5})
+    assert not any("train.learning_rate" in note for note in plan(tmp_path, low).notes)
 
 
 def test_what_keeps_a_server_from_starting_stands_in_the_plan(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.backends.base import Message, Request, Sampling
-from engine.backends.local.memory import RowBudget, is_out_of_memory
+from engine.backends.local.memory import RowBudget, is_out_of_memory, row_tokens
 from engine.backends.local.transformers import TransformersBackend
 from engine.errors import BackendError
 
@@ -109,5 +109,7 @@ def test_budget_counts_what_a_row_really_takes(models):
     config = backend.model.config.text_config
     per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * 4
     assert budget._bytes_per_token == per_token
+    assert row_tokens(prompt=2080, reply=256, samples=8, shared=True) == 516, "the prompt is held once for its samples"
+    assert row_tokens(prompt=2080, reply=256, samples=8, shared=False) == 2336
     assert budget.rows(10**12) == 1
     assert 1 <= budget.rows(100) <= 256

@@ -161,6 +161,10 @@ def test_the_phase_of_a_start_is_read_from_the_log():
     assert [phase(lines[:count]) for count in (0, 2, 4, 5)] == [
         "starting Python", "reading the model's settings", "loading weights", "loading weights, 50 %",
     ]  # fmt: skip
+    settings = (
+        "INFO 11-25 10:00:02 [core.py:9] Initializing a V1 LLM engine with config: compilation={'backend': 'inductor'}"
+    )
+    assert phase([settings]) == "reading the model's settings", "nothing is compiled yet"
     assert phase(["Capturing CUDA graphs (mixed prefill-decode, PIECEWISE):  31%|███"]) == "recording CUDA graphs, 31 %"
 
 

@@ -60,15 +60,29 @@ def test_only_the_adapter_is_trainable(folder):
     assert not [name for name in trainable if "vision" in name or "projector" in name or "lm_head" in name]
 
 
-def test_continued_adapter_starts_with_its_parents_weights(tmp_path):
+def test_full_training_trains_exactly_the_chosen_layers_from_where_the_base_is_in_float32(folder):
+    model = load(folder).to(torch.bfloat16)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    layers = [name for name, _ in model.named_modules() if re.fullmatch(trained_layers(model, "language"), name)]
+    found = weights_of(adapted(model, TrainSettings(method="full"), parent=None))
+    plain = {name.removeprefix("base_model.model.").replace("modules_to_save.default.", ""): weight
+             for name, weight in found.items()}  # fmt: skip
+    assert {name.rpartition(".")[0] for name in plain} == set(layers)
+    for name, weight in plain.items():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, before[name].float()), name
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_continued_adapter_starts_with_its_parents_weights(tmp_path, method):
     base = save_tiny_llava(tmp_path / "base", width=64, vision_layers=1, layers=2)
-    first = adapted(load(base), TrainSettings(rank=4), parent=None)
+    first = adapted(load(base), TrainSettings(rank=4, method=method), parent=None)
     with torch.no_grad():
         for weight in first.parameters():
             if weight.requires_grad:
                 weight.add_(0.25)
     first.save_pretrained(tmp_path / "parent")
-    second = adapted(load(base), TrainSettings(rank=4), parent=tmp_path / "parent")
+    second = adapted(load(base), TrainSettings(rank=4, method=method), parent=tmp_path / "parent")
     assert largest_change(second, weights_of(first)) == 0.0
     assert len(weights_of(second)) == len(weights_of(first)) > 0
 

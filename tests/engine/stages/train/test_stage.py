@@ -148,17 +148,32 @@ def test_train_on_the_eyes_with_responses_and_changed_pictures_adapts_no_word_of
     assert any("vision" in name for name in names)
     assert any("projector" in name for name in names)
     assert not [name for name in names if "language_model" in name or "lm_head" in name]
+    base, tuned, base_again = odds_of_versions(model, run.adapter(1), images)
+    assert base == base_again != tuned
+
+
+def odds_of_versions(model, adapter, images):
+    """As the base, as the version, and as the base again."""
     backend = TransformersBackend(model, device="cpu")
-    backend.load_judge("judge-v1", run.adapter(1))
+    backend.load_judge("judge-v1", adapter)
     request = Request(
         key="k", messages=(Message(role="user", text="What?"),), image=images["image-0"], choices=("[[A]]", "[[B]]"),
         sampling=Sampling(max_tokens=1),
     )  # fmt: skip
-    base, tuned = (
+    return [
         next(iter(backend.generate([replace(request, judge=judge)]))).choice_probabilities
-        for judge in ("judge-v0", "judge-v1")
-    )
-    assert base != tuned
+        for judge in ("judge-v0", "judge-v1", "judge-v0")
+    ]
+
+
+def test_full_training_changes_the_layers_themselves_and_loads_like_any_version(run, model, images, monkeypatch):
+    train_on(run, model, images, method="full", learning_rate=1e-3, epochs=1)
+    assert not [name for name in weights(run.adapter(1)) if "lora" in name]
+    merged = odds_of_versions(model, run.adapter(1), images)
+    assert merged[0] == merged[2] != merged[1]
+    monkeypatch.setattr("engine.backends.local.adapters._SMALL", 0)
+    beside = odds_of_versions(model, run.adapter(1), images)
+    assert beside == [pytest.approx(odds, abs=1e-5) for odds in merged], "as in a large model"
 
 
 def test_train_again_after_it_is_done_does_nothing(run, model, images):
