@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.base import Backend, Completion, Request
+from engine.backends.served.announced import Announced, announced
 from engine.config import ModelSettings, Settings
 from engine.errors import BackendError, JudgeStudioError
 from engine.judging.asking import stored_text, verdict_of
@@ -34,6 +35,7 @@ from engine.records import ORDERS, Comparison, Order
 from engine.runs.models import device_of
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_holder, device_lock
+from engine.workspace.provenance import model_folder
 from engine.workspace.state import read_state
 
 IDLE_SECONDS = 600.0
@@ -60,11 +62,25 @@ def open_model(settings: ModelSettings, workspace: Path, rank: int) -> Backend:
     return open_backend(settings, workspace=workspace, rank=rank)
 
 
+def server_of_a_run(settings: ModelSettings, rank: int) -> Announced | None:
+    """The vLLM that a run on this machine has started for the same model, if it is up."""
+    if settings.backend != "vllm" or settings.url is not None:
+        return None
+    return announced(settings, base=str(model_folder(settings.base) or settings.base), rank=rank)
+
+
 class Models:
     """The one model that is loaded, with judge versions of it, and the lock of its device if that is a GPU."""
 
-    def __init__(self, workspace: Workspace, opener: Opener = open_model, device: Any = device_of) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        opener: Opener = open_model,
+        device: Any = device_of,
+        find: Callable[[ModelSettings, int], Announced | None] = server_of_a_run,
+    ) -> None:
         self._workspace = workspace
+        self._find = find
         self._opener = opener
         self._device_of = device
         self._backend: Backend | None = None
@@ -83,8 +99,8 @@ class Models:
         stamp = _stamp(judge.adapter)
         if self._stamps.get(judge.label, stamp) != stamp:
             self.close()  # a run of that name was deleted and made again: the old weights must not answer
-        settings = self._place(judge.settings, may_wait)
         rank = judge.settings.train.rank
+        settings = self._place(judge.settings, rank, may_wait)
         if self._backend is None or self._settings != settings or self._rank < rank:
             self.close()
             self._take_device(settings, judge.settings, waiting)
@@ -108,12 +124,21 @@ class Models:
         self._held.close()
         self.holds_gpu = False
 
-    def _place(self, settings: Settings, may_wait: bool) -> ModelSettings:
-        """The settings of the model, on the CPU where a run has the GPU and nobody wants to wait: in this process then,
-        as a server that is started would take the GPU all the same."""
+    def _place(self, settings: Settings, rank: int, may_wait: bool) -> ModelSettings:
+        """The settings of the model: behind the server that a run has started, if there is one; on the CPU where a run
+        has the GPU and nobody wants to wait, in this process then, as a server that is started would take the GPU all
+        the same."""
+        model = settings.model
+        if self._backend is not None and self._settings == model and self._rank >= rank:
+            return model  # which may be a server of our own
+        shared = self._find(model, rank)
+        if shared is not None:
+            return model.model_copy(
+                update={"backend": "openai", "url": shared.url, "served_name": shared.model, "adapters_folder": None}
+            )
         is_free = self.holds_gpu or self._device_of(settings) != "cuda" or device_holder("cuda") is None
         here = {"device": "cpu", "backend": "transformers"}
-        return settings.model if is_free or may_wait else settings.model.model_copy(update=here)
+        return model if is_free or may_wait else model.model_copy(update=here)
 
     def _take_device(self, model: ModelSettings, settings: Settings, waiting: Callable[[str], None]) -> None:
         """A GPU is had alone. A CPU is shared with a run: both are slower, and the page says so."""

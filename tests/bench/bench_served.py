@@ -15,7 +15,10 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -98,29 +101,44 @@ def overhead(requests_count: int, rounds: int, seconds: float) -> None:
         backend = OpenAIBackend(url, sequences=at_once)
         bodies = [backend._body(request, first=0, count=1) for request in requests]
         times: dict[str, list[float]] = {"bare": [], "ours": []}
-        for _ in range(rounds):
-            times["bare"].append(bare(url, bodies, at_once))
-            times["ours"].append(ours(backend, requests))
-        middle = {name: statistics.median(some) for name, some in times.items()}
-        rates = {name: f"{len(requests) / one:,.0f}/s" for name, one in middle.items()}
-        print(f"{at_once:>4} under way: bare {rates['bare']}, ours {rates['ours']}, "
-              f"overhead {middle['ours'] / middle['bare'] - 1:+.1%}", flush=True)  # fmt: skip
+        for number in range(rounds):
+            turns: list[tuple[str, Callable[[], float]]] = [
+                ("bare", lambda: bare(url, bodies, at_once)),  # noqa: B023  called at once
+                ("ours", lambda: ours(backend, requests)),  # noqa: B023
+            ]
+            for name, turn in turns if number % 2 else reversed(turns):
+                times[name].append(turn())
+        rates = {name: f"{len(requests) / statistics.median(some):,.0f}/s" for name, some in times.items()}
+        ratios = sorted(ours / bare for bare, ours in zip(times["bare"], times["ours"], strict=True))
+        print(f"{at_once:>4} under way, {rounds} rounds: bare {rates['bare']}, ours {rates['ours']}, overhead "
+              f"{statistics.median(ratios) - 1:+.1%} ({ratios[0] - 1:+.1%} to {ratios[-1] - 1:+.1%})",
+              flush=True)  # fmt: skip
         backend.close()
     process.terminate()
 
 
 def misbehaving(count: int) -> None:
-    behaviour = Behaviour(faults=random.Random(0))
+    """Faults at random, five requests that are always refused, and a stop in the middle."""
+    behaviour = Behaviour(faults=random.Random(0), refused="refuse me")
     server = serve(behaviour)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    backend = OpenAIBackend(f"http://127.0.0.1:{server.server_port}/v1", sequences=32, pause=0.01)
+    refused = [Message(role="user", text=f"refuse me {number}") for number in range(5)]
     requests = asked(count)
-    found = list(backend.generate(requests))
+    requests += [replace(requests[0], key=f"x{number}", messages=(one,)) for number, one in enumerate(refused)]
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    with closing(OpenAIBackend(url, sequences=32, pause=0.01)) as backend:
+        running = backend.generate(requests)
+        stored = [next(running) for _ in range(count // 2)]
+        running.close()
+        kept, before = {one.key for one in stored}, len(behaviour.asked)
+        stored += backend.generate([request for request in requests if request.key not in kept])
+    again = {body["messages"][0]["content"].split()[0] for path, body in behaviour.asked[before:] if "messages" in body}
     chats = sum(path.endswith("completions") for path, _ in behaviour.asked)
-    once = sorted(one.key for one in found) == sorted(request.key for request in requests)
-    print(f"{count:,} requests, {chats - count:,} faults met: each answered once {once}, "
-          f"{sum(one.fault is not None for one in found)} with a stored reason", flush=True)  # fmt: skip
-    backend.close()
+    once = sorted(one.key for one in stored) == sorted(request.key for request in requests)
+    print(f"{len(requests):,} requests, {behaviour.faults_given:,} faults met: each stored once {once}, "
+          f"{sum(one.fault is not None for one in stored)} of them with a reason (5 meant), "
+          f"{len(again & kept)} asked again after they were stored, "
+          f"{chats - len(requests) - behaviour.faults_given - 5} replies lost by the stop", flush=True)  # fmt: skip
     server.shutdown()
 
 

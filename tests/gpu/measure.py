@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from engine.backends.base import Request, Sampling  # noqa: E402
 from engine.backends.local import transformers as local  # noqa: E402
 from engine.config import ModelSettings, TrainSettings, load_settings  # noqa: E402
+from engine.errors import TrainingError  # noqa: E402
 from engine.prompts import judge_messages, load_pack  # noqa: E402
 from engine.runs.costs import memory_needed  # noqa: E402
 from engine.stages.train import fit  # noqa: E402
@@ -174,9 +175,31 @@ def measure_generation(report: Report, folder: Path, size: str) -> None:
         report.say("left on the card", gib=round(torch.cuda.memory_allocated() / 2**30, 3))
 
 
+TRAINED = {
+    "as it is": (True, torch.float32),
+    "adapter in bf16": (True, torch.bfloat16),
+    "nothing computed twice": (False, torch.float32),
+    "both": (False, torch.bfloat16),
+}
+"""Ways to train: whether activations are computed again on the way back (as the trainer decides), and the number format
+of the adapter. Where memory does not last, the report says so."""
+
+
 def measure_training(report: Report, folder: Path, size: str, weights: int, ceiling: float) -> None:
+    for way in TRAINED:
+        try:
+            _measure_training(report, folder, size, weights, ceiling, way)
+        except (torch.OutOfMemoryError, TrainingError) as error:
+            report.say("train", way=way, error=str(error)[:200])
+        gc.collect()
+        if DEVICE == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _measure_training(report: Report, folder: Path, size: str, weights: int, ceiling: float, way: str) -> None:
     from transformers import TrainerCallback
 
+    recomputes, dtype = TRAINED[way]
     _, _, _, side, rows_count = SIZES[size]
     paths = pictures(folder.parent, rows_count // 3 + 1, side)
     pack = load_pack("default")
@@ -209,10 +232,16 @@ def measure_training(report: Report, folder: Path, size: str, weights: int, ceil
     if size == "full":
         fit.load_processor = lambda _name, revision=None: eyes_only_qwen_processor(folder)  # noqa: ARG005
     job = TrainingJob(
-        folder=StageFolder(folder.parent / "work", "measure", 1), rows=rows, train=settings,
+        folder=StageFolder(folder.parent / f"work {way}", "measure", 1), rows=rows, train=settings,
         model=ModelSettings(base=str(folder), device=DEVICE), parent_adapter=None, seed=0,
     )  # fmt: skip
     trainer = fit._trainer(job, Watch())
+    if not recomputes and trainer.args.gradient_checkpointing:
+        trainer.args.gradient_checkpointing = False
+        trainer.model.gradient_checkpointing_disable()  # TRL has switched it on already
+    for weight in trainer.model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(dtype)
     tokens = sum(int(trainer.data_collator(rows[at : at + micro])["attention_mask"].sum())
                  for at in range(0, rows_count, micro)) / rows_count  # fmt: skip
     with clock():
@@ -221,9 +250,9 @@ def measure_training(report: Report, folder: Path, size: str, weights: int, ceil
     a_step = tokens * settings.batch_size
     plan = load_settings(preset="qwen3-vl-8b", overrides={"train.micro_batch_size": micro})
     report.say(
-        "train", step_seconds=[round(one, 2) for one in steps], tokens_per_step=round(a_step),
+        "train", way=way, step_seconds=[round(one, 2) for one in steps], tokens_per_step=round(a_step),
         tokens_per_s=round(a_step / median), mfu=round(4 * weights * a_step / median / 1e12 / ceiling, 3),
-        workers=trainer.args.dataloader_num_workers, recomputes=trainer.args.gradient_checkpointing,
+        workers=trainer.args.dataloader_num_workers, recomputes=trainer.model.is_gradient_checkpointing,
         peak_gib=peak_gib(), planned_gb=round(memory_needed(plan, weights / 1e9), 1),
     )  # fmt: skip
 

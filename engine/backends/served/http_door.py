@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Generator
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +16,9 @@ from engine.errors import BackendError
 
 API_KEY_VARIABLE = "JUDGE_STUDIO_API_KEY"
 """The only place a key is read from."""
+
+UNIX = "unix:"
+"""Begins the address of a server behind a Unix socket: unix:/folder/vllm.sock."""
 
 _ITS_OWN = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451})
 """Answers that speak of this very request. All others (404 of a replica that lacks an adapter, 425, 429, 529, …) speak
@@ -43,18 +45,17 @@ class PassingTrouble(BackendError):
 
 
 class HttpDoor:
-    """One server at `url`, or at that path behind the Unix socket `socket`.
+    """One server at `url`, which may be that of a Unix socket.
 
     Every method raises `RefusedRequest`, `RefusedKey` or `PassingTrouble`.
     """
 
-    def __init__(
-        self, url: str, *, socket: Path | None = None, api_key: str | None = None, timeout: float = 600.0
-    ) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, *, api_key: str | None = None, timeout: float = 600.0) -> None:
+        socket = url.removeprefix(UNIX) if url.startswith(UNIX) else None
+        self.url = url.rstrip("/") if socket is None else "http://vllm/v1"
         self.is_local = socket is not None
         """Whether one server of our own stands behind it."""
-        self._again: Callable[[], HttpDoor] = lambda: HttpDoor(url, socket=socket, api_key=api_key, timeout=timeout)
+        self._again: Callable[[], HttpDoor] = lambda: HttpDoor(url, api_key=api_key, timeout=timeout)
         key = api_key or os.environ.get(API_KEY_VARIABLE)
         try:
             host = httpx.URL(self.url).host
@@ -65,7 +66,7 @@ class HttpDoor:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(timeout, connect=10.0),
             limits=limits,
-            transport=httpx.HTTPTransport(uds=str(socket), limits=limits) if socket else None,
+            transport=httpx.HTTPTransport(uds=socket, limits=limits) if socket else None,
             # No proxy between us and this machine.
             trust_env=socket is None and host not in ("127.0.0.1", "localhost", "::1"),
         )

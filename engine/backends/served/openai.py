@@ -65,7 +65,6 @@ class OpenAIBackend:
         judges: Mapping[str, str] | None = None,
         readable: Path | None = None,
         adapters_folder: Path | None = None,
-        socket: Path | None = None,
         sequences: int = 256,
         api_key: str | None = None,
         tries: int = 6,
@@ -75,7 +74,7 @@ class OpenAIBackend:
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         listed = [urls] if isinstance(urls, str) else list(urls)
-        doors = [HttpDoor(url, socket=socket, api_key=api_key, timeout=timeout) for url in listed]
+        doors = [HttpDoor(url, api_key=api_key, timeout=timeout) for url in listed]
         self.replicas = Replicas(doors, tries=tries, patience=patience, pause=pause)
         try:
             rows = [self._models(door, tries) for door in doors]
@@ -87,6 +86,7 @@ class OpenAIBackend:
         self.continues = self.is_vllm
         self._names = {BASE_JUDGE: named[0], **(judges or {})}
         self._base_name = base_name or named[0]
+        self._roots = [_root(one, some) for one, some in zip(named, rows, strict=True)]
         self._folders: dict[str, Path] = {}
         self._readable = readable.resolve() if readable else None
         self._adapters_folder = adapters_folder
@@ -118,7 +118,7 @@ class OpenAIBackend:
         # The name holds a hash of the weights: a server that saw another adapter under a name keeps its stale caches.
         name = f"{judge}-{fingerprint(judge, folder)}"
         if self._adapters_folder is not None:
-            publish(folder, name, self._adapters_folder, base=self._names[BASE_JUDGE])
+            publish(folder, name, self._adapters_folder, base=self._root())
         else:
             for door in self.replicas.doors:
                 if name not in [row.get("id") for row in self._models(door)]:
@@ -317,6 +317,18 @@ class OpenAIBackend:
                 threading.Event().wait(self.replicas.pause_for(attempt, trouble.wait))
         raise AssertionError("unreachable: the last try returns or raises")
 
+    def _root(self) -> str:
+        """What the servers were started with as --model, by which their resolver knows an adapter's base.
+
+        Raises `ModelError` if they were started with different words: one folder cannot name two bases.
+        """
+        if len(set(self._roots)) > 1:
+            raise ModelError(
+                f"model.adapters_folder: the servers were started with different --model ({', '.join(self._roots)}), "
+                "so no adapter fits them all. Start them with the same words."
+            )
+        return self._roots[0]
+
     def _load_on_server(self, door: HttpDoor, judge: str, name: str, folder: Path) -> None:
         status, said = 404, ""
         if self.is_vllm:
@@ -340,6 +352,11 @@ def _listed(url: str, answer: Any) -> list[dict[str, Any]]:
 
 def _bases(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(row.get("id")) for row in rows if not row.get("parent")]
+
+
+def _root(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The --model behind a served name, as vLLM lists it; the name itself where a server does not say."""
+    return next((str(row["root"]) for row in rows if row.get("id") == name and row.get("root")), name)
 
 
 def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:

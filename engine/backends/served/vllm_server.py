@@ -7,7 +7,6 @@ by a socket in a folder that only this user may enter: vLLM's key guards /v1 alo
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import httpx
 
+from engine.backends.served.announced import Announced, announce, listens
+from engine.backends.served.http_door import UNIX
 from engine.backends.served.openai import OpenAIBackend
 from engine.backends.served.vllm_log import first_error, phase, plain
 from engine.errors import BackendError
@@ -68,9 +69,10 @@ class VllmServer:
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.images = images
-        self.url = "http://vllm/v1"
         self._folder = Path(tempfile.mkdtemp(prefix="judge-studio-"))  # which only this user may enter
         self.socket = self._folder / "vllm.sock"
+        self.url = UNIX + str(self.socket)
+        self._told: Path | None = None
         self._is_kept = log is not None
         self.log = log or self._folder / "vllm.log"
         command = [
@@ -93,12 +95,17 @@ class VllmServer:
             raise BackendError(f"vllm: cannot be started ({error}). Free some space, then resume.") from error
         try:
             self._wait_until_up(patience, report)
+            self._told = announce(
+                Announced(model=model, revision=revision, dtype=dtype, max_rank=max_rank, socket=str(self.socket))
+            )
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """End the whole process group; returns when nothing of it is left. Calling it again does nothing."""
+        if self._told is not None:
+            self._told.unlink(missing_ok=True)
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -140,8 +147,7 @@ class VllmServer:
                 if self._process.poll() is not None:
                     raise BackendError(f"vllm: ended before it was up (exit {self._process.returncode}){self._cause()}")
                 with contextlib.suppress(httpx.TransportError):
-                    health = self.url.removesuffix("/v1") + "/health"
-                    if self._listens() and client.get(health).status_code == httpx.codes.OK:
+                    if listens(self.socket) and client.get("http://vllm/health").status_code == httpx.codes.OK:
                         return
                 now = time.monotonic()
                 if now - started > patience:
@@ -150,11 +156,6 @@ class VllmServer:
                     told = now
                     report(f"vLLM is starting, {now - started:.0f} s: {phase(self._lines())}")
                 time.sleep(_POLL)
-
-    def _listens(self) -> bool:
-        """Whether somebody answers at the socket; vLLM makes it minutes before."""
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket)) == 0
 
     def _cause(self) -> str:
         """What the log says of the reason, and where the whole of it lies."""
@@ -197,7 +198,6 @@ class VllmBackend(OpenAIBackend):
                 server.url,
                 base_name=base_name,
                 readable=server.images,
-                socket=server.socket,
                 sequences=sequences,
                 tick=tick,
             )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.backends.base import Backend, Request
+from engine.backends.served.announced import Announced
 from engine.config import ModelSettings, Settings, parse_settings
 from engine.errors import ModelError
 from engine.judging.ruling import rule
@@ -69,7 +70,9 @@ class Bench:
         def device_of(settings: Settings) -> str:
             return device if settings.model.device == "auto" else settings.model.device
 
-        self.worker = Worker(workspace, send, Models(workspace, opener, device_of))
+        self.server: Announced | None = None
+        """The server that a run has started."""
+        self.worker = Worker(workspace, send, Models(workspace, opener, device_of, lambda _model, _rank: self.server))
 
     def ask(self, *judges: str, key: str = "1", **more: Any) -> list[dict[str, Any]]:
         """Events of one question."""
@@ -230,6 +233,23 @@ def test_visitor_who_does_not_wait_for_a_run_on_the_gpu_is_answered_on_the_cpu(w
         events = bench.ask("one/judge-v0", busy="now")
     assert of(events, "ruling")
     assert [settings.device for settings, _ in bench.opened] == ["cpu"]
+
+
+def test_server_that_a_run_has_started_answers_at_once_and_without_it_the_model_is_opened_anew(
+    workspace: Workspace,
+) -> None:
+    bench = Bench(workspace, device="cuda")
+    with device_lock("cuda", "run one"):
+        bench.server = Announced(
+            model="org/base", revision=None, dtype="bfloat16", max_rank=16, socket="/tmp/x/vllm.sock"
+        )
+        assert of(bench.ask("one/judge-v0", busy="wait"), "ruling")
+        assert of(bench.ask("one/judge-v1", busy="wait"), "ruling")
+        bench.server = None
+        assert of(bench.ask("one/judge-v1", busy="now"), "ruling")
+    asked = [(settings.backend, settings.url, settings.served_name) for settings, _ in bench.opened]
+    assert asked[0] == ("openai", "unix:/tmp/x/v.sock", "org/base")
+    assert [backend for backend, _, _ in asked] == ["openai", "transformers"], "both versions by one connection"
 
 
 def test_visitor_who_waits_for_the_gpu_is_told_by_whom_it_is_held(workspace: Workspace) -> None:

@@ -32,6 +32,8 @@ class Behaviour:
 
     models: dict[str, str] = field(default_factory=lambda: {"tiny": "vllm"})
     """Served names and their owners; adapters are added."""
+    root: str = "/models/tiny"
+    """What its --model named."""
     parents: dict[str, str] = field(default_factory=dict)
     """Adapter → its base model, as vLLM lists it."""
     key: str | None = None
@@ -53,6 +55,7 @@ class Behaviour:
     """The next answers to chats, of status 200, before it behaves: a text is sent as it is, all else as JSON."""
     faults: random.Random | None = None
     """If given, two in a hundred chats are answered by a fault of some kind."""
+    faults_given: int = 0
     poison: str | None = None
     """A chat that holds this text is always answered by `poison_status`."""
     poison_status: int = 500
@@ -136,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         parents = self.behaviour.parents
         rows = [
-            {"id": name, "owned_by": owner, "parent": parents.get(name)}
+            {"id": name, "owned_by": owner, "parent": parents.get(name), "root": self.behaviour.root}
             for name, owner in self.behaviour.models.items()
         ]
         return self._send(
@@ -165,6 +168,7 @@ class Handler(BaseHTTPRequestHandler):
             odd = [behaviour.odd.pop(0)] if behaviour.odd else []
             if behaviour.faults is not None and behaviour.faults.random() < 0.02:
                 failure, odd = random_fault(behaviour.faults)
+                behaviour.faults_given += 1
         try:
             if behaviour.hold is not None:
                 behaviour.hold.wait(seconds(30))
@@ -188,12 +192,12 @@ class Handler(BaseHTTPRequestHandler):
                 behaviour.at_once -= 1
 
     def _resolve(self, name: str) -> None:
-        """Only a folder of that name whose base is the served model, to the letter, is taken."""
+        """Only a folder of that name whose base is what --model said, to the letter, is taken."""
         behaviour = self.behaviour
         if behaviour.resolves is None or name in behaviour.models:
             return
         config = behaviour.resolves / name / "adapter_config.json"
-        if config.is_file() and json.loads(config.read_text())["base_model_name_or_path"] in behaviour.models:
+        if config.is_file() and json.loads(config.read_text())["base_model_name_or_path"] == behaviour.root:
             behaviour.models[name] = "vllm"
             behaviour.parents[name] = "tiny"
 

@@ -420,15 +420,27 @@ def test_a_server_that_refuses_everything_is_not_stored_as_replies(backend, beha
     assert got == []
 
 
-def test_faults_at_random_lose_no_reply_and_repeat_none(opened, behaviour):
+def test_faults_at_random_lose_no_reply_and_repeat_none_not_even_after_a_stop(opened, behaviour):
+    """The same for 10,000: tests/bench/bench_served.py."""
     backend = opened(sequences=16, pause=0.001)
-    behaviour.faults = random.Random(0)
+    behaviour.faults, behaviour.refused = random.Random(0), "broken"
     requests = [ask(str(number), f"Q{number}", sampling=replace(DRAWN, max_tokens=3)) for number in range(400)]
-    found = list(backend.generate(requests))
-    assert sorted(one.key for one in found) == sorted(request.key for request in requests)
-    assert all(one.fault is None for one in found)
+    requests += [ask(f"x{number}", f"broken {number}") for number in range(3)]
+    running = backend.generate(requests)
+    stored = [next(running) for _ in range(150)]
+    running.close()
+    before = len(chats(behaviour))
+    kept = {one.key for one in stored}
+    stored += backend.generate([request for request in requests if request.key not in kept])
+    assert sorted(one.key for one in stored) == sorted(request.key for request in requests)
+    assert {one.key for one in stored if one.fault} == {"x0", "x1", "x2"}
+    again = {body["messages"][0]["content"] for body in chats(behaviour)[before:]}
+    assert not again & {f"Q{key}" for key in kept}, "what is stored is not asked again"
+    lost = 16  # under way when the work was stopped
+    assert len(chats(behaviour)) <= len(requests) + 3 + behaviour.faults_given + lost, "no answer was asked for twice"
+    plain = [one for one in requests if one.key in kept and not one.key.startswith("x")]
     behaviour.faults = None
-    assert by_sample(found) == by_sample(backend.generate(requests))
+    assert by_sample(backend.generate(plain)).items() <= by_sample(stored).items()
 
 
 def test_a_stop_that_is_asked_for_while_a_server_is_away_ends_the_wait(opened, behaviour):
@@ -484,7 +496,9 @@ def test_an_adapter_reaches_every_replica(opened, url, behaviour, second_url, ad
     assert [len([1 for path, _ in one.asked if path == "/v1/load_lora_adapter"]) for one in (behaviour, its)] == [1, 1]
 
 
-def test_an_adapter_lies_in_a_shared_folder_under_its_name_and_the_served_base(opened, behaviour, adapter, tmp_path):
+def test_an_adapter_in_a_shared_folder_names_the_base_that_servers_were_started_with(
+    opened, behaviour, adapter, tmp_path
+):
     shared = tmp_path / "shared"
     shared.mkdir()
     backend = opened(adapters_folder=shared)
@@ -492,11 +506,23 @@ def test_an_adapter_lies_in_a_shared_folder_under_its_name_and_the_served_base(o
     name = backend._names["judge-v1"]
     assert [path.name for path in shared.iterdir()] == [name]
     config = json.loads((shared / name / "adapter_config.json").read_text())
-    assert config == {"base_model_name_or_path": "tiny", "r": 8}, "equal to the served base to the letter"
+    assert config == {"base_model_name_or_path": "/models/tiny", "r": 8}, "what --model said, to the letter"
     assert not any(path == "/v1/load_lora_adapter" for path, _ in behaviour.asked)
+    behaviour.root = "/moved/tiny"
+    opened(adapters_folder=shared).load_judge("judge-v1", adapter)
+    config = json.loads((shared / name / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "/moved/tiny", "they were started again, from elsewhere"
+    assert [path.name for path in shared.iterdir()] == [name]
     backend = opened(adapters_folder=tmp_path / "not mounted")
     with pytest.raises(ModelError, match=r"model\.adapters_folder: cannot put"):
         backend.load_judge("judge-v1", adapter)
+
+
+def test_servers_of_different_bases_share_no_adapters(opened, url, second_url, adapter, tmp_path):
+    other, its = second_url
+    its.root = "/elsewhere/tiny"
+    with pytest.raises(ModelError, match=r"started with different --model \(/models/tiny, /elsewhere/tiny\)"):
+        opened([url, other], adapters_folder=tmp_path).load_judge("judge-v1", adapter)
 
 
 @pytest.mark.parametrize("listed", [["tiny"], {"data": ["tiny"]}, [{"id": "tiny"}]])

@@ -7,11 +7,15 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from engine.backends.base import Message, Request, Sampling
+from engine.backends.served.announced import Announced, announce, announced
+from engine.backends.served.openai import OpenAIBackend
 from engine.backends.served.preflight import preflight
 from engine.backends.served.servers import open_server
 from engine.backends.served.vllm_log import first_error, phase
@@ -94,6 +98,25 @@ def test_adapters_are_loaded_while_it_runs(tmp_path):
         assert len(list(backend.generate([request]))) == 1
     finally:
         backend.close()
+
+
+def test_a_server_that_is_up_is_found_by_others_of_this_machine_until_it_ends(tmp_path):
+    settings = ModelSettings(backend="vllm")
+    python = str(fake_vllm(tmp_path))
+    with VllmServer("org/tiny", images=tmp_path, python=python, max_rank=16, dtype="bfloat16") as server:
+        found = announced(settings, base="org/tiny", rank=16)
+        assert found is not None
+        with closing(OpenAIBackend(found.url, model=found.model)) as backend:
+            request = Request(key="k", messages=(Message(role="user", text="Hi"),), sampling=Sampling(max_tokens=5))
+            assert len(list(backend.generate([request]))) == 1
+        assert announced(settings, base="org/tiny", rank=32) is None, "it takes no adapter of that rank"
+        assert announced(settings, base="org/other", rank=8) is None
+        assert announced(settings.model_copy(update={"dtype": "float32"}), base="org/tiny", rank=8) is None
+        left = Announced(**{**asdict(found), "socket": str(server.socket.with_name("gone.sock"))})
+    assert announced(settings, base="org/tiny", rank=8) is None
+    file = announce(left)
+    assert announced(settings, base="org/tiny", rank=8) is None, "the run that told of it was killed"
+    assert not file.exists()
 
 
 def test_a_deaf_worker_is_ended_too(tmp_path):
