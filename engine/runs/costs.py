@@ -175,7 +175,11 @@ def generation_needed(size: float, *, rows: int, prompt: float, reply: float, sa
 
 def peak_here(settings: Settings, size: float, card: Card | None) -> float:
     """GB on one GPU at most, of a run whose model is in this process: training, or judging with as many rows at once as
-    the card takes. A smaller card takes fewer rows and is slower; what a run cannot do without is `memory_needed`."""
+    the card takes. A smaller card takes fewer rows and is slower, so for an unknown one it is `memory_needed`, what a
+    run cannot do without."""
+    needed = memory_needed(settings, size)
+    if card is None:
+        return needed
     drawn = generation_needed(
         size,
         rows=_ROWS_HERE,
@@ -183,9 +187,8 @@ def peak_here(settings: Settings, size: float, card: Card | None) -> float:
         reply=settings.judge.max_tokens,
         samples=settings.judge.traces_per_order,
     )
-    if card is not None:
-        drawn = min(drawn, 2 * size + _CACHE_SHARE * max(0.0, card.memory - 2 * size) + _PREFILL_BYTES / 1e9)
-    return max(memory_needed(settings, size), drawn)
+    taken = 2 * size + _CACHE_SHARE * max(0.0, card.memory - 2 * size) + _PREFILL_BYTES / 1e9
+    return max(needed, min(drawn, taken))
 
 
 def card_here(machine: Machine) -> Card | None:

@@ -126,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
 
     behaviour: Behaviour
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait 40 ms for each other
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
