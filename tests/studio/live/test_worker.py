@@ -242,9 +242,7 @@ def test_server_that_a_run_has_started_answers_at_once_and_without_it_the_model_
 ) -> None:
     bench = Bench(workspace, device="cuda")
     with device_lock("cuda", "run one"):
-        bench.server = Announced(
-            model="org/base", revision=None, dtype="bfloat16", max_rank=16, socket="/tmp/x/vllm.sock"
-        )
+        bench.server = Announced(model="org/base", revision=None, dtype="bfloat16", max_rank=16, socket="/tmp/x/v.sock")
         assert of(bench.ask("one/judge-v0", busy="wait"), "ruling")
         assert of(bench.ask("one/judge-v1", busy="wait"), "ruling")
         bench.server = None
