@@ -23,6 +23,7 @@ from engine.serve.binding import is_loopback
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
+from studio.look.cards import glossary, tour
 from studio.look.theme import StudioTheme, style_sheet
 from studio.page.page import connect, create_page, run_classes
 from studio.page.place import FOLLOW_LINKS
@@ -95,7 +96,7 @@ def _head(workspace: Workspace, way_back: str | None) -> tuple[gr.HTML, gr.HTML,
     with gr.Row(elem_classes="st-bar"):
         header = gr.HTML(
             cards.sheet(cards.brand("a finished run, read-only" if is_shipped else shown_path(workspace.root))),
-            js_on_load=FOLLOW_LINKS,
+            js_on_load="".join([FOLLOW_LINKS, glossary.script(), tour.script(starts_itself=is_shipped)]),
             apply_default_css=False,
         )
         heart = gr.HTML(apply_default_css=False, elem_classes="st-heart", min_width=20)

@@ -48,6 +48,10 @@ class ControlLine:
     accuracy: float
 
 
+COIN_STRICT = ControlLine(name="coin", accuracy=0.25)
+"""A judge that answers at random, each order by itself, is right in both orders once in four."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DimensionDots:
     """Two versions on one dimension."""

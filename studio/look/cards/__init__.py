@@ -6,6 +6,7 @@ One file per noun; this one lists what the tabs use. Wrap what goes into a `gr.H
 from studio.look.cards.diff import pair_text, without_equal_sentences, word_runs
 from studio.look.cards.duel import Duel, DuelHalf, DuelSide, duel
 from studio.look.cards.funnel import FunnelStep, funnel
+from studio.look.cards.glossary import explained
 from studio.look.cards.images import GridImage, SkippedFile, image_grid, picture, skipped_files
 from studio.look.cards.lean import (
     LeanScale,
@@ -88,6 +89,7 @@ from studio.look.cards.tables import (
     runs_table,
     table,
 )
+from studio.look.cards.tour import tour_button
 from studio.look.cards.trace import TraceCard, TraceHalf, reasoning, trace_card, trace_list, why
 
 __all__ = [
@@ -136,6 +138,7 @@ __all__ = [
     "empty",
     "empty_place",
     "esc",
+    "explained",
     "fate",
     "first_steps",
     "funnel",
@@ -191,6 +194,7 @@ __all__ = [
     "table",
     "tick_bar",
     "together",
+    "tour_button",
     "trace_card",
     "trace_list",
     "verdict_chip",

@@ -6,6 +6,7 @@ Colour is never alone: every sign carries a word, a glyph or a shape of its own.
 from typing import Literal
 
 from engine.records import Outcome, Verdict, outcome
+from studio.look.cards.glossary import asks
 from studio.look.cards.markup import EMPTY, Html, element, esc
 
 Tone = Literal["kept", "rejected", "flip", "invalid", "accent", "quiet"]
@@ -67,13 +68,15 @@ def fate(reason: str, words: str | None = None) -> Html:
     shown as it is, without a colour of its own.
     """
     shape, tone = _FATES.get(reason, ("agree", "quiet"))
-    return element("span", lens(shape), esc(words or reason), class_=f"st-fate is-c-{tone}")
+    return element(
+        "span", lens(shape), esc(words or reason), class_=f"st-fate is-c-{tone}", **asks(words or reason, focus=False)
+    )
 
 
 def chip(text: str, tone: Tone | None = None) -> Html:
     """An outlined chip says what a thing is; a tinted one (with `tone`) how it ended."""
     suffix = {None: "", "accent": " is-run", "quiet": ""}.get(tone, f" is-{tone}")
-    return element("span", esc(text, limit=60), class_=f"st-chip{suffix}")
+    return element("span", esc(text, limit=60), class_=f"st-chip{suffix}", **asks(text, focus=False))
 
 
 def state_chip(state: str) -> Html:
@@ -146,6 +149,7 @@ def heartbeat(text: str, *, pulse: Literal["live", "late", "idle"]) -> Html:
 def legend(*entries: tuple[str, Literal["new", "mid", "base", "control"]], extra: Html = EMPTY) -> Html:
     """A row of line samples with names, for a chart's panel header. Controls are dashed."""
     items = [
-        element("span", Html(f'<i class="is-{kind}" aria-hidden="true"></i>'), esc(name)) for name, kind in entries
+        element("span", Html(f'<i class="is-{kind}" aria-hidden="true"></i>'), esc(name), **asks(name))
+        for name, kind in entries
     ]
     return element("div", *items, extra, class_="st-legend")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from studio.look import words
+from studio.look.cards.glossary import asks
 from studio.look.cards.markup import EMPTY, Html, element, esc
 
 STAGES = ("synthesize", "judge", "select", "train", "evaluate")
@@ -27,7 +28,7 @@ def stat_strip(stats: Sequence[Stat], *, bare: bool = False) -> Html:
     tiles = [
         element(
             "div",
-            element("dt", esc(stat.label)),
+            element("dt", esc(stat.label), **asks(stat.label)),
             _stat_value(stat),
             element("dd", esc(stat.context), class_="st-context") if stat.context else EMPTY,
             class_="st-stat",

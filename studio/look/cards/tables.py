@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.look import words
+from studio.look.cards.glossary import asks
 from studio.look.cards.images import picture
 from studio.look.cards.lean import sparkline
 from studio.look.cards.marks import chip, chips, fate, state_chip
@@ -24,7 +25,9 @@ class Column:
 
 def table(columns: Sequence[Column], rows: Sequence[Html], *, caption: str) -> Html:
     """A table inside its scrolling frame; `caption` is read out, not shown. Rows are `<tr>` elements."""
-    head = element("tr", *(element("th", esc(c.name), class_=_cell_class(c), scope="col") for c in columns))
+    head = element(
+        "tr", *(element("th", esc(c.name), class_=_cell_class(c), scope="col", **asks(c.name)) for c in columns)
+    )
     body = element(
         "table",
         element("caption", esc(caption), class_="st-sr"),

@@ -31,8 +31,8 @@ def show_duel(page: Page, run: str | None) -> str:
 
 
 def _panel(page: Page, folder: RunFolder, best: str, turned: list[TurnedItem]) -> str:
-    about = cards.sub(
-        "Real replies of this run, on pictures kept out of training. Each judge reads both answers twice, the second "
+    about = cards.explained(
+        "Real replies, on pictures held out of training. Each judge reads both answers twice, the second "
         "time in the other order, and counts as right only if it is right both times."
     )
     all_of_them = cards.link(
@@ -40,7 +40,8 @@ def _panel(page: Page, folder: RunFolder, best: str, turned: list[TurnedItem]) -
     )
     duels = [cards.duel(_duel(page, best, one)) for one in turned]
     body = cards.element("div", *duels, class_="st-duels")
-    return cards.sheet(cards.panel(cards.padded(about), body, title="What training changed", aside=all_of_them))
+    told = cards.padded(cards.element("p", about, class_="st-sub"))
+    return cards.sheet(cards.panel(told, body, title="What training changed", aside=all_of_them))
 
 
 def _duel(page: Page, best: str, turned: TurnedItem) -> Duel:

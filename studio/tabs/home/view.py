@@ -53,7 +53,8 @@ def show_home(workspace: Workspace, run: str | None) -> Home:
         run_row(view if folder == chosen else view_of(folder, with_events=False), size_of(folder)) for folder in found
     ]
     offered = [] if workspace.is_read_only else [FINISHED, Action(label="New run", url=link("launch"))]
-    aside = cards.element("div", *(cards.button(replace(one, small=True)) for one in offered), class_="st-row is-tight")
+    buttons = [cards.tour_button(), *(cards.button(replace(one, small=True)) for one in offered)]
+    aside = cards.element("div", *buttons, class_="st-row is-tight")
     table = cards.panel(cards.runs_table(rows, selected=chosen.name), title="Runs", aside=aside)
     head, progress = run_panel(view)
     return Home(

@@ -112,7 +112,8 @@ def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
     controls = [
         ControlLine(name=control_name(row.judge), accuracy=row.accuracy) for row in table.controls(chosen.newer)
     ]
-    return charts.accuracy_by_version(points, controls, best=best)
+    coin = [charts.COIN_STRICT] if chosen.protocol == "strict" else []
+    return charts.accuracy_by_version(points, [*controls, *coin], best=best)
 
 
 def leak_notes(scores: Sequence[ScoreRow], chosen: Chosen) -> Html:

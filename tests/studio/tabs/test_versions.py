@@ -139,7 +139,7 @@ def test_figure_draws_one_protocol_and_one_benchmark_only_and_the_blind_control_
     names = {view.control_name(row.judge) for row in table.controls("judge-v10")}
     assert names == {"shorter wins", "image-blind v10"}
     dashed = [trace for trace in figure.data if trace.line.dash]
-    assert sorted(trace.y[0] for trace in dashed) == [0.3, 0.57]
+    assert sorted(trace.y[0] for trace in dashed) == [0.25, 0.3, 0.57]
 
 
 def test_wrong_image_control_of_the_newer_version_stands_beside_it_else_that_of_the_base() -> None:

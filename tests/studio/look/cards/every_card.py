@@ -28,6 +28,15 @@ def pair(text: str, **changes: object) -> c.PairCard:
     return c.PairCard(**(values | changes))  # type: ignore[arg-type]
 
 
+def duel(text: str) -> c.Duel:
+    """A duel with the text in each of its fields."""
+    halves = [c.DuelHalf(order=order, verdict=text, reasoning=text) for order in ("AB", "BA")]
+    sides = [c.DuelSide(title=text, judge=text, halves=halves)] * 2
+    return c.Duel(
+        better=True, about=text, src=text, width=48, question=text, preferred=text, degraded=f"not {text}", sides=sides
+    )
+
+
 def half(text: str, order: str, verdict: str = "A") -> c.TraceHalf:
     """A trace whose reasoning holds the text and a verdict token."""
     return c.TraceHalf(
@@ -233,6 +242,10 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "stage_list": lambda text: c.stage_list([c.StageCell(state="waiting", count=text)]),
     "stat_strip": lambda text: c.stat_strip([c.Stat(label=text, value=text, unit=text, context=text)]),
     "state_chip": c.state_chip,
+    "duel": lambda text: c.duel(duel(text)),
+    "explained": c.explained,
+    "shipped_note": c.shipped_note,
+    "tour_button": lambda _: c.tour_button(),
     "sub": c.sub,
     "table": lambda text: c.table((c.Column(name=text),), [], caption=text),
     "tick_bar": lambda text: c.tick_bar("running", 0.4, label=text),
