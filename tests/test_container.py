@@ -20,7 +20,8 @@ def steps(name: str) -> list[str]:
 
 
 def test_image_ends_as_a_user_without_rights_with_volumes_and_a_health_check():
-    assert steps("USER") == ["judge"]
+    assert steps("USER") == ["1000"]
+    assert "useradd --create-home --uid 1000 judge" in steps("RUN")[0]
     assert [word for word, _ in STEPS].index("USER") < [word for word, _ in STEPS].index("ENTRYPOINT")
     assert steps("VOLUME") == ['["/workspace", "/hub"]']
     assert "HF_HOME=/hub" in steps("ENV")[0]

@@ -1,6 +1,7 @@
 """What makes an exported judge usable without this project: its prompt and its reading rule as data, and a program.
 
-The program is `assets/export/judge.py`, the same in every export; all that differs lies in judge.json beside it.
+The program is `assets/export/judge.py`, the same in every export; all that differs lies in judge.json beside it. With
+prompts.yaml, the whole prompt pack, Judge Studio itself asks an exported judge as it was asked in its run.
 """
 
 import json
@@ -8,21 +9,24 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from engine.assets import assets_folder
-from engine.judging.judges import JudgeRef
+from engine.judging.judges import JUDGE_DATA, JUDGE_PROMPTS, JudgeRef
 from engine.paths import EMBEDDED
 from engine.prompts import load_pack, prompt_fences
 from engine.verdicts import reading_rule
 from engine.workspace.provenance import model_folder
 
 PROGRAM = "judge.py"
-DATA = "judge.json"
 
 
 def write_alone(judge: JudgeRef, folder: Path, *, merged: bool) -> None:
     """Put the program and its data into `folder`, and the base model where no hub has it."""
     data = json.dumps(alone_data(judge), indent=1, ensure_ascii=False)
-    (folder / DATA).write_text(data + "\n", encoding="utf-8")
+    (folder / JUDGE_DATA).write_text(data + "\n", encoding="utf-8")
+    pack = load_pack(judge.settings.prompt_pack).model_dump(mode="json")
+    (folder / JUDGE_PROMPTS).write_text(yaml.safe_dump(pack, sort_keys=False, allow_unicode=True), encoding="utf-8")
     shutil.copyfile(assets_folder() / "export" / PROGRAM, folder / PROGRAM)
     if judge.settings.model.base == EMBEDDED and not merged:
         base = model_folder(EMBEDDED)

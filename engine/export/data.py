@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.backends.served.openai import LOOKS_SPECIAL
 from engine.config import Settings
 from engine.errors import WorkspaceError
 from engine.export.hub_cards import front_matter, one_line
@@ -95,7 +96,7 @@ def _preference(iteration: int, pair: Pair, *, kept: bool) -> Row:
     return {
         **_about(iteration, pair),
         "confirmed": kept,
-        "prompt": [{"role": "user", "content": pair.question}],
+        "prompt": [{"role": "user", "content": plain(pair.question)}],
         "chosen": _said(pair.preferred),
         "rejected": _said(pair.degraded),
     }
@@ -115,13 +116,19 @@ def _about(iteration: int, pair: Pair) -> Row:
 def _judge_prompt(pair: Pair, order: Order, pack: PromptPack) -> list[Row]:
     first, second = in_order(order, pair.preferred, pair.degraded)
     return [
-        {"role": message.role, "content": message.text}
+        {"role": message.role, "content": plain(message.text)}
         for message in judge_messages(pack, pair.question, first, second)
     ]
 
 
 def _said(text: str) -> list[Row]:
-    return [{"role": "assistant", "content": text}]
+    return [{"role": "assistant", "content": plain(text)}]
+
+
+def plain(text: str) -> str:
+    """The text with a space inside whatever spells a special token of some family: a trainer would take an `<image>`
+    that a model wrote for the picture's own."""
+    return LOOKS_SPECIAL.sub(lambda found: f"{found.group()} ", text)
 
 
 def _image_paths(run: RunFolder) -> dict[str, Path]:
@@ -201,6 +208,8 @@ def _card(run: RunFolder, settings: Settings, counts: Mapping[str, int]) -> str:
         "| `DPOTrainer` |",
         f"| preference | {counts['preference']} | the pairs themselves: a response and a degraded one; `confirmed` "
         "where the judge agreed | `DPOTrainer` |",
+        "",
+        "Where a text spells a special token such as `< image>`, a space keeps it text.",
         "",
         "```python",
         "from datasets import load_dataset",

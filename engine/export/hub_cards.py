@@ -11,6 +11,7 @@ from engine.export.alone import where_base_is
 from engine.judging.judges import JudgeRef
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, STRICT
+from engine.paths import EMBEDDED
 from engine.prompts import load_pack
 from engine.records import BASE_JUDGE, ScoreRow
 from engine.workspace.conclusions import Trained
@@ -51,8 +52,9 @@ def model_card(judge: JudgeRef, *, merged: bool) -> str:
     sections = [
         _what_it_is(judge, merged=merged),
         _use(judge, merged=merged),
+        _served(judge, merged=merged),
         _asked_and_read(judge),
-        *([_measured(judge.run, judge.version), _training(judge.run, judge)] if judge.run is not None else []),
+        *([_measured(judge.run, judge.version), _lineage(judge.run, judge)] if judge.run is not None else []),
         _LIMITS,
     ]
     return front_matter(head) + "\n".join(line for section in sections if section for line in [*section, ""])
@@ -80,9 +82,24 @@ def _use(judge: JudgeRef, *, merged: bool) -> list[str]:
         'python judge.py cat.png "How many cats are there?" "Two." "Three."',
         "```",
         "",
-        f"{where_base_is(judge, merged=merged)} With Judge Studio: "
-        "`judge-studio judge --judge THIS_FOLDER --image F --question Q --a TEXT --b TEXT`.",
+        where_base_is(judge, merged=merged),
     ]
+
+
+def _served(judge: JudgeRef, *, merged: bool) -> list[str]:
+    """The lines that serve it. The embedded model is one for a CPU, in this project's own hands."""
+    base = one_line(judge.settings.model.base)
+    lines = ["Served with Judge Studio, it rules in both orders, for OpenAI's clients too:", "", "```"]
+    lines += ["judge-studio serve THIS_FOLDER", "```"]
+    if judge.settings.model.base == EMBEDDED:
+        return lines
+    line = "vllm serve THIS_FOLDER"
+    if not merged:
+        line = (
+            f"vllm serve {base} --enable-lora --max-lora-rank {judge.settings.train.rank} "
+            "--lora-modules judge=THIS_FOLDER"
+        )
+    return [*lines, "", "or the model alone, to be asked and read as below:", "", "```", line, "```"]
 
 
 def _asked_and_read(judge: JudgeRef) -> list[str]:
@@ -109,9 +126,17 @@ _LIMITS = [
 
 
 def _measured(run: RunFolder, version: str) -> list[str]:
-    rows = run_scores(run)
-    wanted = [row for row in rows if row.judge in (version, BASE_JUDGE) or is_control(row.judge)]
+    """This version, the base model, and the controls of both; other versions' are in the run's report."""
+    rows = [row for row in run_scores(run) if row.judge in (version, BASE_JUDGE) or is_control(row.judge)]
+    others = other_versions(rows, version)
+    wanted = [row for row in rows if row.judge.rpartition(":")[2] not in others]
     return ["## Measured", "", *measured_table(wanted)] if wanted else []
+
+
+def other_versions(rows: Sequence[ScoreRow], version: str) -> set[str]:
+    """Versions that a control is of ("control:wrong-image:judge-v1"), but this one and the base model."""
+    named = {row.judge.rpartition(":")[2] for row in rows if row.judge.count(":") > 1}
+    return named - {version, BASE_JUDGE}
 
 
 def run_scores(run: RunFolder) -> list[ScoreRow]:
@@ -147,22 +172,26 @@ def _signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}"
 
 
-def _training(run: RunFolder, judge: JudgeRef) -> list[str]:
-    """How many traces each iteration up to this version was trained on."""
-    lines = ["## Training", ""]
+def _lineage(run: RunFolder, judge: JudgeRef) -> list[str]:
+    """From the base model to this version: what each iteration started from and was trained on."""
+    settings = judge.settings
+    revision = f", revision {one_line(settings.model.revision)}" if settings.model.revision else ""
+    lines = ["## Lineage", "", f"- judge-v0 is the base model, `{one_line(settings.model.base)}`{revision}"]
     number = 1
     while (trained := run.conclusion(number, Trained)) is not None:
         lines.append(f"- {trained.judge}: {trained.trained_on} kept traces, started from {_start(trained)}")
         if trained.judge == judge.version:
             break
         number += 1
-    train = judge.settings.train
+    source = one_line(settings.source.path or f"{settings.source.kind} scenes")
+    train = settings.train
     how = "whole layers" if train.method == "full" else f"LoRA rank {train.rank}, alpha {train.alpha}"
-    lines.append(
+    return [
+        *lines,
+        f"- images: {source}, without labels; prompt pack `{one_line(settings.prompt_pack)}`, whole in `prompts.yaml`",
         f"- {how}, {train.epochs:g} epochs, peak learning rate "
-        f"{train.learning_rate:g}, batches of {train.batch_size}, seed {judge.settings.loop.seed}"
-    )
-    return lines
+        f"{train.learning_rate:g}, batches of {train.batch_size}, seed {settings.loop.seed}",
+    ]
 
 
 def _start(trained: Trained) -> str:

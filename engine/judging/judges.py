@@ -5,15 +5,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from engine.backends.adapter_folder import base_of
 from engine.backends.base import Backend
 from engine.backends.model_files import is_path
-from engine.config import ModelSettings, Settings
+from engine.config import ModelSettings, Settings, parse_settings
 from engine.errors import ModelError, UsageError, WorkspaceError
 from engine.paths import EMBEDDED, expanded
 from engine.records import BASE_JUDGE, version_name, version_number
 from engine.workspace.decisions import best_judge
+from engine.workspace.files import read_json
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.provenance import model_folder
 from engine.workspace.run_record import run_record, run_settings
@@ -71,12 +73,16 @@ def judges_together(names: Sequence[str] | None, workspace: Workspace) -> list[J
     found = [resolve_judge(name, workspace) for name in names]
     first = found[0].settings.model
     for ref in found[1:]:
-        if ref.settings.model != first:
+        if ref.settings.model.model_copy(update={"prompts": first.prompts}) != first:  # each is asked with its own
             raise UsageError(
                 f"--judge: {found[0].label} stands on {first.base}, {ref.label} on {ref.settings.model.base}. "
                 "Ask judges of different base models in separate calls."
             )
     return told_apart(found)
+
+
+JUDGE_DATA, JUDGE_PROMPTS = "judge.json", "prompts.yaml"
+"""In an exported judge's folder: how it is asked and read, and its prompt pack."""
 
 
 @contextmanager
@@ -154,12 +160,25 @@ def _of_adapter(folder: Path) -> JudgeRef:
     folder = folder.resolve()
     # A folder called judge-v0 would be taken for the base model itself.
     label = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("judge-v") else folder.name
-    return JudgeRef(
-        label=label, settings=Settings(model=ModelSettings(base=base)), version=folder.name, adapter=folder, run=None
-    )
+    return JudgeRef(label=label, settings=_settings_beside(folder, base), version=folder.name, adapter=folder, run=None)
 
 
 def _of_base(name: str) -> JudgeRef:
-    return JudgeRef(
-        label=name, settings=Settings(model=ModelSettings(base=name)), version=BASE_JUDGE, adapter=None, run=None
-    )
+    settings = _settings_beside(expanded(name), name)
+    return JudgeRef(label=name, settings=settings, version=BASE_JUDGE, adapter=None, run=None)
+
+
+def _settings_beside(folder: Path, base: str) -> Settings:
+    """How to ask a model or adapter in `folder`: as `judge-studio export` wrote beside it, else as usual.
+
+    Raises `SettingsError` or `WorkspaceError` for what is written there and cannot be.
+    """
+    asked = read_json(folder / JUDGE_DATA) if (folder / JUDGE_PROMPTS).is_file() else None
+    if asked is None:
+        return Settings(model=ModelSettings(base=base))
+    values: dict[str, Any] = {
+        "model": {"base": base, "prompts": str(folder / JUDGE_PROMPTS)},
+        "source": {"max_side": asked.get("max_side")},
+        "judge": {"max_tokens": asked.get("max_tokens")},
+    }
+    return parse_settings(values, where=str(folder / JUDGE_DATA))

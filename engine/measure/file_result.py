@@ -71,11 +71,6 @@ def file_result(path: Path) -> FileResult:
 _OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
-def _counted(rulings: Mapping[str, Outcome]) -> dict[Outcome, int]:
-    counts = Counter(rulings.values())
-    return {outcome: counts[outcome] for outcome in _OUTCOMES}
-
-
 def _outcome(verdict: object) -> Outcome:
     if verdict not in _OUTCOMES:
         raise ValueError(f"a verdict '{str(verdict)[:40]}'")

@@ -193,16 +193,10 @@ def judged_by_hand(
 
     Raises `UsageError` if that version was not measured on all items of the benchmark.
     """
-    items = _items(run, benchmark)
-    sheet = sheet_of(run, next(iter(items.values())).benchmark)
-    place_of = {item_id: place for place, item_id in enumerate(sheet.item_ids)}
-    labels = [
-        one
-        for one in read_labels(run)
-        if (one.benchmark, one.rater) == (sheet.benchmark, rater) and one.item_id in place_of
-    ]
+    sheet, labels = _answered(run, rater, benchmark)
     if not labels:
         return None
+    place_of = {item_id: place for place, item_id in enumerate(sheet.item_ids)}
     sides = _sides(run, judge, sheet.benchmark)
     if missing := [item_id for item_id in sheet.item_ids if item_id not in sides]:
         raise UsageError(f"{run.name}/{judge}: has no verdicts on {len(missing)} labelled items. Measure it first.")
@@ -224,6 +218,29 @@ def judged_by_hand(
         labels_alone=share_by_labels(verdicts_N, labelled_L, right_L, named_L, weights_N, use=False),
         key=share_by_labels(np.ones(len(weights_N)), labelled_L, with_key_L, named_L, weights_N, use=False),
     )
+
+
+def kappa_by_hand(run: RunFolder, judge: str, *, rater: str = "me", benchmark: str | None = None) -> Kappa | None:
+    """κ of a judge with this person on the labelled items that it was asked about: for controls that see a part of the
+    benchmark. None where there is no such item on which both name a response."""
+    sheet, labels = _answered(run, rater, benchmark)
+    sides = _sides(run, judge, sheet.benchmark)
+    place_of = {item_id: place for place, item_id in enumerate(sheet.item_ids)}
+    chances = inclusion_chances(np.array(sheet.weights), len(labels)) if labels else np.zeros(0)
+    asked = [one for one in labels if one.item_id in sides]
+    return _kappa(asked, sides, np.array([chances[place_of[one.item_id]] for one in asked])) if asked else None
+
+
+def _answered(run: RunFolder, rater: str, benchmark: str | None) -> tuple[Sheet, list[HandLabel]]:
+    """The benchmark's sheet, and this person's labels of items on it."""
+    sheet = sheet_of(run, next(iter(_items(run, benchmark).values())).benchmark)
+    known = set(sheet.item_ids)
+    labels = [
+        one
+        for one in read_labels(run)
+        if (one.benchmark, one.rater) == (sheet.benchmark, rater) and one.item_id in known
+    ]
+    return sheet, labels
 
 
 def _kappa(labels: Sequence[HandLabel], sides: Mapping[str, Said | None], chances_L: np.ndarray) -> Kappa | None:

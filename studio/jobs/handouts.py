@@ -3,14 +3,17 @@ command writes, packed where the page may read it.
 """
 
 import re
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import yaml
+
+from engine.config import settings_as_dict
 from engine.errors import JudgeStudioError, WorkspaceError
 from engine.workspace.folders import Workspace
+from engine.workspace.run_record import run_settings
 from studio.jobs import child
 
 _JUDGE = re.compile(r"judge-v\d{1,4}")
@@ -50,10 +53,11 @@ def settings_file(workspace: Workspace, run: str | None, _judge: str | None) -> 
     """The complete settings, as `judge-studio run --config` takes them."""
     folder = workspace.existing_run(run or "")
     target = _place(workspace) / f"{folder.name}-settings.yaml"
+    settings = yaml.safe_dump(settings_as_dict(run_settings(folder)), sort_keys=False, allow_unicode=True)
     try:
-        shutil.copyfile(folder.config, target)
+        target.write_text(f"# judge-studio run --config {target.name}\n{settings}", encoding="utf-8")
     except OSError as error:
-        raise WorkspaceError(f"{folder.config}: cannot be read: {error.strerror or error}. Restore it.") from error
+        raise WorkspaceError(f"{target}: cannot be written: {error.strerror or error}. Free some space.") from error
     return target
 
 

@@ -13,6 +13,7 @@ from engine.records import ORDERS, Order, Verdict
 
 VERSION = 2
 """1 were the cards themselves, with letters by place."""
+_TURNED: dict[Verdict | None, Verdict | None] = {"A": "B", "B": "A"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,15 @@ class OrderSaid:
         if self.prefers_a is None or self.verdict not in ("A", "B"):
             return None
         return self.prefers_a if self.verdict == "A" else 1 - self.prefers_a
+
+    def turned(self) -> "OrderSaid":
+        """The same reply, where the visitor's responses have changed places."""
+        return replace(
+            self,
+            order="BA" if self.order == "AB" else "AB",
+            verdict=_TURNED.get(self.verdict, self.verdict),
+            prefers_a=None if self.prefers_a is None else 1 - self.prefers_a,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +78,11 @@ class JudgeSaid:
         """With these values in one of the orders."""
         first, second = (replace(one, **values) if one.order == order else one for one in self.orders)
         return replace(self, orders=(first, second))
+
+    def turned(self) -> "JudgeSaid":
+        """The same rulings, where the visitor's responses have changed places: both orders were asked already."""
+        first, second = self.orders
+        return replace(self, orders=(second.turned(), first.turned()))
 
 
 def _as_ruling(one: OrderSaid) -> OrderRuling:

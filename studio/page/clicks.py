@@ -49,7 +49,6 @@ class Clicks:
 
 
 def fetch_script(elem_id: str) -> str:
-    """Presses a hidden `gr.DownloadButton` whose file has just come."""
-    return (
-        f"() => (document.querySelector('a#{elem_id}, #{elem_id} a') || document.querySelector('#{elem_id}'))?.click()"
-    )
+    """Presses a hidden `gr.DownloadButton` whose file has just come; given that button as input, only if it has one."""
+    button = f"document.querySelector('a#{elem_id}, #{elem_id} a') || document.querySelector('#{elem_id}')"
+    return f"(file) => {{ if (file !== null) ({button})?.click(); }}"

@@ -30,12 +30,24 @@ def turned_items(catalog: Catalog, run: str, best: str, *, of_each: int = 1) -> 
 
     Empty where `best` is the base model or was not measured on the same items.
     """
-    chosen = [] if best == BASE_JUDGE else _chosen(catalog, run, best, of_each)
+    if best == BASE_JUDGE:
+        return []
+    return _with_replies(catalog, run, (best, BASE_JUDGE), _chosen(catalog, run, best, of_each))
+
+
+def untrained_items(catalog: Catalog, run: str, *, of_each: int = 1) -> list[TurnedItem]:
+    """The same of a run that has no better version: items that the base model got right (`better`) and wrong in turn."""
+    return _with_replies(catalog, run, (BASE_JUDGE,), _chosen(catalog, run, BASE_JUDGE, of_each))
+
+
+def _with_replies(
+    catalog: Catalog, run: str, judges: Sequence[str], chosen: Sequence[tuple[str, str, bool, int, int]]
+) -> list[TurnedItem]:
     if not chosen:
         return []
     benchmark, ids = str(chosen[0][0]), [str(row[1]) for row in chosen]
     known = items(catalog, run, benchmark, ids)
-    replies = {judge: verdicts(catalog, run, judge, benchmark, items=ids) for judge in (best, BASE_JUDGE)}
+    replies = {judge: verdicts(catalog, run, judge, benchmark, items=ids) for judge in judges}
     return [
         TurnedItem(
             item=known[item_id][0],
@@ -51,7 +63,8 @@ def turned_items(catalog: Catalog, run: str, best: str, *, of_each: int = 1) -> 
 
 
 def _chosen(catalog: Catalog, run: str, best: str, of_each: int) -> list[tuple[str, str, bool, int, int]]:
-    """(benchmark, item, got better, turned alike, measured), of the benchmark with most verdicts."""
+    """(benchmark, item, got better, turned alike, measured), of the benchmark with most verdicts; every item where
+    `best` is the base model, "better" being right then."""
     rows = catalog.query(
         """
         WITH compared AS (
@@ -63,9 +76,9 @@ def _chosen(catalog: Catalog, run: str, best: str, of_each: int) -> list[tuple[s
                 SELECT benchmark FROM compared GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)
         )
         SELECT benchmark, item_id, new, count(*) OVER (PARTITION BY new), (SELECT count(*) FROM largest)
-        FROM largest WHERE new <> old ORDER BY closed DESC, hash(item_id)
+        FROM largest WHERE new <> old OR ? = ? ORDER BY closed DESC, hash(item_id)
         """,
-        [best, BASE_JUDGE, run, best, BASE_JUDGE],
+        [best, BASE_JUDGE, run, best, BASE_JUDGE, best, BASE_JUDGE],
     )
     better = [row for row in rows if row[2]][:of_each]
     worse = [row for row in rows if not row[2]][:of_each]

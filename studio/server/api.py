@@ -6,9 +6,10 @@ client.predict(handle_file("cat.png"), "How many cats?", "Two.", "Three.", api_n
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import wraps
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial, wraps
+from inspect import signature
 from typing import Any
 
 import gradio as gr
@@ -34,58 +35,87 @@ _JUDGEMENTS_AT_ONCE = 8
 
 def declare(page: Page) -> None:
     """Make the endpoints. Call it inside the app's `gr.Blocks`."""
-    workspace, live = page.workspace, live_judge(page.workspace)
+    endpoints, shown = Endpoints(page=page), _examples(page)
+    _fill_in(gr.api(_speaking(endpoints.judge), api_name="judge", concurrency_limit=_JUDGEMENTS_AT_ONCE), shown)
+    for endpoint in (endpoints.runs, endpoints.pairs, endpoints.scores):
+        _fill_in(gr.api(_speaking(endpoint), api_name=endpoint.__name__), shown)
 
-    def judge(image: dict[str, Any], question: str, a: str, b: str, judges: list[str] | None = None) -> list[Any]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """The endpoints; their docstrings are what callers read on the API page."""
+
+    page: Page
+
+    def judge(self, image: dict[str, Any], question: str, a: str, b: str, judges: list[str] | None = None) -> list[Any]:
         """Which of two responses is better, by one to four judge versions, in both orders, with their reasons.
 
         image: an uploaded file (`handle_file("cat.png")`). judges: names such as "shapes-01/judge-v2" (see /runs);
         without any, the best version of the newest run. Returns one object per judge: verdict (A, B, tie,
         order-flip, invalid, failed), and per order the verdict, reasoning, confidence and seconds.
         """
+        workspace = self.page.workspace
         names = judges or usual_judges([choice.name for choice in judge_choices(workspace)], None)
         choices = check_question(workspace, names, question, a, b, has_image=image is not None)
         stored = workspace.root / take_picture(workspace, uploaded_path(image))
         said = unanswered(choices)
         asked = LiveQuestion(judges=tuple(said), image=stored, question=question, a=a, b=b)
-        for event in live.ask(asked):
+        for event in live_judge(workspace).ask(asked):
             said = fold(said, event)
         return [_ruling(name, one) for name, one in said.items()]
 
-    def runs() -> list[Any]:
+    def runs(self) -> list[Any]:
         """All runs, newest first: name, state, stage, iteration, best version, and the judges that can be asked.
 
         A run whose files are damaged has the state "failed", an "error" and no judges.
         """
-        names = [choice.name for choice in judge_choices(workspace)]
-        return [run_record(run, names) for run in workspace.runs()]
+        names = [choice.name for choice in judge_choices(self.page.workspace)]
+        return [run_record(run, names) for run in self.page.workspace.runs()]
 
-    def pairs(run: str, iteration: int | None = None, fate: str | None = None, after: str = "", count: int = 24) -> Any:
+    def pairs(
+        self, run: str, iteration: int | None = None, fate: str | None = None, after: str = "", count: int = 24
+    ) -> Any:
         """Pairs of a run in its own order, at most 200 per call.
 
         fate: kept, rejected, waiting, dropped or a reason code. after: the `next` of the answer before, "" to begin.
         Returns {"total", "pairs", "next"}; `next` is null on the last page. `votes`: answer → samples that gave it.
         """
-        workspace.existing_run(run)
+        self.page.workspace.existing_run(run)
         check_fate(fate)
         size = max(1, min(int(count), _MOST_PAIRS))
         at = f"after:{after}" if after else ""
-        found = pairs_page(
-            page.catalog(), PairFilter(run=run, iteration=iteration, fate=fate or None), at=at, size=size
-        )
+        wanted = PairFilter(run=run, iteration=iteration, fate=fate or None)
+        found = pairs_page(self.page.catalog(), wanted, at=at, size=size)
         rows = [pair_record(row) for row in found.rows]
         following = found.rows[-1].cursor if found.rows and found.has_next else None
         return {"total": found.total, "pairs": rows, "next": following}
 
-    def scores(run: str, benchmark: str | None = None) -> list[Any]:
+    def scores(self, run: str, benchmark: str | None = None) -> list[Any]:
         """Accuracy of every judge version and control of a run: per benchmark, protocol and dimension, with 95 %
         intervals clustered by image, invalid rate, position lean and length lean."""
-        workspace.existing_run(run)
-        return [asdict(row) for row in run_scores(page.catalog(), run, benchmark=benchmark or None)]
+        self.page.workspace.existing_run(run)
+        return [asdict(row) for row in run_scores(self.page.catalog(), run, benchmark=benchmark or None)]
 
-    gr.api(_speaking(judge), api_name="judge", concurrency_limit=_JUDGEMENTS_AT_ONCE)
-    for endpoint in (runs, pairs, scores):
-        gr.api(_speaking(endpoint), api_name=endpoint.__name__)
+
+def _examples(page: Page) -> dict[str, Any]:
+    """By parameter: what the API page's snippets ask for. They run as they are beside a picture called cat.png."""
+    names = [run.name for run in page.workspace.runs()]
+    picture = {"path": "cat.png", "url": "cat.png", "meta": {"_type": "gradio.FileData"}}
+    return {
+        "image": picture, "question": "How many cats are there?", "a": "Two.", "b": "Three.",
+        "run": names[0] if names else "shapes-01",
+    }  # fmt: skip
+
+
+def _fill_in(endpoint: Any, examples: Mapping[str, Any]) -> None:
+    """Name an endpoint's parameters and give them their examples: `gr.api` makes their components and takes neither."""
+    root = gr.context.Context.root_block
+    assert root is not None
+    for name, number in zip(signature(endpoint.fn).parameters, endpoint["inputs"], strict=True):
+        component: Any = root.blocks[number]
+        component.label = name
+        if name in examples:
+            component.example_payload = partial(examples.get, name)
 
 
 def check_fate(fate: str | None) -> None:

@@ -1,10 +1,11 @@
 """A judge behind HTTP beside the backend alone: rulings per second, in one run, on the same comparisons.
 
-    python tests/bench/bench_serve.py [--judge shapes-vlm] [--clients 64] [--count 512] [--rounds 3]
+    python tests/bench/bench_serve.py [--judge shapes-vlm] [--clients 64] [--count 512] [--rounds 9]
 
 Alone: `rule_many` on all of them, as a run asks. Served: that many clients in a process of their own, each with a
-connection of its own and one comparison under way; then one client that sends batches. The three take turns, so that
-other work on the machine meets them all; medians are printed.
+connection of its own and one comparison under way; then one client that sends batches. The three take turns, each round
+beginning with another one, so that other work on the machine meets them all. What is printed is the median over the
+rounds of each round's own ratio, with the lowest and the highest.
 """
 
 import argparse
@@ -16,6 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -25,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from engine.judging.judges import judges_together, opened
 from engine.judging.ruling import rule_many
 from engine.prompts import load_pack
-from engine.records import Comparison
+from engine.records import BenchmarkItem, Comparison
 from engine.shapes.benchmark import items
 from engine.workspace.folders import open_workspace
 from tests.engine.serve.judge_server import judge_server
@@ -79,59 +83,89 @@ def act_as_client(what: str, url: str, file: str, count: int) -> None:
     print(time.perf_counter() - began)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestants:
+    """What takes turns, each by its name: a call that rules on every comparison once; its seconds."""
+
+    alone: Callable[[], float]
+    served: Mapping[str, Callable[[], float]]
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--judge", default="shapes-vlm")
     options.add_argument("--clients", type=int, default=64)
     options.add_argument("--count", type=int, default=512)
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--act", nargs=3)
     given = options.parse_args()
     if given.act:
         act_as_client(*given.act, given.clients)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        workspace = open_workspace(Path(scratch) / "ws")
-        judges = judges_together([given.judge], workspace)
-        asked = items(count=given.count, folder=Path(scratch) / "items")
-        comparisons = {
-            one.item_id: Comparison(
-                image=Path(one.image), question=one.question, preferred=one.preferred, degraded=one.degraded
-            )
-            for one in asked
-        }
-        bodies = [
-            {
-                "image": f"data:image/png;base64,{base64.b64encode(Path(one.image).read_bytes()).decode()}",
-                "question": one.question,
-                "a": one.preferred,
-                "b": one.degraded,
-            }
-            for one in asked
-        ]
-        file = Path(scratch) / "bodies.json"
-        file.write_text(json.dumps(bodies))
-        seconds: dict[str, list[float]] = {
-            "backend alone": [],
-            f"{given.clients} clients": [],
-            f"batches of {BATCH}": [],
-        }
-        with opened(judges, workspace) as backend:
-            pack = load_pack(judges[0].settings.prompt_pack)
-            name, most = judges[0].load_into(backend), judges[0].settings.judge.max_tokens
-            list(rule_many(backend, pack, dict(list(comparisons.items())[:16]), judge=name, max_tokens=most))
-            with judge_server(backend, judges) as url:
-                for _ in range(given.rounds):
-                    began = time.perf_counter()
-                    list(rule_many(backend, pack, comparisons, judge=name, max_tokens=most))
-                    seconds["backend alone"].append(time.perf_counter() - began)
-                    for what, label in (("clients", f"{given.clients} clients"), ("batches", f"batches of {BATCH}")):
-                        words = ["--clients", str(given.clients), "--act", what, url, str(file)]
-                        seconds[label].append(timed(words))
-        alone = statistics.median(seconds["backend alone"])
-        for label, times in seconds.items():
-            middle = statistics.median(times)
-            print(f"{label:<16} {given.count / middle:7.1f} rulings per s   {alone / middle:6.1%} of the backend's own")
+    with tempfile.TemporaryDirectory() as scratch, contestants(given, Path(scratch)) as found:
+        report(given.count, rounds(found, given.rounds))
+
+
+@contextmanager
+def contestants(given: argparse.Namespace, scratch: Path) -> Iterator[Contestants]:
+    """The backend, opened and warm, and a server of it, on the same comparisons."""
+    workspace = open_workspace(scratch / "ws")
+    judges = judges_together([given.judge], workspace)
+    drawn = items(count=given.count, folder=scratch / "items")
+    comparisons = {
+        one.item_id: Comparison(
+            image=Path(one.image), question=one.question, preferred=one.preferred, degraded=one.degraded
+        )
+        for one in drawn
+    }
+    file = scratch / "bodies.json"
+    file.write_text(json.dumps([body_of(one) for one in drawn]))
+    pack, most = load_pack(judges[0].settings.prompt_pack), judges[0].settings.judge.max_tokens
+    with opened(judges, workspace) as backend, judge_server(backend, judges) as url:
+        name = judges[0].load_into(backend)
+
+        def alone(some: Mapping[str, Comparison] = comparisons) -> float:
+            began = time.perf_counter()
+            list(rule_many(backend, pack, some, judge=name, max_tokens=most))
+            return time.perf_counter() - began
+
+        alone(dict(list(comparisons.items())[:16]))
+        words = ["--clients", str(given.clients), "--act"]
+        yield Contestants(
+            alone=alone,
+            served={
+                f"{given.clients} clients": lambda: timed([*words, "clients", url, str(file)]),
+                f"batches of {BATCH}": lambda: timed([*words, "batches", url, str(file)]),
+            },
+        )
+
+
+def body_of(one: BenchmarkItem) -> dict[str, str]:
+    """An item as a program sends it."""
+    picture = base64.b64encode(Path(one.image).read_bytes()).decode()
+    return {
+        "image": f"data:image/png;base64,{picture}", "question": one.question, "a": one.preferred, "b": one.degraded,
+    }  # fmt: skip
+
+
+def rounds(found: Contestants, count: int) -> list[dict[str, float]]:
+    """Seconds of each contestant in each round."""
+    turns = [(_ALONE, found.alone), *found.served.items()]
+    return [
+        {name: turn() for name, turn in turns[number % len(turns) :] + turns[: number % len(turns)]}
+        for number in range(count)
+    ]
+
+
+_ALONE = "backend alone"
+
+
+def report(count: int, seconds: list[dict[str, float]]) -> None:
+    for name in seconds[0]:
+        rate = statistics.median(count / one[name] for one in seconds)
+        ratios = sorted(one[_ALONE] / one[name] for one in seconds)
+        spread = f"{statistics.median(ratios):6.1%} of the backend's own ({ratios[0]:.1%} to {ratios[-1]:.1%})"
+        print(f"{name:<16} {rate:7.1f} rulings per s   {spread if name != _ALONE else ''}".rstrip())
 
 
 if __name__ == "__main__":

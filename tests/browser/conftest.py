@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from engine.paths import EMBEDDED
+from engine.workspace.folders import RunFolder
+from engine.workspace.provenance import model_folder
+from tests.arena_run import arena_run
 from tests.patience import seconds
 from tests.sample_workspace import make_workspace
 from tests.studio_server import Server, studio_server
+from tests.tiny_models import save_tiny_adapter
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -139,4 +144,19 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sample_server(sample: Path) -> Iterator[Server]:
     with studio_server(sample) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run with two measured versions. Three can be asked: the embedded model, with small random adapters."""
+    run = arena_run(tmp_path_factory.mktemp("judged") / "ws")
+    for number in (1, 2):
+        save_tiny_adapter(model_folder(EMBEDDED), run.adapter(number), seed=number, scale=0.02)
+    return run
+
+
+@pytest.fixture(scope="session")
+def judged_server(judged: RunFolder) -> Iterator[Server]:
+    with studio_server(judged.workspace.root) as server:
         yield server

@@ -36,7 +36,7 @@ _FIRST_FAULTS = 16
 _JOINER = "\u2060"
 """Word joiner: invisible. Put inside what looks like a special token, as the server would not keep it plain text."""
 
-_LOOKS_SPECIAL = re.compile(
+LOOKS_SPECIAL = re.compile(
     r"<(?=\|[^<>|\s]{1,64}\|>"  # <|im_end|>, <|image|>, <|eot_id|>
     r"|/?(?:s|pad|bos|eos|unk|image|video|img|fake_token_around_image|end_of_utterance|row_\d+_col_\d+|global-img)>"
     r"|(?:start|end)_of_(?:turn|image)>|image_soft_token>|IMG_CONTEXT>|(?:/?img)>)"
@@ -372,7 +372,7 @@ def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
 
 def _as_text(untrusted: str) -> str:
     """The text with an invisible joiner inside whatever looks like a special token."""
-    return _LOOKS_SPECIAL.sub(lambda found: found.group() + _JOINER, str(without_halves(untrusted)))
+    return LOOKS_SPECIAL.sub(lambda found: found.group() + _JOINER, str(without_halves(untrusted)))
 
 
 def _cut(text: str, stops: Sequence[str]) -> str | None:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.errors import JudgeStudioError
+from engine.errors import JudgeStudioError, UsageError
+from engine.measure.agreement import Estimate, Kappa
 from engine.measure.controls import MODEL_FREE, is_control
-from engine.measure.hand_labels import HandEstimate, ToLabel, judged_by_hand, next_to_label
+from engine.measure.hand_labels import HandEstimate, ToLabel, judged_by_hand, kappa_by_hand, next_to_label
 from engine.records import HandLabel, VerdictRow
 from engine.workspace.catalog.database import Catalog
 from engine.workspace.folders import RunFolder
@@ -160,11 +161,12 @@ def _agreement_panel(catalog: Catalog, run: RunFolder, labels: Sequence[HandLabe
     for judge in _judges(catalog, run, benchmark):
         try:
             found = judged_by_hand(run, judge, rater=RATER)
-        except JudgeStudioError:
-            continue  # a control that was asked about a part of the items only
+        except UsageError:  # a control that was asked about a part of the items only
+            rows.append(cards.row(_COLUMNS, _cells(judge, kappa_by_hand(run, judge, rater=RATER), None)))
+            continue
         if found is not None:
             key = key or found
-            rows.append(cards.row(_COLUMNS, _agreement_cells(found)))
+            rows.append(cards.row(_COLUMNS, _cells(judge, found.kappa, found.right)))
     about = cards.EMPTY if key is None else cards.padded(cards.sub(_about(key)))
     return cards.panel(
         cards.table(_COLUMNS, rows, caption="Agreement of every version and control with you"), about,
@@ -172,17 +174,17 @@ def _agreement_panel(catalog: Catalog, run: RunFolder, labels: Sequence[HandLabe
     )  # fmt: skip
 
 
-def _agreement_cells(found: HandEstimate) -> list[Html]:
-    kappa, right = found.kappa, found.right
+def _cells(judge: str, kappa: Kappa | None, right: Estimate | None) -> list[Html]:
+    """`right` is None for a control that was asked about a part of the items."""
     known = kappa is not None and kappa.kappa is not None
     return [
-        cards.esc(found.judge),
+        cards.esc(judge),
         cards.esc(words.decimal(kappa.kappa, missing="–") if kappa is not None else "–"),
         cards.esc(words.interval(kappa.low, kappa.high) if kappa is not None and known else "–"),
-        cards.esc(words.percent(None if kappa is None else kappa.agreement, missing="–")),
+        cards.esc(f"{words.percent(kappa.agreement)} of {kappa.labels}" if kappa is not None else "–"),
         cards.esc(words.percent(None if kappa is None else kappa.chance, missing="–")),
-        cards.esc(words.decimal(right.share)),
-        cards.esc(words.interval(right.low, right.high)),
+        cards.esc("–" if right is None else words.decimal(right.share)),
+        cards.esc("–" if right is None else words.interval(right.low, right.high)),
     ]
 
 
@@ -193,7 +195,8 @@ def _about(found: HandEstimate) -> str:
         f"You side with the key on {share} of the items "
         f"({words.percent(found.key.low)} to {words.percent(found.key.high)}). κ counts items on which both name an "
         "answer, an order-flip names none; it is 0 for a judge that agrees no more than chance. “Right by you” is the "
-        "share of all items on which you would call the judge right, told from your answers and all its verdicts."
+        "share of all items on which you would call the judge right, told from your answers and all its verdicts; a "
+        "control that saw a part of the items has none."
     )
 
 

@@ -13,8 +13,7 @@ from engine.measure.metrics import STRICT
 from engine.workspace.decisions import best_judge, demote, promote, promoted_version
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
-from studio.jobs.handouts import judge_zip
-from studio.look import cards, charts, words
+from studio.look import cards, charts
 from studio.look.keys import ANSWERED, Walk, read_walk, walked_sheet
 from studio.look.sheet import card_html
 from studio.page import pulse
@@ -75,7 +74,6 @@ def build(page: Page) -> None:
         promote_button = gr.Button("Promote", scale=0, min_width=150)
         export_button = gr.Button("Export", scale=0, min_width=150)
     message = card_html(visible=False)
-    download = gr.File(label="Exported judge version", visible=False, interactive=False, elem_id="versions-export")
     empty = card_html()
     with gr.Column(visible=False, elem_classes="st-stack-wide") as body:
         strip = card_html()
@@ -107,7 +105,7 @@ def build(page: Page) -> None:
                 leans = card_html(elem_classes="st-fill")
         item_card = card_html(closes=True, elem_id="versions-item")
         numbers = card_html()
-        use.build(page, newer, message)
+        use.build(page, newer, message, export_button)
         command = card_html()
     number = page.url.hidden("versions.page")
     item = page.url.hidden("versions.item")
@@ -185,16 +183,6 @@ def build(page: Page) -> None:
     promote_button.click(choose_best, [page.run, newer, promote_button], message, show_progress="hidden").then(
         clicks.redrawn(redraw), inputs, outputs, **quiet
     )
-
-    def export(run: str | None, judge: str | None) -> list[Any]:
-        try:
-            path = judge_zip(page.workspace, run, judge)
-        except JudgeStudioError as error:
-            return [gr.update(value=cards.sheet(cards.note(str(error), tone="error")), visible=True), gr.skip()]
-        note = f"{judge} of {run} is packed: {words.size(path.stat().st_size)}."
-        return [_said(note), gr.update(value=str(path), visible=True)]
-
-    export_button.click(export, [page.run, newer], [message, download], show_progress="minimal")
 
 
 _SHOW_ITEM = f"""(item) => {{

@@ -7,13 +7,14 @@ import gradio as gr
 from engine.errors import JudgeStudioError
 from engine.serve.snippets import snippets
 from engine.workspace.folders import Workspace
-from studio.jobs.handouts import HandOut, data_zip, report_file, settings_file
+from studio.jobs.handouts import HandOut, data_zip, judge_zip, report_file, settings_file
 from studio.look import cards, words
 from studio.look.sheet import card_html
 from studio.page.clicks import fetch_script
 from studio.page.page import Page
 
 _FILES: tuple[tuple[str, HandOut], ...] = (
+    ("Judge, zip", judge_zip),
     ("Kept data, zip", data_zip),
     ("Report, HTML", report_file),
     ("Settings, YAML", settings_file),
@@ -21,8 +22,9 @@ _FILES: tuple[tuple[str, HandOut], ...] = (
 _FIRST = "Command line"
 
 
-def build(page: Page, newer: Any, message: Any) -> None:
-    """Lay out the panel. `newer` is the control with the chosen version; `message` says what went wrong."""
+def build(page: Page, newer: Any, message: Any, export: Any) -> None:
+    """Lay out the panel. `newer` is the control with the chosen version; `message` says what went wrong; `export` is a
+    button elsewhere that gives the version away too."""
     with gr.Column(elem_classes="st-panel"):
         with gr.Row(elem_classes="st-paneltop"):
             gr.HTML(cards.sheet(cards.Html("<h2>Use this judge</h2>")), apply_default_css=False)
@@ -42,7 +44,7 @@ def build(page: Page, newer: Any, message: Any) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
     gr.on([way.input, newer.change, page.run.change], tell, [page.run, newer, way], text, **quiet)
     page.redraw("versions", tell, [page.run, newer, way], [text])
-    for button, (_, make) in zip(buttons, _FILES, strict=True):
+    for button, make in [(export, judge_zip), *zip(buttons, (make for _, make in _FILES), strict=True)]:
         button.click(_maker(page.workspace, make), [page.run, newer], [message, fetched]).success(
             None, None, None, js=fetch_script("versions-file")
         )

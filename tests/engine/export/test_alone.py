@@ -1,12 +1,17 @@
 """An exported judge in a process that has no Judge Studio: the same verdicts and the same words as here."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import peft
+import PIL
 import pytest
+import torch
+import transformers
 
 from engine.assets import assets_folder
 from engine.backends.local.transformers import TransformersBackend
@@ -24,9 +29,8 @@ from engine.workspace.provenance import model_folder
 from tests.tiny_models import save_tiny_adapter
 
 ALONE = """
-import json, runpy, sys
-for name in ("engine", "studio"):
-    sys.modules[name] = None  # importing any of them fails
+import importlib.util, json, runpy, sys
+assert [importlib.util.find_spec(name) for name in ("engine", "studio")] == [None, None], sys.path
 alone = runpy.run_path(sys.argv[1] + "/judge.py")
 opened = alone["load"]()
 for line in sys.stdin:
@@ -60,14 +64,17 @@ def ruled_here(judge: JudgeRef, comparisons: list[Comparison]) -> list[Ruling]:
 
 
 def ruled_alone(folder: Path, comparisons: list[Comparison]) -> list[dict]:
-    """In a process of its own that cannot import this project."""
+    """In a process of its own that has the libraries on its path and not this project: with `-S` no .pth file is read,
+    by which an editable install is found."""
     lines = "\n".join(
         json.dumps({"image": str(one.image), "question": one.question, "a": one.preferred, "b": one.degraded})
         for one in comparisons
     )
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(folder)], input=lines, capture_output=True, text=True, cwd=folder, check=True
-    )
+    libraries = {str(Path(library.__file__).parents[1]) for library in (torch, transformers, peft, PIL)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sorted(libraries))}
+    words = [sys.executable, "-S", "-c", ALONE, str(folder)]
+    done = subprocess.run(words, input=lines, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

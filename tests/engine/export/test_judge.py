@@ -9,18 +9,21 @@ import yaml
 from datasets import load_dataset
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
 from engine.backends.base import Message, Request, Sampling
 from engine.backends.local.transformers import TransformersBackend
-from engine.errors import UsageError, WorkspaceError
+from engine.config import JudgeSettings
+from engine.errors import SettingsError, UsageError, WorkspaceError
 from engine.export.data import export_data
-from engine.export.hub_cards import one_line
+from engine.export.hub_cards import one_line, other_versions
 from engine.export.judge import export_judge
 from engine.judging.judges import resolve_judge
+from engine.prompts import load_pack
+from engine.records import ScoreRow
 from engine.workspace.folders import RunFolder
 from tests.made_run import NASTY, made_run
-from tests.tiny_models import save_scenes, save_tiny_llava
+from tests.tiny_models import save_scenes, save_tiny_llava, save_tiny_text_model
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,7 @@ def test_exported_adapter_is_a_peft_folder_that_names_its_base(run, tmp_path):
         "adapter_model.safetensors",
         "judge.json",
         "judge.py",
+        "prompts.yaml",
     ]
     tuned = PeftModel.from_pretrained(AutoModelForImageTextToText.from_pretrained(base_of(run)), str(folder))
     assert any("lora_B" in name and weight.abs().max() > 0 for name, weight in tuned.named_parameters())
@@ -67,6 +71,23 @@ def test_exported_adapter_can_be_named_as_a_judge(run, tmp_path):
     folder = export_judge(judge(run, "judge-v1"), tmp_path / "out")
     again = resolve_judge(str(folder), run.workspace)
     assert (again.adapter, again.settings.model.base) == (folder, base_of(run))
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["adapter", "merged"])
+def test_exported_judge_is_asked_as_it_was_in_its_run(run, tmp_path, merged):
+    before = judge(run, "judge-v1")
+    assert before.settings.prompt_pack == "shapes", "a pack that is not the usual one of this base"
+    again = resolve_judge(str(export_judge(before, tmp_path / "out", merged=merged)), run.workspace)
+    assert load_pack(again.settings.prompt_pack) == load_pack("shapes")
+    assert again.settings.judge.max_tokens == before.settings.judge.max_tokens != JudgeSettings().max_tokens
+    assert again.settings.source.max_side == before.settings.source.max_side
+
+
+def test_damaged_data_beside_an_exported_judge_are_named(run, tmp_path):
+    folder = export_judge(judge(run, "judge-v1"), tmp_path / "out")
+    (folder / "judge.json").write_text('{"max_tokens": -1, "max_side": 768}')
+    with pytest.raises(SettingsError, match=r"judge\.json: judge\.max_tokens cannot be -1"):
+        resolve_judge(str(folder), run.workspace)
 
 
 def test_merged_model_answers_like_base_and_adapter(run, tmp_path):
@@ -106,7 +127,22 @@ def test_model_card_shows_how_it_was_made_and_measured(run, tmp_path):
     assert "| shapes | judge-v1 | 30 | 0.600 |" in body
     assert "| shapes | judge-v0 | 30 | 0.000 |" in body
     assert "judge-v2" not in body
-    assert "judge-v1: 6 kept traces" in body
+    assert "judge-v1: 6 kept traces, started from judge-v0" in body
+    assert "images: drawn scenes, without labels; prompt pack `shapes`" in body
+    assert "judge-studio serve THIS_FOLDER" in body
+    assert f"vllm serve {base_of(run)} --enable-lora --max-lora-rank 16 --lora-modules judge=THIS_FOLDER" in body
+
+
+def test_card_names_controls_of_its_own_version_alone():
+    def row(name):
+        return ScoreRow(
+            judge=name, benchmark="shapes", protocol="strict", dimension="all", n=4, accuracy=0.5, low=0.3, high=0.7,
+            invalid=0.0, position_lean=None, length_lean=None,
+        )  # fmt: skip
+
+    names = ["judge-v1", "control:always-A", "control:wrong-image", "control:wrong-image:judge-v1",
+             "control:wrong-image:judge-v2"]  # fmt: skip
+    assert other_versions([row(name) for name in names], "judge-v1") == {"judge-v2"}
 
 
 def test_card_text_cannot_forge_lines_cells_or_html():
@@ -148,8 +184,9 @@ def test_exported_data_loads_with_images_and_whole_text(run, tmp_path):
     rows = load_dataset(str(tmp_path / "data"), "sft", split="train", cache_dir=str(tmp_path / "cache"))
     assert rows.column_names[0] == "images"
     assert rows[0]["images"][0].size == (48, 48)
-    assert rows[0]["completion"] == [{"role": "assistant", "content": f"I see three. {NASTY}"}]
-    shown = NASTY.replace("[[", "[ [")  # a marker in a response cannot steer a judge, in training as in use
+    tame = NASTY.replace("<image>", "< image>").replace("</s>", "< /s>")  # no special token but the trainer's own
+    assert rows[0]["completion"] == [{"role": "assistant", "content": f"I see three. {tame}"}]
+    shown = tame.replace("[[", "[ [")  # a marker in a response cannot steer a judge, in training as in use
     assert shown in rows[0]["prompt"][0]["content"]
     pairs = load_dataset(str(tmp_path / "data"), "preference", split="train", cache_dir=str(tmp_path / "cache"))
     assert pairs[0]["chosen"][0]["content"].startswith("Three.")
@@ -159,20 +196,61 @@ def test_exported_data_loads_with_images_and_whole_text(run, tmp_path):
     assert judged[0]["rejected"][0]["content"] == "At a glance."
 
 
-def test_exported_data_is_what_trl_collates(run, tmp_path):
+@pytest.fixture(scope="module")
+def rows_of(run, tmp_path_factory):
+    """Rows of a configuration, loaded as anybody would load them."""
+    folder = tmp_path_factory.mktemp("trl")
+    export_data(run, folder / "data")
+    return lambda config: load_dataset(
+        str(folder / "data"), config, split="train", cache_dir=str(folder / "cache")
+    ).select(range(2))
+
+
+def quiet(folder: Path) -> dict:
+    return {
+        "output_dir": str(folder), "max_steps": 1, "per_device_train_batch_size": 2, "use_cpu": True, "bf16": False,
+        "report_to": [], "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
+        "gradient_checkpointing": False,
+    }  # fmt: skip
+
+
+def test_exported_data_is_what_trl_collates(run, rows_of):
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-    export_data(run, tmp_path / "data")
-    rows = load_dataset(str(tmp_path / "data"), "sft", split="train", cache_dir=str(tmp_path / "cache"))
     processor = AutoProcessor.from_pretrained(base_of(run))
     collator = DataCollatorForVisionLanguageModeling(processor=processor, completion_only_loss=True)
-    plain = [{name: row[name] for name in ("images", "prompt", "completion")} for row in rows.select(range(2))]
-    for row in plain:  # TRL's own collator would read the image token that a model wrote as one
-        row["prompt"][0]["content"] = row["prompt"][0]["content"].replace("<image>", "")
-        row["completion"][0]["content"] = row["completion"][0]["content"].replace("<image>", "")
-    batch = collator(plain)
+    names = ("images", "prompt", "completion")
+    batch = collator([{name: row[name] for name in names} for row in rows_of("sft")])
     assert batch["pixel_values"].shape[0] == 2
     assert torch.any(batch["labels"] != -100)
+
+
+@pytest.mark.parametrize("config", ["preference", "judge-preference"])
+def test_exported_preferences_train_a_step_of_dpo_with_pictures(run, rows_of, tmp_path, config):
+    from trl import DPOConfig, DPOTrainer
+
+    settings = DPOConfig(**quiet(tmp_path / "out"), max_length=None)
+    trainer = DPOTrainer(base_of(run), args=settings, train_dataset=rows_of(config))
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(0.6931, abs=0.01)  # log 2: nothing is learnt yet
+
+
+def test_exported_preferences_train_a_step_of_a_reward_model(run, rows_of, tmp_path):
+    from trl import RewardConfig, RewardTrainer
+
+    rows = rows_of("preference").remove_columns("images")  # TRL's reward trainer reads texts
+    base = save_tiny_text_model(tmp_path / "text")
+    template = (
+        AutoTokenizer.from_pretrained(base_of(run)).chat_template
+        or "{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = template
+    trainer = RewardTrainer(
+        str(base), args=RewardConfig(**quiet(tmp_path / "out")), train_dataset=rows, processing_class=tokenizer
+    )
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] > 0
 
 
 def test_exported_lines_name_images_that_are_there(run, tmp_path):

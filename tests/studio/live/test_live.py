@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import html
 import json
 import os
 import signal
@@ -41,9 +42,15 @@ from studio.live.picture import take_picture, uploaded_path
 from studio.live.said import JudgeSaid, OrderSaid, fold
 from studio.live.visit import LiveForm, Visit, judge_live
 from studio.look.cards import LiveHalf, LiveResult, live_result, live_results, together
+from studio.page.page import create_page
 from studio.queries import notes
-from studio.tabs.live import batches as batches_tab
-from studio.tabs.live import tab
+from studio.tabs.live.batches import do_batch, results_of
+from studio.tabs.live.batches_view import show_batches
+from studio.tabs.live.components import lay_out_beside, lay_out_form
+from studio.tabs.live.filling import Filling
+from studio.tabs.live.judging import Judging
+from studio.tabs.live.sight import Seen, Sight
+from studio.tabs.live.view import show_command, show_history, show_results_of
 from tests.patience import seconds
 from tests.sample_workspace import HOSTILE
 
@@ -287,7 +294,7 @@ def test_judgement_comes_back_whole_after_a_restart(workspace: Workspace) -> Non
     found = judgements.find(workspace, key)
     assert found is not None
     assert (found.question, found.judges, found.said) == (HOSTILE, ("shapes-01/judge-v1",), (finished(),))
-    page = tab.show_history(workspace)
+    page = show_history(workspace)
     assert "<script>" not in page
     assert f'data-act="history" data-id="{key}"' in page
 
@@ -302,7 +309,7 @@ def test_row_of_the_version_before_still_opens(workspace: Workspace) -> None:
     assert [[one.verdict for one in said.orders] for said in found.said] == [["A", "A"], ["A", "B"]]
     assert [one.confidence for said in found.said for one in said.orders] == pytest.approx([0.9, 0.8, 0.9, 0.7])
     assert [ruling_word(said) for said in found.said] == ["A", "order-flip"]
-    assert "Both orders prefer A" in tab.show_results_of(workspace, found)
+    assert "Both orders prefer A" in show_results_of(workspace, found)
 
 
 def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
@@ -319,7 +326,7 @@ def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
 
 def test_history_that_cannot_be_read_is_a_sentence_on_the_page(workspace: Workspace) -> None:
     workspace.notes.write_bytes(b"not a database" * 100)
-    assert "cannot use the notes" in tab.show_history(workspace)
+    assert "cannot use the notes" in show_history(workspace)
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------
@@ -439,13 +446,13 @@ def test_batch_is_cancelled_resumed_and_removed(workspace: Workspace, tmp_path: 
     upload = tmp_path / "list.jsonl"
     upload.write_text(json.dumps(comparison()))
     key = batches.start_batch(workspace, upload, [NOBODY])
-    batches_tab.do_batch(workspace, "cancel", key)
+    do_batch(workspace, "cancel", key)
     assert wait_until_ended(workspace).state == "stopped"
-    batches_tab.do_batch(workspace, "resume", key)
+    do_batch(workspace, "resume", key)
     assert wait_until_ended(workspace).state == "failed"
     with pytest.raises(UsageError, match="no verdict is written yet"):
-        batches_tab.do_batch(workspace, "verdicts", key)
-    batches_tab.do_batch(workspace, "remove", key)
+        do_batch(workspace, "verdicts", key)
+    do_batch(workspace, "remove", key)
     assert batches.batches(workspace) == []
 
 
@@ -453,7 +460,7 @@ def test_batch_is_cancelled_resumed_and_removed(workspace: Workspace, tmp_path: 
 def test_batch_key_that_is_none_is_refused(workspace: Workspace, key: str) -> None:
     for act in ("cancel", "resume", "remove", "verdicts"):
         with pytest.raises(JudgeStudioError, match="no such upload"):
-            batches_tab.do_batch(workspace, act, key)
+            do_batch(workspace, act, key)
 
 
 def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> None:
@@ -464,43 +471,80 @@ def test_batch_counts_whole_verdicts_and_offers_them(workspace: Workspace) -> No
     (folder / "verdicts.jsonl").write_text('{"verdict": "A"}\n{"verdict": "B"}\n')
     (batch,) = batches.batches(workspace)
     assert (batch.state, batch.done) == ("done", 2)
-    shown = batches_tab.show_batches([batch], batches_tab.results_of(workspace, [batch]))
+    shown = show_batches([batch], results_of(workspace, [batch]))
     assert "<script>" not in shown
     assert "2 of 2" in shown
-    file = batches_tab.do_batch(workspace, "verdicts", "0123456789ab")
+    file = do_batch(workspace, "verdicts", "0123456789ab")
     assert file is not None
     assert file.read_text() == (folder / "verdicts.jsonl").read_text()
 
 
 def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: Workspace) -> None:
-    from studio.page.page import create_page
-
-    with gr.Blocks(analytics_enabled=False) as app:
-        tab.build(create_page(workspace))
-    answer: Any = next(listener.fn for listener in app.fns.values() if listener.name == "answer")
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        form, beside = lay_out_form(page), lay_out_beside(page)
+        judging = Judging(workspace, form, beside)
     (workspace.root / "live.log").touch()
     (workspace.root / "live.log.1").mkdir()  # so that the log cannot be begun
 
     async def steps() -> list[Any]:
         asked = ("images/a.png", "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
-        return [step async for step in answer(SimpleNamespace(session_hash="x"), "", *asked)]
+        return [step async for step in judging.answer(SimpleNamespace(session_hash="x"), "", *asked)]
 
-    shown = asyncio.run(steps())
-    assert "the live judge does not start" in shown[-1][0]["value"]
-    assert [update["visible"] for update in shown[-1][-2:]] == [True, False], "start is there again, stop is not"
-    assert {len(step) for step in shown} == {9}
+    last = asyncio.run(steps())[-1]
+    assert "the live judge does not start" in last[beside.message]["value"]
+    assert (last[form.start]["visible"], last[form.stop]["visible"]) == (True, False)
 
 
-def test_tab_is_built_and_its_command_quotes_what_a_visitor_wrote(workspace: Workspace) -> None:
-    from studio.page.page import create_page
+def test_command_of_the_live_judge_quotes_what_a_visitor_wrote(workspace: Workspace) -> None:
+    asked = LiveForm(image=None, question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
+    shown = html.unescape(show_command(workspace, asked))
+    assert "'it'\"'\"'s $(rm -rf ~)'" in shown
 
+
+@pytest.fixture
+def sight(workspace: Workspace) -> Sight:
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
-        tab.build(page)
-    asked = LiveForm(image=None, question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
-    shown = tab.show_command(workspace, asked)
-    assert "$(rm -rf ~)" in shown.replace("&#x27;", "'")
-    assert "'it'\"'\"'s $(rm -rf ~)'" in shown.replace("&#x27;", "'").replace("&quot;", '"')
+        form, beside = lay_out_form(page), lay_out_beside(page)
+    return Sight(page=page, form=form, beside=beside, filling=Filling(workspace=workspace, form=form, beside=beside))
+
+
+def test_first_sight_is_an_example_of_the_run_with_the_rulings_it_was_measured_by(sight: Sight) -> None:
+    _, shown = sight.drawn("shapes-01", "", "", "", [], Seen())
+    assert shown[sight.form.question].startswith("Held-out question")
+    assert {shown[sight.form.a], shown[sight.form.b]} == {"good", "bad"}
+    assert shown[sight.form.judges]["value"] == ["shapes-01/judge-v1", "shapes-01/judge-v0"]
+    assert "1 of 2 prefers" in shown[sight.beside.results]
+
+
+def test_first_sight_without_a_run_is_a_shipped_example(sight: Sight) -> None:
+    _, shown = sight.drawn(None, "", "", "", [], Seen())
+    assert shown[sight.form.question] == examples()[0]["question"]
+    assert (sight.page.workspace.root / shown[sight.form.stored]).is_file()
+
+
+def test_form_that_somebody_filled_and_judges_of_the_url_are_left_alone(sight: Sight) -> None:
+    seen, _ = sight.drawn("shapes-01", "", "", "", [], Seen())
+    _, again = sight.drawn("shapes-01", "", "", "Mine?", ["shapes-01/judge-v0"], seen)
+    assert sight.form.question not in again
+    _, linked = sight.drawn("shapes-01", "", "", "", ["shapes-01/judge-v0"], seen)
+    assert sight.form.question in linked
+    assert linked[sight.form.judges] == gr.skip()
+
+
+def test_swapped_answers_take_guess_and_rulings_along_and_ask_nobody(sight: Sight) -> None:
+    first = OrderSaid(order="AB", state="done", verdict="A", prefers_a=0.75, reasoning="one")
+    second = OrderSaid(order="BA", state="done", verdict="B", prefers_a=0.5, reasoning="other")
+    said = (JudgeSaid(judge="judge-v1", about="", orders=(first, second)),)
+    shown = sight.filling.swapped("x", "y", "A", said)
+    assert (shown[sight.form.a], shown[sight.form.b], shown[sight.form.guess]) == ("y", "x", "B")
+    (turned,) = shown[sight.beside.said]
+    assert [(one.order, one.verdict, one.prefers_a, one.reasoning) for one in turned.orders] == [
+        ("AB", "A", 0.5, "other"), ("BA", "B", 0.25, "one"),
+    ]  # fmt: skip
+    assert "You said B." in shown[sight.beside.results]
+    assert turned.turned() == said[0]
 
 
 def test_batch_shows_wins_flips_and_agreement_of_its_judges(workspace: Workspace) -> None:
@@ -516,7 +560,7 @@ def test_batch_shows_wins_flips_and_agreement_of_its_judges(workspace: Workspace
     ]
     (folder / "verdicts.jsonl").write_text("\n".join(lines) + "\n")
     found = batches.batches(workspace)
-    shown = batches_tab.show_batches(found, batches_tab.results_of(workspace, found))
+    shown = show_batches(found, results_of(workspace, found))
     assert "2 (67 %)" in shown
     assert "v1 and v0 name the same answer on 50 % of the 2 on which both name one" in shown
     assert "<script>" not in shown

@@ -42,6 +42,12 @@ def test_first_example_is_a_gain_whose_rulings_name_the_examples_own_letters(run
         assert (run.workspace.root / one.image).is_file()
 
 
-def test_run_without_a_better_version_has_none(run):
-    assert own_examples(open_catalog(run.workspace), run.name, "judge-v0") == []
+def test_untrained_judge_has_one_that_it_got_right_and_one_that_it_got_wrong(run):
+    found = own_examples(open_catalog(run.workspace), run.name, "judge-v0")
+    assert {one.label for one in found} == {"judge-v0 got it wrong"}  # it always says A
+    assert all(one.judges == ("arena-01/judge-v0",) and len(one.said) == 1 for one in found)
+    assert found[0].said[0].ruling.verdict == "order-flip"
+
+
+def test_version_that_was_not_measured_has_none(run):
     assert own_examples(open_catalog(run.workspace), run.name, "judge-v9") == []

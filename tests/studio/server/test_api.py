@@ -1,5 +1,7 @@
 """The public endpoints through `gradio_client` against the real app, with a real tiny model behind /judge."""
 
+import ast
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,8 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 
 from engine.errors import UsageError
 from engine.workspace.folders import Workspace
@@ -142,11 +146,33 @@ def test_unknown_fate_is_an_error_that_names_those_there_are(client: Client) -> 
     assert client.predict("made", None, "tie", "", 24, api_name="/pairs")["total"] == 0
 
 
-def test_tools_for_mcp_clients_are_the_public_endpoints(workspace: Workspace) -> None:
-    pytest.importorskip("mcp", reason="the extra mcp is not installed")
+@pytest.mark.parametrize("endpoint", ["/judge", "/runs", "/pairs", "/scores"])
+def test_example_of_the_api_page_runs_as_it_is_copied(
+    client: Client, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_scenes(tmp_path, 1)[0].rename(tmp_path / "cat.png")
+    monkeypatch.chdir(tmp_path)
+    info = httpx.get(f"{client.src}gradio_api/info", timeout=seconds(60)).json()["named_endpoints"][endpoint]
+    exec(info["code_snippets"]["python"], {})
+    said = ast.literal_eval(capsys.readouterr().out.splitlines()[-1])
+    assert said, "an answer, not an empty one"
+
+
+def test_tools_for_mcp_clients_are_the_public_endpoints_and_answer(workspace: Workspace) -> None:
+    async def asked(url: str) -> tuple[list[str], str]:
+        async with (
+            streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as mcp,
+        ):
+            await mcp.initialize()
+            tools = sorted(tool.name for tool in (await mcp.list_tools()).tools)
+            runs = await mcp.call_tool(next(name for name in tools if name.endswith("runs")), {})
+            return tools, runs.content[0].text
+
     with studio_server(workspace.root, "--mcp") as server:
-        schema = httpx.get(f"{server.url}/gradio_api/mcp/schema", timeout=seconds(60)).json()
-    assert sorted(tool["name"].rpartition("_")[2] for tool in schema) == ["judge", "pairs", "runs", "scores"]
+        tools, runs = asyncio.run(asked(server.url))
+    assert [name.rpartition("_")[2] for name in tools] == ["judge", "pairs", "runs", "scores"]
+    assert "made/judge-v1" in runs
 
 
 def test_mcp_behind_a_password_is_refused_in_a_sentence() -> None:

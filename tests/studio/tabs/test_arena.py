@@ -1,13 +1,17 @@
 """The Arena tab without a browser: blind items, late presses, agreement from twenty answers on, where they differ."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from engine.judging.asking import verdict_row
 from engine.measure.hand_labels import next_to_label
+from engine.records import ORDERS
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, open_workspace
 from engine.workspace.hand_labels import read_labels
+from studio.queries.verdicts import items
 from studio.tabs.arena.tab import answer
 from studio.tabs.arena.view import ENOUGH, UNDO, ArenaShown, show_arena
 from tests.arena_run import NASTY, arena_run
@@ -49,6 +53,25 @@ def test_agreement_comes_with_the_twentieth_answer_for_versions_and_controls(run
         assert judge in html
     assert "20 answers, 0 ties, 0 cannot tell" in html
     assert "100 % of the items" in html
+
+
+def test_control_that_saw_a_part_of_the_items_has_its_kappa_on_those(run):
+    catalog = open_catalog(run.workspace)
+    part = items(catalog, run.name, "held-out", [f"item-{number:02d}" for number in range(0, 24, 2)])
+    stage = run.stage(2, "evaluate")
+    stage.begin({})
+    rows = [
+        verdict_row("control:image-blind", item, order, "A" if order == "AB" else "B", reasoning="")
+        for item, _ in part.values()
+        for order in ORDERS
+    ]
+    stage.write("verdicts", rows)
+    stage.finish({})
+    answered = [vote(run, with_key=True) for _ in range(ENOUGH)]
+    both = sum(int(item[-2:]) % 2 == 0 for item in answered)
+    row = re.search(r"<tr[^>]*>(?:(?!</tr>).)*control:image-blind.*?</tr>", shown(run).agreement, re.DOTALL)
+    assert row is not None
+    assert f"100 % of {both}" in row.group()
 
 
 def test_items_on_which_the_newest_version_differs_are_shown_with_its_reasons(run):

@@ -298,7 +298,14 @@ def test_export_is_the_commands_own_folder_in_a_zip(tmp_path: Path) -> None:
     run = made_run(tmp_path / "made", save_tiny_llava(tmp_path / "base"))
     path = judge_zip(run.workspace, run.name, "judge-v1")
     names = {name.partition("/")[2] for name in zipfile.ZipFile(path).namelist()}
-    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors", "judge.json", "judge.py"}
+    assert names == {
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "judge.json",
+        "judge.py",
+        "prompts.yaml",
+    }
 
 
 @pytest.mark.parametrize(("run", "judge"), [("shapes-01", "judge-v9"), ("nope", "judge-v1"), ("shapes-01", "--help")])

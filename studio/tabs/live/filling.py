@@ -1,0 +1,137 @@
+"""What fills the form of the Live judge tab: an upload, an example, a past judgement, and A and B changing places."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from engine.assets import assets_folder
+from engine.errors import JudgeStudioError
+from engine.sources.pictures.store import store_image
+from engine.workspace.folders import Workspace
+from studio.live import history
+from studio.live.answers import examples, judge_choices, miniature_warning
+from studio.live.history import Judgement
+from studio.live.own_examples import OwnExample
+from studio.live.picture import take_picture, uploaded_path
+from studio.live.said import JudgeSaid
+from studio.look.cards.images import SMALL_SOURCE
+from studio.page.page import Page
+from studio.tabs.live.components import Beside, Form, hidden, said
+from studio.tabs.live.judging import Update, asked_of
+from studio.tabs.live.view import no_results, show_command, show_own, show_results_of, show_turned
+
+
+def connect(page: Page, form: Form, beside: Beside) -> None:
+    """Connect all that changes the form, but for the run's own examples, which `sight` knows."""
+    filling = Filling(workspace=page.workspace, form=form, beside=beside)
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    form.picture.upload(
+        filling.uploaded, form.picture, [beside.message, form.picture, form.stored], preprocess=False,
+        show_progress="minimal",
+    )  # fmt: skip
+    form.picture.clear(lambda: None, None, form.stored, **quiet)
+    form.swap.click(
+        filling.swapped, [form.a, form.b, form.guess, beside.said],
+        [form.a, form.b, form.guess, beside.said, beside.results], **quiet,
+    )  # fmt: skip
+    form.examples.click(filling.example, None, filling.outputs, **quiet)
+    beside.history.click(filling.past, None, [*filling.outputs, beside.item], **quiet)
+    gr.on(
+        [form.question.blur, form.a.change, form.b.change, form.judges.change, form.stored.change],
+        filling.retold, form.asked, [beside.command, form.caution], trigger_mode="always_last", **quiet,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """The listeners of one page."""
+
+    workspace: Workspace
+    form: Form
+    beside: Beside
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `with_past`, `with_own` and `with_shipped` change."""
+        return [*self.form.filled, self.beside.results, self.beside.brought, self.beside.said]
+
+    def uploaded(self, payload: Any) -> Update:
+        """A picture was dropped, chosen or pasted."""
+        form, message = self.form, self.beside.message
+        if payload is None:
+            return {message: gr.skip()}
+        try:
+            stored = take_picture(self.workspace, uploaded_path(payload))
+        except JudgeStudioError as error:
+            return {message: said(str(error), "error"), form.picture: None, form.stored: None}
+        return {message: hidden(), form.picture: shown_picture(self.workspace, stored), form.stored: stored}
+
+    def swapped(self, a: str, b: str, guess: str, rulings: Sequence[JudgeSaid]) -> Update:
+        """The answers, the guess and the rulings change places; nothing is asked again."""
+        form, beside = self.form, self.beside
+        guess = {"A": "B", "B": "A"}.get(guess, guess)
+        turned = tuple(one.turned() for one in rulings)
+        shown = {beside.results: show_turned(turned, guess)} if turned else {}
+        return {form.a: b, form.b: a, form.guess: guess, beside.said: turned, **shown}
+
+    def example(self, event: gr.EventData) -> Update:
+        """A shipped example was pressed."""
+        try:
+            return self.with_shipped(int(str(getattr(event, "id", ""))))
+        except (ValueError, IndexError):
+            return {self.beside.brought: gr.skip()}
+
+    def past(self, event: gr.EventData) -> Update:
+        """A past judgement was pressed."""
+        key = str(getattr(event, "id", ""))
+        found = history.find(self.workspace, key) if str(getattr(event, "act", "")) == "history" else None
+        return {self.beside.item: gr.skip()} if found is None else {**self.with_past(found), self.beside.item: key}
+
+    def retold(self, *values: Any) -> list[Any]:
+        """The command, and what to be told before the click."""
+        asked = asked_of(*values)
+        warning = miniature_warning(self.workspace, asked.judges, asked.image)
+        return [show_command(self.workspace, asked), said(warning, "error") if warning else hidden()]
+
+    def with_past(self, found: Judgement) -> Update:
+        """A past judgement with what was said of it."""
+        fields = self._fields(found.image, found.question, found.a, found.b, found.judges)
+        return {**fields, **self._told(show_results_of(self.workspace, found), found.key, found.said)}
+
+    def with_own(self, example: OwnExample) -> Update:
+        """An example of the run's own benchmark with the rulings it was measured by."""
+        fields = self._fields(example.image, example.question, example.a, example.b, example.judges)
+        return {**fields, **self._told(show_own(example), f"example {example.item_id}", example.said)}
+
+    def with_shipped(self, number: int) -> Update:
+        """A shipped example, on which nobody has ruled here yet. Raises `IndexError`, `JudgeStudioError`."""
+        chosen = examples()[number]
+        stored = store_image(self.workspace.root, assets_folder() / "examples" / chosen["image"], source="example").path
+        fields = self._fields(stored, chosen["question"], chosen["a"], chosen["b"], ())
+        return {**fields, **self._told(no_results(), f"shipped {number}", ())}
+
+    def _fields(self, image: str | None, question: str, a: str, b: str, judges: Sequence[str]) -> Update:
+        """Every field; the judges stay where none of `judges` is here (any more)."""
+        form, known = self.form, [(choice.label, choice.name) for choice in judge_choices(self.workspace)]
+        chosen = [name for name in judges if name in {name for _, name in known}]
+        return {
+            form.picture: shown_picture(self.workspace, image), form.stored: image, form.question: question,
+            form.a: a, form.b: b, form.guess: "",
+            **({form.judges: gr.update(choices=known, value=chosen)} if chosen else {}),
+        }  # fmt: skip
+
+    def _told(self, results: str, brought: str, rulings: Sequence[JudgeSaid]) -> Update:
+        return {self.beside.results: results, self.beside.brought: brought, self.beside.said: tuple(rulings)}
+
+
+def shown_picture(workspace: Workspace, stored: str | None) -> Any:
+    """The picture in its field, a small drawing with hard edges; an empty field if the file is gone."""
+    path = workspace.root / stored if stored else None
+    if path is None or not path.is_file():
+        return gr.update(value=None)
+    with Image.open(path) as picture:  # a file of our own store; opening reads its head only
+        is_small = max(picture.size) < SMALL_SOURCE
+    return gr.update(value=str(path), elem_classes=["is-small"] if is_small else [])
