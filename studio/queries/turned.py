@@ -36,7 +36,7 @@ def turned_items(catalog: Catalog, run: str, best: str, *, of_each: int = 1) -> 
 
 
 def untrained_items(catalog: Catalog, run: str, *, of_each: int = 1) -> list[TurnedItem]:
-    """The same of a run that has no better version: items that the base model got right (`better`) and wrong in turn."""
+    """The same of a run without a better version: items that the base model got right (`better`) and wrong in turn."""
     return _with_replies(catalog, run, (BASE_JUDGE,), _chosen(catalog, run, BASE_JUDGE, of_each))
 
 
