@@ -85,6 +85,22 @@ class JudgeSaid:
         return replace(self, orders=(second.turned(), first.turned()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """A visitor's comparison and what was said of it."""
+
+    image: str | None
+    """Relative to the workspace."""
+    question: str
+    a: str
+    b: str
+    said: tuple[JudgeSaid, ...]
+
+    def turned(self) -> "Ruled":
+        """With a and b in each other's places."""
+        return replace(self, a=self.b, b=self.a, said=tuple(one.turned() for one in self.said))
+
+
 def _as_ruling(one: OrderSaid) -> OrderRuling:
     return OrderRuling(
         order=one.order, verdict=one.verdict or "invalid", reasoning=one.reasoning, prefers_a=one.prefers_a,

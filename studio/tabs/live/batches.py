@@ -19,7 +19,7 @@ from studio.look.sheet import card_html
 from studio.page.clicks import fetch_script
 from studio.page.page import Page
 from studio.tabs.live.batches_view import show_batches
-from studio.tabs.live.components import hidden, said
+from studio.tabs.live.components import hidden, told
 from studio.tabs.live.judging import Update
 
 _MOST_RESULTS = 5
@@ -106,7 +106,7 @@ class _Files:
                 raise UsageError("batch: no judge version is chosen. Choose one to four above, then upload again.")
             batches.start_batch(self.workspace, Path(path), list(chosen))
         except JudgeStudioError as error:
-            return {self.panel.message: said(str(error), "error"), **self.listing(), self.panel.upload: None}
+            return {self.panel.message: told(str(error), "error"), **self.listing(), self.panel.upload: None}
         return {self.panel.message: hidden(), **self.listing(), self.panel.upload: None}
 
     def sample(self) -> Any:
@@ -119,7 +119,7 @@ class _Files:
         try:
             file = do_batch(self.workspace, name, key)
         except JudgeStudioError as error:
-            return {self.panel.message: said(str(error), "error"), **self.listing(), self.panel.fetched: None}
+            return {self.panel.message: told(str(error), "error"), **self.listing(), self.panel.fetched: None}
         return {self.panel.message: hidden(), **self.listing(), self.panel.fetched: str(file) if file else None}
 
 

@@ -64,8 +64,8 @@ class Beside:
     """Key of the past judgement in the URL."""
     brought: Any
     """What filled the form last: a key, or words for an example; "" while nothing has."""
-    said: Any
-    """The rulings that are shown."""
+    ruled: Any
+    """The comparison whose rulings are shown, with them (`Ruled`); None while none are."""
 
 
 def lay_out_form(page: Page) -> Form:
@@ -113,7 +113,7 @@ def lay_out_beside(page: Page) -> Beside:
         command=card_html(),
         item=page.url.hidden("live.item"),
         brought=gr.State(""),
-        said=gr.State(()),
+        ruled=gr.State(None),
     )
 
 
@@ -139,7 +139,7 @@ def _read_judges(workspace: Workspace, text: str) -> Any:
 # --- updates that several listeners give ---------------------------------------------------------------------------
 
 
-def said(text: str, tone: Literal["info", "error"] = "info") -> Any:
+def told(text: str, tone: Literal["info", "error"] = "info") -> Any:
     """A sentence in a place that is hidden while it has none."""
     return gr.update(value=cards.sheet(cards.note(text, tone=tone)), visible=True)
 

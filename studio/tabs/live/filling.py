@@ -16,10 +16,10 @@ from studio.live.answers import examples, judge_choices, miniature_warning
 from studio.live.history import Judgement
 from studio.live.own_examples import OwnExample
 from studio.live.picture import take_picture, uploaded_path
-from studio.live.said import JudgeSaid
+from studio.live.said import Ruled
 from studio.look.cards.images import SMALL_SOURCE
 from studio.page.page import Page
-from studio.tabs.live.components import Beside, Form, hidden, said
+from studio.tabs.live.components import Beside, Form, hidden, told
 from studio.tabs.live.judging import Update, asked_of
 from studio.tabs.live.view import no_results, show_command, show_own, show_results_of, show_turned
 
@@ -34,8 +34,8 @@ def connect(page: Page, form: Form, beside: Beside) -> None:
     )  # fmt: skip
     form.picture.clear(lambda: None, None, form.stored, **quiet)
     form.swap.click(
-        filling.swapped, [form.a, form.b, form.guess, beside.said],
-        [form.a, form.b, form.guess, beside.said, beside.results], **quiet,
+        filling.swapped, [form.stored, form.question, form.a, form.b, form.guess, beside.ruled],
+        [form.a, form.b, form.guess, beside.ruled, beside.results], **quiet,
     )  # fmt: skip
     form.examples.click(filling.example, None, filling.outputs, **quiet)
     beside.history.click(filling.past, None, [*filling.outputs, beside.item], **quiet)
@@ -56,7 +56,7 @@ class Filling:
     @property
     def outputs(self) -> list[Any]:
         """What `with_past`, `with_own` and `with_shipped` change."""
-        return [*self.form.filled, self.beside.results, self.beside.brought, self.beside.said]
+        return [*self.form.filled, self.beside.results, self.beside.brought, self.beside.ruled]
 
     def uploaded(self, payload: Any) -> Update:
         """A picture was dropped, chosen or pasted."""
@@ -66,16 +66,19 @@ class Filling:
         try:
             stored = take_picture(self.workspace, uploaded_path(payload))
         except JudgeStudioError as error:
-            return {message: said(str(error), "error"), form.picture: None, form.stored: None}
+            return {message: told(str(error), "error"), form.picture: None, form.stored: None}
         return {message: hidden(), form.picture: shown_picture(self.workspace, stored), form.stored: stored}
 
-    def swapped(self, a: str, b: str, guess: str, rulings: Sequence[JudgeSaid]) -> Update:
-        """The answers, the guess and the rulings change places; nothing is asked again."""
+    def swapped(self, image: str | None, question: str, a: str, b: str, guess: str, ruled: Ruled | None) -> Update:
+        """The answers, the guess and their rulings change places; nothing is asked again. Rulings on what the form held
+        before are left as they are."""
         form, beside = self.form, self.beside
         guess = {"A": "B", "B": "A"}.get(guess, guess)
-        turned = tuple(one.turned() for one in rulings)
-        shown = {beside.results: show_turned(turned, guess)} if turned else {}
-        return {form.a: b, form.b: a, form.guess: guess, beside.said: turned, **shown}
+        update: Update = {form.a: b, form.b: a, form.guess: guess}
+        if ruled is None or (ruled.image, ruled.question, ruled.a, ruled.b) != (image, question, a, b):
+            return update
+        turned = ruled.turned()
+        return {**update, beside.ruled: turned, beside.results: show_turned(turned.said, guess)}
 
     def example(self, event: gr.EventData) -> Update:
         """A shipped example was pressed."""
@@ -94,37 +97,37 @@ class Filling:
         """The command, and what to be told before the click."""
         asked = asked_of(*values)
         warning = miniature_warning(self.workspace, asked.judges, asked.image)
-        return [show_command(self.workspace, asked), said(warning, "error") if warning else hidden()]
+        return [show_command(self.workspace, asked), told(warning, "error") if warning else hidden()]
 
     def with_past(self, found: Judgement) -> Update:
         """A past judgement with what was said of it."""
-        fields = self._fields(found.image, found.question, found.a, found.b, found.judges)
-        return {**fields, **self._told(show_results_of(self.workspace, found), found.key, found.said)}
+        ruled = Ruled(image=found.image, question=found.question, a=found.a, b=found.b, said=found.said)
+        return self._filled(ruled, found.judges, found.key, show_results_of(self.workspace, found))
 
     def with_own(self, example: OwnExample) -> Update:
         """An example of the run's own benchmark with the rulings it was measured by."""
-        fields = self._fields(example.image, example.question, example.a, example.b, example.judges)
-        return {**fields, **self._told(show_own(example), f"example {example.item_id}", example.said)}
+        ruled = Ruled(image=example.image, question=example.question, a=example.a, b=example.b, said=example.said)
+        return self._filled(ruled, example.judges, f"example {example.item_id}", show_own(example))
 
     def with_shipped(self, number: int) -> Update:
         """A shipped example, on which nobody has ruled here yet. Raises `IndexError`, `JudgeStudioError`."""
         chosen = examples()[number]
-        stored = store_image(self.workspace.root, assets_folder() / "examples" / chosen["image"], source="example").path
-        fields = self._fields(stored, chosen["question"], chosen["a"], chosen["b"], ())
-        return {**fields, **self._told(no_results(), f"shipped {number}", ())}
+        source = assets_folder() / "examples" / chosen["image"]
+        stored = store_image(self.workspace.root, source, source="example").path
+        nothing = Ruled(image=stored, question=chosen["question"], a=chosen["a"], b=chosen["b"], said=())
+        return {**self._filled(nothing, (), f"shipped {number}", no_results()), self.beside.ruled: None}
 
-    def _fields(self, image: str | None, question: str, a: str, b: str, judges: Sequence[str]) -> Update:
-        """Every field; the judges stay where none of `judges` is here (any more)."""
-        form, known = self.form, [(choice.label, choice.name) for choice in judge_choices(self.workspace)]
+    def _filled(self, ruled: Ruled, judges: Sequence[str], brought: str, results: str) -> Update:
+        """Every field and what is shown; the judges stay where none of `judges` is here (any more)."""
+        form, beside = self.form, self.beside
+        known = [(choice.label, choice.name) for choice in judge_choices(self.workspace)]
         chosen = [name for name in judges if name in {name for _, name in known}]
         return {
-            form.picture: shown_picture(self.workspace, image), form.stored: image, form.question: question,
-            form.a: a, form.b: b, form.guess: "",
+            form.picture: shown_picture(self.workspace, ruled.image), form.stored: ruled.image,
+            form.question: ruled.question, form.a: ruled.a, form.b: ruled.b, form.guess: "",
             **({form.judges: gr.update(choices=known, value=chosen)} if chosen else {}),
+            beside.results: results, beside.brought: brought, beside.ruled: ruled,
         }  # fmt: skip
-
-    def _told(self, results: str, brought: str, rulings: Sequence[JudgeSaid]) -> Update:
-        return {self.beside.results: results, self.beside.brought: brought, self.beside.said: tuple(rulings)}
 
 
 def shown_picture(workspace: Workspace, stored: str | None) -> Any:

@@ -12,10 +12,10 @@ from engine.workspace.folders import Workspace
 from studio.live import history
 from studio.live.answers import check_question, miniature_warning, unanswered
 from studio.live.client import live_judge
-from studio.live.said import JudgeSaid
+from studio.live.said import JudgeSaid, Ruled
 from studio.live.visit import LiveForm, Visit, judge_live
 from studio.page.page import Page
-from studio.tabs.live.components import Beside, Form, hidden, said
+from studio.tabs.live.components import Beside, Form, hidden, told
 from studio.tabs.live.view import no_results, show_command, show_history, show_results
 
 _VISITORS = 64
@@ -30,7 +30,7 @@ def connect(page: Page, form: Form, beside: Beside) -> None:
     judging = Judging(page.workspace, form, beside)
     shown = [
         beside.message, beside.waiting, beside.results, beside.history, beside.command, beside.item, beside.brought,
-        beside.said, form.start, form.stop,
+        beside.ruled, form.start, form.stop,
     ]  # fmt: skip
     event = form.start.click(
         judging.answer, [form.guess, *form.asked], shown, show_progress="hidden", concurrency_limit=_VISITORS
@@ -52,7 +52,7 @@ class Judging:
     async def answer(self, request: gr.Request, guess: str, *values: Any) -> AsyncGenerator[Update, None]:
         """Everything from the press to the finished rulings."""
         asked, beside = asked_of(*values), self._beside
-        told = {"guess": guess or "", "warning": miniature_warning(self._workspace, asked.judges, asked.image)}
+        about = {"guess": guess or "", "warning": miniature_warning(self._workspace, asked.judges, asked.image)}
         command = show_command(self._workspace, asked)
         try:
             choices = check_question(
@@ -65,29 +65,31 @@ class Judging:
         results = unanswered(choices)
         yield {
             beside.message: hidden(), beside.waiting: hidden(), beside.command: command,
-            beside.results: show_results(results, **told), **self._is_busy(True),
+            beside.results: show_results(results, **about), **self._is_busy(True),
         }  # fmt: skip
         try:
             async with aclosing(judge_live(self._live, asked, results, visit)) as steps:
                 waited = ""
                 async for step, wait in steps:
                     results = step
-                    changed = {} if wait == waited else {beside.waiting: said(wait) if wait else hidden()}
+                    changed = {} if wait == waited else {beside.waiting: told(wait) if wait else hidden()}
                     waited = wait
-                    yield {beside.results: show_results(results, **told), **changed}
+                    yield {beside.results: show_results(results, **about), **changed}
         except JudgeStudioError as error:
             yield {**self._fault(error), beside.results: no_results()}
             return
         if not visit.has_left:
-            yield {beside.results: show_results(results, **told), **await self._ended(asked, results)}
+            yield {beside.results: show_results(results, **about), **await self._ended(asked, results)}
 
     async def _ended(self, asked: LiveForm, results: Mapping[str, JudgeSaid]) -> Update:
         beside = self._beside
         key = await asyncio.to_thread(_keep, self._workspace, asked, list(results.values()))
         past = await asyncio.to_thread(show_history, self._workspace)
+        said = tuple(results.values())
+        ruled = Ruled(image=asked.image, question=asked.question, a=asked.a, b=asked.b, said=said)
         return {
             beside.waiting: hidden(), beside.history: past, beside.item: key, beside.brought: key,
-            beside.said: tuple(results.values()), **self._is_busy(False),
+            beside.ruled: ruled, **self._is_busy(False),
         }  # fmt: skip
 
     def leave(self, request: gr.Request) -> None:
@@ -101,13 +103,13 @@ class Judging:
         self.leave(request)
         beside = self._beside
         return {
-            beside.message: said("Stopped. Nothing was kept of this judgement."), beside.waiting: hidden(),
-            beside.results: no_results(), beside.said: (), **self._is_busy(False),
+            beside.message: told("Stopped. Nothing was kept of this judgement."), beside.waiting: hidden(),
+            beside.results: no_results(), beside.ruled: None, **self._is_busy(False),
         }  # fmt: skip
 
     def _fault(self, error: JudgeStudioError) -> Update:
         beside = self._beside
-        return {beside.message: said(str(error), "error"), beside.waiting: hidden(), **self._is_busy(False)}
+        return {beside.message: told(str(error), "error"), beside.waiting: hidden(), **self._is_busy(False)}
 
     def _is_busy(self, busy: bool) -> Update:
         return {self._form.start: gr.update(visible=not busy), self._form.stop: gr.update(visible=busy)}

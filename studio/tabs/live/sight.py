@@ -15,7 +15,7 @@ from studio.live.client import busy_devices
 from studio.live.own_examples import OwnExample, own_examples
 from studio.look import cards
 from studio.page.page import Page
-from studio.tabs.live.components import Beside, Form, said
+from studio.tabs.live.components import Beside, Form, told
 from studio.tabs.live.filling import Filling
 from studio.tabs.live.judging import Update
 from studio.tabs.live.view import show_history, show_own_buttons
@@ -120,8 +120,8 @@ class Sight:
             folder = self.page.workspace.existing_run(str(getattr(event, "id", "")))
             jobs.stop_run(folder)
         except JudgeStudioError as error:
-            return said(str(error), "error")
-        return said(f"{folder.name} stops after its batch. What it finished is kept; resume it on Home.")
+            return told(str(error), "error")
+        return told(f"{folder.name} stops after its batch. What it finished is kept; resume it on Home.")
 
 
 def _judges_update(known: Sequence[tuple[str, str]], run: str | None, judges: Sequence[str], *, changed: bool) -> Any:

@@ -39,7 +39,7 @@ from studio.live.answers import (
 )
 from studio.live.client import LiveJudge, LiveQuestion, busy_devices
 from studio.live.picture import take_picture, uploaded_path
-from studio.live.said import JudgeSaid, OrderSaid, fold
+from studio.live.said import JudgeSaid, OrderSaid, Ruled, fold
 from studio.live.visit import LiveForm, Visit, judge_live
 from studio.look.cards import LiveHalf, LiveResult, live_result, live_results, together
 from studio.page.page import create_page
@@ -536,15 +536,18 @@ def test_form_that_somebody_filled_and_judges_of_the_url_are_left_alone(sight: S
 def test_swapped_answers_take_guess_and_rulings_along_and_ask_nobody(sight: Sight) -> None:
     first = OrderSaid(order="AB", state="done", verdict="A", prefers_a=0.75, reasoning="one")
     second = OrderSaid(order="BA", state="done", verdict="B", prefers_a=0.5, reasoning="other")
-    said = (JudgeSaid(judge="judge-v1", about="", orders=(first, second)),)
-    shown = sight.filling.swapped("x", "y", "A", said)
+    said = JudgeSaid(judge="judge-v1", about="", orders=(first, second))
+    ruled = Ruled(image=None, question="Which?", a="x", b="y", said=(said,))
+    shown = sight.filling.swapped(None, "Which?", "x", "y", "A", ruled)
     assert (shown[sight.form.a], shown[sight.form.b], shown[sight.form.guess]) == ("y", "x", "B")
-    (turned,) = shown[sight.beside.said]
+    (turned,) = shown[sight.beside.ruled].said
     assert [(one.order, one.verdict, one.prefers_a, one.reasoning) for one in turned.orders] == [
         ("AB", "A", 0.5, "other"), ("BA", "B", 0.25, "one"),
     ]  # fmt: skip
     assert "You said B." in shown[sight.beside.results]
-    assert turned.turned() == said[0]
+    assert shown[sight.beside.ruled].turned() == ruled
+    other = sight.filling.swapped(None, "Another?", "x", "y", "A", ruled)
+    assert sight.beside.results not in other, "rulings on another question do not turn"
 
 
 def test_batch_shows_wins_flips_and_agreement_of_its_judges(workspace: Workspace) -> None:
