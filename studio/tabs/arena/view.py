@@ -162,7 +162,9 @@ def _agreement_panel(catalog: Catalog, run: RunFolder, labels: Sequence[HandLabe
         try:
             found = judged_by_hand(run, judge, rater=RATER)
         except UsageError:  # a control that was asked about a part of the items only
-            rows.append(cards.row(_COLUMNS, _cells(judge, kappa_by_hand(run, judge, rater=RATER), None)))
+            part = kappa_by_hand(run, judge, rater=RATER)
+            if part is not None and part.kappa is not None:
+                rows.append(cards.row(_COLUMNS, _cells(judge, part, None)))
             continue
         if found is not None:
             key = key or found
@@ -196,7 +198,7 @@ def _about(found: HandEstimate) -> str:
         f"({words.percent(found.key.low)} to {words.percent(found.key.high)}). κ counts items on which both name an "
         "answer, an order-flip names none; it is 0 for a judge that agrees no more than chance. “Right by you” is the "
         "share of all items on which you would call the judge right, told from your answers and all its verdicts; a "
-        "control that saw a part of the items has none."
+        "control that saw a part of the items has none, and stands here once enough of your answers are among them."
     )
 
 
