@@ -82,9 +82,10 @@ class Watched:
         dialog.dismiss()
 
     def open(self, query: str = "") -> Any:
-        """Load the app at a place and wait until it answers."""
+        """Load the app at a place and wait until it answers: before that, nothing hears of another place."""
         self.page.goto(f"{self.server.url}/{query}")
         self.page.get_by_role("tab", name="Home").wait_for()
+        self.page.locator(".st-heart .st").first.wait_for(state="attached")
         return self.page
 
     def go(self, tab: str, query: str = "") -> Any:
