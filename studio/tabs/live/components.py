@@ -50,7 +50,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class Aside:
     """What stands beside the form, and what is remembered of it."""
 
     device: Any
@@ -102,9 +102,9 @@ def lay_out_form(page: Page) -> Form:
     )  # fmt: skip
 
 
-def lay_out_beside(page: Page) -> Beside:
+def lay_out_beside(page: Page) -> Aside:
     """The right side."""
-    return Beside(
+    return Aside(
         device=card_html(visible=False),
         message=card_html(visible=False),
         waiting=card_html(visible=False),

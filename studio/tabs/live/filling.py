@@ -19,12 +19,12 @@ from studio.live.picture import take_picture, uploaded_path
 from studio.live.said import Ruled
 from studio.look.cards.images import SMALL_SOURCE
 from studio.page.page import Page
-from studio.tabs.live.components import Beside, Form, hidden, told
+from studio.tabs.live.components import Aside, Form, hidden, told
 from studio.tabs.live.judging import Update, asked_of
 from studio.tabs.live.view import no_results, show_command, show_own, show_results_of, show_turned
 
 
-def connect(page: Page, form: Form, beside: Beside) -> None:
+def connect(page: Page, form: Form, beside: Aside) -> None:
     """Connect all that changes the form, but for the run's own examples, which `sight` knows."""
     filling = Filling(workspace=page.workspace, form=form, beside=beside)
     quiet: dict[str, Any] = {"show_progress": "hidden"}
@@ -51,7 +51,7 @@ class Filling:
 
     workspace: Workspace
     form: Form
-    beside: Beside
+    beside: Aside
 
     @property
     def outputs(self) -> list[Any]:

@@ -15,7 +15,7 @@ from studio.live.client import live_judge
 from studio.live.said import JudgeSaid, Ruled
 from studio.live.visit import LiveForm, Visit, judge_live
 from studio.page.page import Page
-from studio.tabs.live.components import Beside, Form, hidden, told
+from studio.tabs.live.components import Aside, Form, hidden, told
 from studio.tabs.live.view import no_results, show_command, show_history, show_results
 
 _VISITORS = 64
@@ -25,7 +25,7 @@ Update = dict[Any, Any]
 """What changes, by component; what is not named stays as it is, for Gradio rebuilds a component at every update."""
 
 
-def connect(page: Page, form: Form, beside: Beside) -> None:
+def connect(page: Page, form: Form, beside: Aside) -> None:
     """Connect Start, Stop, and the end of the visit."""
     judging = Judging(page.workspace, form, beside)
     shown = [
@@ -44,7 +44,7 @@ def connect(page: Page, form: Form, beside: Beside) -> None:
 class Judging:
     """The listeners, and the judgements of all visitors that are under way."""
 
-    def __init__(self, workspace: Workspace, form: Form, beside: Beside) -> None:
+    def __init__(self, workspace: Workspace, form: Form, beside: Aside) -> None:
         self._workspace, self._form, self._beside = workspace, form, beside
         self._live = live_judge(workspace)
         self._visits: dict[str, Visit] = {}

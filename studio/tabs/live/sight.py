@@ -15,7 +15,7 @@ from studio.live.client import busy_devices
 from studio.live.own_examples import OwnExample, own_examples
 from studio.look import cards
 from studio.page.page import Page
-from studio.tabs.live.components import Beside, Form, told
+from studio.tabs.live.components import Aside, Form, told
 from studio.tabs.live.filling import Filling
 from studio.tabs.live.judging import Update
 from studio.tabs.live.view import show_history, show_own_buttons
@@ -32,7 +32,7 @@ class Seen:
     """Run, best version, and the items of its examples."""
 
 
-def connect(page: Page, form: Form, beside: Beside) -> None:
+def connect(page: Page, form: Form, beside: Aside) -> None:
     """Draw the tab whenever it has reason to, and connect what only a drawn tab has."""
     sight = Sight(
         page=page, form=form, beside=beside, filling=Filling(workspace=page.workspace, form=form, beside=beside)
@@ -55,7 +55,7 @@ class Sight:
 
     page: Page
     form: Form
-    beside: Beside
+    beside: Aside
     filling: Filling
 
     def drawn(
