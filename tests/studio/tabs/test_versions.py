@@ -236,7 +236,8 @@ def test_another_run_begins_on_its_first_page_without_an_item(workspace: Workspa
     redraw = next(listener.fn for listener in app.fns.values() if listener.name == "redraw")
     place = ["judge-v0", "judge-v1", "b", STRICT, "worse", "1", "item-2"]
     same, other = (
-        redraw("shapes-01", *place, (), (run, "judge-v0", "judge-v1"), "0", (0, None)) for run in ("shapes-01", "copy")
+        redraw("shapes-01", *place, (), (run, "judge-v0", "judge-v1", 0), "0", (0, None))
+        for run in ("shapes-01", "copy")
     )
     assert same[:2] == [gr.skip(), gr.skip()]
     assert other[:2] == ["", ""]
