@@ -87,11 +87,11 @@ def _use(judge: JudgeRef, *, merged: bool) -> list[str]:
 
 
 def _served(judge: JudgeRef, *, merged: bool) -> list[str]:
-    """The lines that serve it. The embedded model is one for a CPU, in this project's own hands."""
+    """The lines that serve it. vLLM has no use for the embedded model, and adds no whole layers to a base."""
     base = one_line(judge.settings.model.base)
     lines = ["Served with Judge Studio, it rules in both orders, for OpenAI's clients too:", "", "```"]
     lines += ["judge-studio serve THIS_FOLDER", "```"]
-    if judge.settings.model.base == EMBEDDED:
+    if judge.settings.model.base == EMBEDDED or (judge.settings.train.method == "full" and not merged):
         return lines
     line = "vllm serve THIS_FOLDER"
     if not merged:
