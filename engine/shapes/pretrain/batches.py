@@ -42,7 +42,7 @@ class Batch:
 
 
 def pixels(image: Image.Image) -> torch.Tensor:
-    """float32 (3, 48, 48) in [-1, 1], exactly what the saved image processor makes of a drawn scene."""
+    """float32 (3, 48, 48) in [-1, 1], as the saved image processor gives them for a picture of that size."""
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)
 
 
