@@ -187,9 +187,12 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_result_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    compare = _command(commands, "compare", "results:compare", "compare two judge versions of a run on the same items")
-    compare.add_argument("old", metavar="RUN/judge-vN")
+    compare = _command(commands, "compare", "compare:compare", "compare judges and controls of any runs")
+    compare.add_argument("old", metavar="RUN/judge-vN", help="what the others are held against; or RUN/control:NAME")
     compare.add_argument("new", metavar="RUN/judge-vN")
+    compare.add_argument("more", metavar="RUN/judge-vN", nargs="*")
+    compare.add_argument("--benchmark", metavar="NAME", help="on which items (default: every benchmark they share)")
+    compare.add_argument("--out", type=Path, metavar="FILE.html", help="write all of it as one file to send")
 
     labels = _command(commands, "labels", "results:labels", "what a person's hand labels say of a judge version")
     labels.add_argument("judge", metavar="RUN/judge-vN")

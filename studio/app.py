@@ -33,12 +33,15 @@ from studio.server.binding import check_bind, free_port
 from studio.server.guard import Guard
 from studio.server.patience import patient_server
 from studio.server.waiting import told_if_slow, wait_until_up
-from studio.tabs import doctor, images, sql, training
+from studio.tabs import doctor, training
 from studio.tabs.arena import tab as arena
+from studio.tabs.compare import tab as compare
 from studio.tabs.home import tab as home
+from studio.tabs.images import tab as images
 from studio.tabs.launch import tab as launch
 from studio.tabs.live import tab as live
 from studio.tabs.pairs import tab as pairs
+from studio.tabs.sql import tab as sql
 from studio.tabs.traces import tab as traces
 from studio.tabs.versions import tab as versions
 
@@ -62,6 +65,7 @@ TABS = (
     traces.TAB,
     training.TAB,
     versions.TAB,
+    compare.TAB,
     live.TAB,
     arena.TAB,
     sql.TAB,

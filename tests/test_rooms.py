@@ -29,7 +29,9 @@ STUDIO_READS = {
     "engine.backends": {"studio.live.worker", "studio.tabs.versions.comparison", "studio.tabs.versions.view"},
     "engine.stages": {
         "studio.server.api",
+        "studio.tabs.traces.funnel",
         "studio.tabs.traces.replay",
+        "studio.tabs.traces.replay_panel",
         "studio.tabs.traces.view",
         "studio.queries.traces",
     },

@@ -1,68 +1,15 @@
-"""Commands that show and hand out what runs made: comparisons, exports, reports, tables, the doctor."""
+"""Commands that show and hand out what runs made: exports, reports, tables, the doctor."""
 
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.commands.terminal import print_json
 from engine.errors import UsageError, WorkspaceError
 from engine.workspace.folders import open_workspace
-
-if TYPE_CHECKING:
-    from engine.judging.judges import JudgeRef
-    from engine.records import VerdictRow
-    from engine.workspace.conclusions import SliceAgainst
-
-
-def compare(options: Namespace) -> int:
-    """Print the paired gain of one version over another, slice by slice, on the items both were measured on."""
-    from engine.judging.judges import resolve_judge
-
-    workspace = open_workspace(options.workspace, create=False)
-    old, new = resolve_judge(options.old, workspace), resolve_judge(options.new, workspace)
-    rows = [
-        asdict(row)
-        for benchmark, verdicts in _verdicts(new).items()
-        for row in _compared(benchmark, verdicts, _verdicts(old).get(benchmark, []))
-    ]
-    if not rows:
-        raise UsageError(
-            f"{new.label} and {old.label} were not measured on the same items. Compare versions of one run."
-        )
-    if options.json:
-        print_json(rows)
-        return 0
-    print(f"{new.label} against {old.label}, strict (both orders right), paired on the same items")
-    names = ("benchmark", "dimension", "n", "gain", "gain_low", "gain_high", "p")
-    print_table(names, [[row[name] for name in names] for row in rows])
-    return 0
-
-
-def _verdicts(judge: "JudgeRef") -> "dict[str, list[VerdictRow]]":
-    """What the judge said by its own prompt in both orders, in its run and outside it, by benchmark."""
-    from engine.measure.metrics import STRICT
-    from engine.records import VerdictRow, version_number
-
-    if judge.run is None:
-        raise UsageError(f"{judge.label}: belongs to no run, so nothing was measured. Name RUN/judge-vN.")
-    found: dict[str, list[VerdictRow]] = {}
-    for folder in judge.run.evaluations(version_number(judge.version) or 0):
-        for row in folder.read("verdicts", VerdictRow):
-            if (row.judge, row.protocol) == (judge.version, STRICT):
-                found.setdefault(row.benchmark, []).append(row)
-    return found
-
-
-def _compared(benchmark: str, new: "list[VerdictRow]", old: "list[VerdictRow]") -> "list[SliceAgainst]":
-    """Only where the same items were judged: versions of two runs may share a benchmark and its seed."""
-    from engine.measure.metrics import comparisons
-
-    if {row.item_id for row in new} != {row.item_id for row in old}:
-        return []
-    return list(comparisons(benchmark, new, old))
 
 
 def labels(options: Namespace) -> int:

@@ -1,18 +1,15 @@
 """A few traces in the report: the image, both responses, what the judge said, and what became of it."""
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from engine.export.markup import picture
 from engine.records import ImageRow, Pair, Trace, in_order
 from engine.workspace.folders import RunFolder
 
 _EXAMPLES = 3
 """Kept and rejected traces shown, each."""
-_THUMBNAIL = 240
-"""Pixels of an image's longer side."""
 
 
 def examples(run: RunFolder, iterations: int) -> str:
@@ -57,26 +54,8 @@ def _card(trace: Trace, pair: Pair, image: Path | None) -> str:
     )
     fate = "kept" if trace.kept else f"rejected: {trace.reason}"
     return (
-        f"<article class={'kept' if trace.kept else 'rejected'}>{_picture(image)}<div><p class=fate>{escape(fate)} · "
+        f"<article class={'kept' if trace.kept else 'rejected'}>{picture(image)}<div><p class=fate>{escape(fate)} · "
         f"{escape(trace.judge)} · order {trace.order} · verdict {escape(trace.verdict)}</p>"
         f"<p><b>Question</b> {escape(pair.question)}</p>{responses}<blockquote>{escape(trace.reasoning)}</blockquote>"
         "</div></article>"
     )
-
-
-def _picture(path: Path | None) -> str:
-    """The image as data, scaled down; a word where it cannot be read."""
-    from PIL import Image
-
-    if path is None:
-        return "<p class=dim>image gone</p>"
-    try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-            small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-            held = io.BytesIO()
-            small.save(held, "PNG" if max(small.size) <= 64 else "JPEG", quality=85)
-            kind = "png" if max(small.size) <= 64 else "jpeg"
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return "<p class=dim>image unreadable</p>"
-    return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode()}">'

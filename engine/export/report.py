@@ -4,19 +4,18 @@ It holds everything it shows (charts are SVG, images data), loads nothing and ru
 images and users is escaped.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import yaml
 
-from engine import __version__
 from engine.config import Settings, flat
 from engine.errors import UsageError, WorkspaceError
 from engine.export.charts import Point, accuracy_chart, loss_chart
 from engine.export.examples import examples
-from engine.export.sheet import SHEET
+from engine.export.markup import page, points, table
 from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
@@ -26,7 +25,6 @@ from engine.paths import expanded
 from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
 from engine.workspace.catalog.part_scan import Fault, PartScan
 from engine.workspace.conclusions import (
-    Against,
     Counts,
     Judged,
     Measured,
@@ -88,16 +86,7 @@ def report_html(run: RunFolder) -> str:
         examples(run, facts.iterations),
         _settings(facts),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>{escape(run.name)} · Judge Studio</title><style>{SHEET}</style></head>\n<body><main>\n"
-        + "\n".join(sections)
-        + f"\n<footer>Judge Studio {__version__}. Method: Lin et al., “Self-Improving VLM Judges Without Human "
-        "Annotations”, arXiv 2512.05145.</footer></main></body></html>\n"
-    )
+    return page(run.name, sections)
 
 
 def _read(run: RunFolder) -> _Facts:
@@ -166,7 +155,7 @@ def _verdict(facts: _Facts, benchmark: str, base: ScoreRow | None, best: ScoreRo
     if gain is None:
         return f"{text}."
     sure = "" if pays(gain) else " Interval and test do not both exclude zero."
-    return f"{text}: {_points(gain)}.{sure}"
+    return f"{text}: {points(gain)}.{sure}"
 
 
 def _on_the_other_half(facts: _Facts, benchmark: str) -> str | None:
@@ -180,7 +169,7 @@ def _on_the_other_half(facts: _Facts, benchmark: str) -> str | None:
     return (
         f"{escape(facts.best)} was chosen on one half of the items of {escape(benchmark)}. On the other half it is "
         f"right in both orders on {best.accuracy:.1%} of {best.n} items ({best.low:.1%} to "
-        f"{best.high:.1%}), the base model on {base.accuracy:.1%}: {_points(gain)}.{sure}"
+        f"{best.high:.1%}), the base model on {base.accuracy:.1%}: {points(gain)}.{sure}"
     )
 
 
@@ -253,7 +242,7 @@ def _score_table(facts: _Facts, benchmark: str, overall: Sequence[ScoreRow]) -> 
         "position lean",
         "length lean",
     )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _slices(facts: _Facts, benchmark: str, strict: Sequence[ScoreRow]) -> str:
@@ -273,11 +262,11 @@ def _slices(facts: _Facts, benchmark: str, strict: Sequence[ScoreRow]) -> str:
                 name.removeprefix("kind:"),
                 next((row.n for row in found if row), 0),
                 *("–" if row is None else f"{row.accuracy:.3f}" for row in found),
-                _points(gain),
+                points(gain),
             )
         )
     head = ("slice", "items", *versions, f"{facts.best} against judge-v0")
-    return f"<h3>By kind and dimension</h3>{_table(head, rows)}" if rows else ""
+    return f"<h3>By kind and dimension</h3>{table(head, rows)}" if rows else ""
 
 
 # --- what was made -------------------------------------------------------------------------------------------------
@@ -300,7 +289,7 @@ def _loop(facts: _Facts) -> str:
                 _count(judged.traces),
                 f"{_count(chosen.kept)}{share}",
                 _count(trained.trained_on),
-                _points(measured.over_parent),
+                points(measured.over_parent),
             )
         )
     head = ("iteration", "instructions", "usable pairs", "traces", "kept", "trained on", "gain over the one before")
@@ -309,7 +298,7 @@ def _loop(facts: _Facts) -> str:
     fates = {n: ended.reasons for n in numbers if (ended := facts.run.conclusion(n, Selected)) is not None}
     dropped = _reasons(drops, "Pairs dropped, by reason")
     rejected = _reasons(fates, "Traces by fate")
-    return f"<section><h2>What the loop made</h2>{_table(head, rows)}{dropped}{rejected}</section>" if rows else ""
+    return f"<section><h2>What the loop made</h2>{table(head, rows)}{dropped}{rejected}</section>" if rows else ""
 
 
 def _narrowing(facts: _Facts) -> Iterator[str]:
@@ -325,7 +314,7 @@ def _reasons(counts: Mapping[int, Counts], title: str) -> str:
     if not names:
         return ""
     rows = [(name, *(found.get(name, 0) for found in counts.values())) for name in names]
-    return f"<h3>{title}</h3>{_table(('reason', *(f'iteration {number}' for number in counts)), rows)}"
+    return f"<h3>{title}</h3>{table(('reason', *(f'iteration {number}' for number in counts)), rows)}"
 
 
 def _training(facts: _Facts) -> str:
@@ -349,26 +338,8 @@ def _settings(facts: _Facts) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in libraries.items() if version)
     return (
         f"<section><details><summary>Settings and versions</summary><p class=dim>{escape(versions)}</p>"
-        f"{_table(('setting', 'value'), rows)}</details></section>"
+        f"{table(('setting', 'value'), rows)}</details></section>"
     )
-
-
-# --- small markup --------------------------------------------------------------------------------------------------
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    top = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class=wide><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _points(gain: Against | None) -> str:
-    """A paired gain in points with its interval and p."""
-    if gain is None:
-        return "–"
-    text = f"{100 * gain.gain:+.1f} points ({100 * gain.gain_low:+.1f} to {100 * gain.gain_high:+.1f})"
-    p = "p < 0.001" if gain.p < 0.001 else f"p = {gain.p:.3f}"
-    return f"{text.replace('-', '−')}, {p}"
 
 
 def _count(value: int | None) -> str:

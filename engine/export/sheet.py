@@ -2,9 +2,9 @@
 
 SHEET = """
 :root { --paper:#f2f4f1; --panel:#fcfdfb; --line:#d7dcd7; --ink:#17201f; --dim:#606b68; --accent:#0b6480;
-  --kept:#1a6f40; --rejected:#ab3226; --control:#8c8577; --new:#1f86a6; }
+  --kept:#1a6f40; --rejected:#ab3226; --control:#8c8577; --new:#1f86a6; --flip:#855300; --invalid:#5b5678; }
 @media (prefers-color-scheme: dark) { :root { --paper:#0e1313; --panel:#151b1b; --line:#2a3433; --ink:#e4eae8;
-  --dim:#8d9996; --accent:#5fc0db; --kept:#62c98e; --rejected:#f0907f; } }
+  --dim:#8d9996; --accent:#5fc0db; --kept:#62c98e; --rejected:#f0907f; --flip:#e2b354; --invalid:#b3adcf; } }
 * { box-sizing: border-box; }
 body { margin:0; background:var(--paper); color:var(--ink); font-variant-numeric:tabular-nums;
   font:15px/1.55 -apple-system,BlinkMacSystemFont,"Segoe UI","Helvetica Neue",Arial,sans-serif; }
@@ -45,6 +45,19 @@ article.rejected { border-color:var(--rejected); }
 .fate { font-size:13px; font-weight:600; }
 article img { width:100%; image-rendering:auto; border-radius:4px; }
 blockquote { margin:8px 0 0; padding:8px 12px; background:var(--paper); border-radius:4px; white-space:pre-wrap; }
+ins { background:color-mix(in srgb, var(--kept) 18%, transparent); }
+del { background:color-mix(in srgb, var(--rejected) 18%, transparent); }
+ins,del { text-decoration-thickness:1px; text-underline-offset:2px; }
+del { text-decoration:underline; }
+.beside td,.beside th { width:50%; }
+.grid-of { display:flex; flex-wrap:wrap; gap:6px 5px; }
+.grid-of > span { display:flex; flex-direction:column; gap:2px; }
+.lens,.none { width:20px; height:12px; fill:none; stroke:currentColor; stroke-width:1.6; text-align:center;
+  line-height:12px; color:var(--dim); }
+.lens.right { color:var(--kept); }
+.lens.wrong { color:var(--rejected); }
+.lens.order-flip { color:var(--flip); }
+.lens.invalid { color:var(--invalid); }
 summary { cursor:pointer; font-weight:600; }
 @media (max-width:600px) { article { grid-template-columns:1fr; } }
 @media print { body { background:#fff; } section { break-inside:avoid; } }

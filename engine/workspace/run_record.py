@@ -1,11 +1,12 @@
 """What a run was made with: config.yaml, written once, checked ever after. It knows no stage."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
 from engine.config import Settings, flat, parse_settings, settings_as_dict
-from engine.errors import IdentityError, LockedError, WorkspaceError
+from engine.errors import IdentityError, LockedError, SettingsError, WorkspaceError
 from engine.paths import with_absolute_paths
 from engine.workspace.files import write_text
 from engine.workspace.folders import RunFolder
@@ -78,6 +79,23 @@ def _make_folder(run: RunFolder, *, anew: bool) -> None:
 def run_settings(run: RunFolder) -> Settings:
     """The settings a run was made with. Raises `WorkspaceError` if config.yaml cannot be read."""
     return parse_settings(run_record(run).get("settings") or {}, where=str(run.config))
+
+
+def differing_settings(runs: Sequence[RunFolder]) -> dict[str, tuple[Any, ...]]:
+    """Setting → its value in each run, for those that are not the same in all; in the order of definition."""
+    values = [_flat_record(run) for run in runs]
+    names = dict.fromkeys(name for one in values for name in one)
+    rows = {name: tuple(one.get(name) for one in values) for name in names}
+    return {name: row for name, row in rows.items() if any(value != row[0] for value in row)}
+
+
+def _flat_record(run: RunFolder) -> dict[str, Any]:
+    """Every setting with its default; as they were written where another version of this program knew others."""
+    try:
+        return flat(run_settings(run))
+    except SettingsError:
+        groups = run_record(run).get("settings") or {}
+        return {f"{group}.{name}": value for group, members in groups.items() for name, value in members.items()}
 
 
 def run_record(run: RunFolder) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def report_file(workspace: Workspace, run: str | None, _judge: str | None) -> Pa
     return target
 
 
+def comparison_file(workspace: Workspace, sides: Sequence[str], benchmark: str) -> Path:
+    """What `judge-studio compare --out` writes: one HTML file. `sides` are "RUN/judge-vN" or "RUN/control:…"."""
+    if len(sides) < 2:
+        raise JudgeStudioError("compare: choose two judges first.")
+    name = re.sub(r"[^a-z0-9.]+", "-", " ".join(sides).lower()).strip("-.")[:100]
+    target = _place(workspace) / f"{name}.html"
+    target.unlink(missing_ok=True)
+    _command(workspace, ["compare", *sides, "--benchmark", benchmark, "--out", str(target)])
+    return target
+
+
 def settings_file(workspace: Workspace, run: str | None, _judge: str | None) -> Path:
     """The complete settings, as `judge-studio run --config` takes them."""
     folder = workspace.existing_run(run or "")

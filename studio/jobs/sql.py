@@ -7,6 +7,7 @@ DuckDB confines what a question may read and how long it takes, but not what a s
 import json
 import resource
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,31 @@ _LONGEST_CELL = 20_000
 
 def ask(workspace: Workspace, text: str, *, limit: int = ROW_LIMIT, seconds: float = SECONDS_LIMIT) -> Result:
     """Answer one SELECT. Raises `UsageError` with the sentence to show."""
+    return next(result for result in asking(workspace, text, limit=limit, seconds=seconds) if result is not None)
+
+
+def asking(
+    workspace: Workspace, text: str, *, limit: int = ROW_LIMIT, seconds: float = SECONDS_LIMIT
+) -> Iterator[Result | None]:
+    """None about every second while the question is worked on, then its answer. Closing it ends the question.
+
+    Raises `UsageError` with the sentence to show.
+    """
     if len(text) > LONGEST_QUESTION:
         raise UsageError(
             f"sql: {len(text):,} characters, at most {LONGEST_QUESTION:,} are read. Ask something shorter."
         )
     question = json.dumps({"workspace": str(workspace.root), "text": text, "limit": limit, "seconds": seconds})
     try:
-        done = child.ended("studio.jobs.sql", [], given=question.encode(), seconds=seconds + _GRACE_SECONDS)
+        for end in child.until_ended("studio.jobs.sql", [], given=question.encode(), seconds=seconds + _GRACE_SECONDS):
+            yield _result(end.said) if end is not None else None
     except TimeoutError:
         raise UsageError("sql: stopped because it took too long. Ask for less, or filter by run.") from None
+
+
+def _result(said: bytes) -> Result:
     try:
-        answer: dict[str, Any] = json.loads(done.said)
+        answer: dict[str, Any] = json.loads(said)
     except ValueError:
         raise UsageError("sql: needs more memory than a question may have. Ask for fewer or shorter texts.") from None
     if "error" in answer:

@@ -40,7 +40,8 @@ const boxOf = (one) => one.closest('article, tr, li');
 const idOf = (box) => (box.querySelector(OPENER) || {dataset: {}}).dataset.id || null;
 const here = () => { const on = element.querySelector('.is-on'); return on ? idOf(on) : null; };
 const answered = () => Number((element.querySelector('[data-answered]') || {dataset: {}}).dataset.answered || 0);
-let chosen = null, beyond = 0, asked = 0, sent = null, since = 0, outbox = [];
+const stops = () => [...element.querySelectorAll('article, .st-flips > li')];
+let chosen = null, beyond = 0, walkedTo = null, asked = 0, sent = null, since = 0, outbox = [], open = [];
 const mark = () => {
   const all = openers();
   if (all.some((one) => one.dataset.id === chosen))
@@ -58,12 +59,24 @@ const ask = (name) => {
   if (name === 'move' && last && last.act === 'move') outbox.pop();
   asked = Math.max(asked, answered()) + 1;
   outbox.push({act: name, id: chosen + '|' + beyond + '|' + asked, number: asked});
+  open.push({number: asked, chosen: chosen, beyond: beyond});
   flush();
+};
+const rebase = () => {
+  const then = open.find((one) => one.number === answered());
+  open = open.filter((one) => one.number > answered());
+  const all = openers(), at = all.findIndex((one) => one.dataset.id === here());
+  if (!then || !beyond || then.chosen !== chosen || at < 0) return;
+  const to = at + beyond - then.beyond, shown = Math.max(0, Math.min(all.length - 1, to));
+  chosen = all[shown].dataset.id;
+  beyond = to - shown;
 };
 const settle = () => {
   if (sent && answered() >= sent.number) { sent = null; flush(); }
   if (chosen !== null && answered() >= asked) { chosen = null; beyond = 0; }
-  if (chosen !== null) mark();
+  if (chosen !== null) { rebase(); mark(); }
+  const stood = walkedTo && stops().find((one) => one.dataset.id === walkedTo);
+  if (stood) stood.classList.add('is-here');
 };
 const forget = () => { chosen = null; beyond = 0; outbox = outbox.filter((one) => one.act !== 'move'); };
 new MutationObserver(settle).observe(element, {
@@ -84,11 +97,12 @@ const move = (by) => {
   ask('move');
 };
 const step = (by) => {
-  const all = [...element.querySelectorAll('article')];
+  const all = stops();
   const at = all.findIndex((one) => one.classList.contains('is-here'));
   const next = all[at < 0 && by < 0 ? all.length - 1 : at + by];
   if (!next) return;
   all.forEach((one) => one.classList.toggle('is-here', one === next));
+  walkedTo = next.dataset.id || null;
   next.scrollIntoView({block: 'start'});
 };
 document.addEventListener('keydown', (event) => {
@@ -101,8 +115,10 @@ document.addEventListener('keydown', (event) => {
     chosen = chosen || here();
     ask('flag');
   }
+  const own = event.key === 'f' && !event.repeat && element.querySelector('.is-here [data-key="f"]');
+  if (own) { event.preventDefault(); own.click(); }
   if (event.key === 'Enter' && !event.target.closest('button, a, summary, label, input')) {
-    const link = element.querySelector('.is-here header a');
+    const link = element.querySelector('.is-here header a, .is-here a.st-opener');
     if (link) link.click(); else if (openers().length && !here()) move(1);
   }
   if (event.key === '/') {
@@ -112,13 +128,15 @@ document.addEventListener('keydown', (event) => {
   }
 });
 """
-"""`j` and `k` walk through a list, `f` flags, `/` goes to its search box, Enter opens.
+"""`j` and `k` walk through a list, `f` flags, or presses what names it in the entry they walked to, `/` goes to the
+search box, Enter opens.
 
 What is chosen moves on the page at once; the server is told where that is, one question at a time and always the
 last one, so that no press is lost however quick they come. A question is a `Walk`. Until the list itself says that
 the last question was answered (`data-answered`, see `walked_sheet`), every list that arrives is of an earlier one:
-the page's own mark is put back before it is seen. `st-answered` on the window only lets the next question go, also
-where one failed.
+the page's own mark is put back before it is seen. Where keys went beyond the page, the first list of the next one
+says how far they had come by its question, and they go on from there on the page. `st-answered` on the window only
+lets the next question go, also where one failed.
 """
 
 ANSWERED = "window.dispatchEvent(new Event('st-answered'));"

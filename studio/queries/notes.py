@@ -21,11 +21,14 @@ CREATE TABLE IF NOT EXISTS notes(
     run TEXT NOT NULL, pair_id TEXT NOT NULL, text TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (run, pair_id));
 CREATE TABLE IF NOT EXISTS flags(
     run TEXT NOT NULL, pair_id TEXT NOT NULL, flagged_at REAL NOT NULL, PRIMARY KEY (run, pair_id));
+CREATE TABLE IF NOT EXISTS wrong_reasons(
+    run TEXT NOT NULL, iteration INTEGER NOT NULL, pair_id TEXT NOT NULL, "order" TEXT NOT NULL,
+    sample INTEGER NOT NULL, marked_at REAL NOT NULL, PRIMARY KEY (run, iteration, pair_id, "order", sample));
 CREATE TABLE IF NOT EXISTS live_judgements(
     key TEXT PRIMARY KEY, time REAL NOT NULL, image TEXT, question TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
     judges TEXT NOT NULL, results TEXT NOT NULL);
 """
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +87,44 @@ def noted_in(workspace: Workspace, run: str) -> frozenset[str]:
         return frozenset(row[0] for row in database.execute("SELECT pair_id FROM notes WHERE run = ?", (run,)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class TraceMark:
+    """A trace that somebody found right for the wrong reason."""
+
+    iteration: int
+    pair_id: str
+    order: str
+    sample: int
+
+
+def marked_in(workspace: Workspace, run: str) -> frozenset[TraceMark]:
+    """The run's traces that are marked as right for the wrong reason."""
+    if not workspace.notes.exists():
+        return frozenset()
+    question = 'SELECT iteration, pair_id, "order", sample FROM wrong_reasons WHERE run = ?'
+    with open_notes(workspace) as database:
+        rows = database.execute(question, (run,)).fetchall()
+    return frozenset(TraceMark(iteration=row[0], pair_id=row[1], order=row[2], sample=row[3]) for row in rows)
+
+
+def toggle_mark(workspace: Workspace, run: str, mark: TraceMark) -> bool:
+    """Mark a trace, or take the mark back; whether it is marked now."""
+    named = (run, mark.iteration, mark.pair_id, mark.order, mark.sample)
+    where = 'run = ? AND iteration = ? AND pair_id = ? AND "order" = ? AND sample = ?'
+    with open_notes(workspace) as database:
+        if database.execute(f"DELETE FROM wrong_reasons WHERE {where}", named).rowcount:
+            return False
+        database.execute("INSERT INTO wrong_reasons VALUES (?, ?, ?, ?, ?, ?)", (*named, time.time()))
+    return True
+
+
 def forget_run(workspace: Workspace, run: str) -> None:
     """Remove notes and flags of a deleted run, so that a later run of that name starts without them."""
     if workspace.notes.exists():
         with open_notes(workspace) as database:
             database.execute("DELETE FROM notes WHERE run = ?", (run,))
             database.execute("DELETE FROM flags WHERE run = ?", (run,))
+            database.execute("DELETE FROM wrong_reasons WHERE run = ?", (run,))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from studio.queries.shelf import Shelf, key_of, shelf_of
 from studio.queries.shelf_tables import DROPPED, WAITING
 
 PAGE_SIZE = 24
+_CUBE = ("kind", "strategy", "dimension", "fate")
 
 _COLUMNS = (
     "pair_id", "instruction_id", "image_id", "question", "kind", "strategy", "dimension", "preferred", "degraded",
@@ -119,13 +120,9 @@ def pairs_page(catalog: Catalog, wanted: PairFilter, *, at: str = "", size: int 
 
 
 def facets(catalog: Catalog, wanted: PairFilter) -> Facets:
-    """Counts by kind, strategy, dimension and fate within the filter's iteration; text and flags do not enter."""
+    """Counts by kind, strategy, dimension and fate within the filter's iteration, text and flags."""
     shelf = shelf_of(catalog)
-    names = ("kind", "strategy", "dimension", "fate")
-    cube = [
-        dict(zip(("iteration", *names, "n"), row, strict=True))
-        for row in shelf.counts("pairs", wanted.run, names, iteration=wanted.iteration)
-    ]
+    cube = [dict(zip(("iteration", *_CUBE, "n"), row, strict=True)) for row in _counts(shelf, wanted)]
 
     def by(name: str) -> tuple[tuple[Any, int], ...]:
         sums: dict[Any, int] = {row[name]: 0 for row in cube}
@@ -140,6 +137,20 @@ def facets(catalog: Catalog, wanted: PairFilter) -> Facets:
         dimensions=by("dimension"),
         fates=by("fate"),
     )
+
+
+def _counts(shelf: Shelf, wanted: PairFilter) -> list[tuple[Any, ...]]:
+    """Pairs by iteration and every combination of what the bar offers. Without text and flags they are remembered."""
+    found, values = _found(shelf, wanted)
+    if not found:
+        return shelf.counts("pairs", wanted.run, _CUBE, iteration=wanted.iteration)
+    names = ", ".join(_CUBE)
+    within, iteration = ("", []) if wanted.iteration is None else (" AND iteration = ?", [wanted.iteration])
+    question = (
+        f"SELECT iteration, {names}, count(*) FROM pairs WHERE run = ?{within} AND {' AND '.join(found)} "
+        f"GROUP BY iteration, {names}"
+    )
+    return shelf.ask("pairs", wanted.run, question, [wanted.run, *iteration, *values], iteration=wanted.iteration)
 
 
 def find_pair(catalog: Catalog, run: str, pair_id: str, *, iteration: int | None = None) -> PairRow | None:
@@ -203,18 +214,26 @@ def _where(shelf: Shelf, wanted: PairFilter) -> tuple[str, list[Any]]:
             values.append(value)
     fate, of_fate = _fate_condition(wanted.fate)
     parts.append(fate)
+    found, of_found = _found(shelf, wanted)
+    return " AND ".join([*parts, *found]), [*values, *of_fate, *of_found]
+
+
+def _found(shelf: Shelf, wanted: PairFilter) -> tuple[list[str], list[Any]]:
+    """What text and flags ask; nothing where neither is used."""
+    parts: list[str] = []
+    values: list[Any] = []
     text = wanted.text.strip().lower()
     if text:
         low, high = _id_range(text)
         said = "place IN (SELECT place FROM hits WHERE search = ?)"
         parts.append(f"({said} OR pair_key BETWEEN ? AND ?)" if high else said)
-        of_fate.append(shelf.search(wanted.run, wanted.iteration, text))
-        of_fate += [low, high] if high else []
+        values.append(shelf.search(wanted.run, wanted.iteration, text))
+        values += [low, high] if high else []
     if wanted.only is not None:
         keys = sorted(key for key in map(key_of, wanted.only) if key is not None)
         parts.append(f"pair_key IN ({', '.join('?' * len(keys))})" if keys else "false")
-        of_fate += keys
-    return " AND ".join(parts), [*values, *of_fate]
+        values += keys
+    return parts, values
 
 
 def _fate_condition(fate: str | None) -> tuple[str, list[Any]]:

@@ -26,6 +26,7 @@ from studio.queries.shelf_tables import (
     NO_FATES,
     ORIGIN,
     PARTS,
+    PLACE,
     ROW_BITS,
     TABLES,
 )
@@ -109,14 +110,50 @@ class Shelf:
 
     def search(self, run: str, iteration: int | None, text: str) -> int:
         """Number of the search whose places in `hits` are the pairs that hold the text (in lower case)."""
-        key = (run, iteration, text, self._versions("texts", run, iteration))
+
+        def find(number: int) -> None:
+            where, values = ("", []) if iteration is None else (" AND iteration = ?", [iteration])
+            question = f"INSERT INTO hits SELECT ?, place FROM texts WHERE run = ?{where} AND contains(body, ?)"
+            self._database.cursor().execute(question, [number, run, *values, text])
+
+        return self._searched((run, iteration, text, self._versions("texts", run, iteration)), find)
+
+    def search_traces(self, run: str, iteration: int | None, condition: str, value: str) -> int:
+        """Number of the search whose places in `hits` are the traces for which an SQL condition over their columns and
+        `$value` holds. Their texts are read from the parts each time: those of a million do not fit into memory."""
+
+        def find(number: int) -> None:
+            for of, parts in _by_iteration(self.catalog.parts("traces", run=run)).items():
+                if iteration in (None, of):
+                    source = read([part.path for part in parts], extra=ORIGIN)
+                    question = f"INSERT INTO hits SELECT $number, {PLACE} FROM {source} WHERE {condition}"
+                    values = {"number": number, "iteration": of, "value": value}
+                    self._database.cursor().execute(question, values)
+
+        return self._searched((run, iteration, condition, value, self._versions("traces", run, iteration)), find)
+
+    def group_traces(
+        self, run: str, iteration: int, expression: str, where: str, values: Sequence[Any], *, kept: str
+    ) -> list[tuple[str, int, int]]:
+        """An SQL expression over the columns of traces → how many have it, and how many of those the reason `kept`."""
+        parts = [part.path for part in self.catalog.parts("traces", run=run) if part.iteration == iteration]
+        if not parts:
+            return []
+        place = PLACE.replace("$iteration", str(int(iteration)))
+        question = (
+            f"WITH said AS (SELECT {place} AS place, {expression} AS said FROM {read(parts, extra=ORIGIN)}) "
+            f"SELECT said, count(*), count(*) FILTER (reason = '{kept}') FROM said "
+            f"JOIN (SELECT place, reason FROM traces WHERE {where}) USING (place) GROUP BY said"
+        )
+        return self.ask("traces", run, question, values, iteration=iteration)  # type: ignore[return-value]
+
+    def _searched(self, key: Hashable, find: Callable[[int], None]) -> int:
+        """The number of a search; `find` fills its hits, unless they are still there."""
         with self._searching:
             number = self._searches.pop(key, 0)
             if not number:
                 number = next(self._next_search)
-                where, values = ("", []) if iteration is None else (" AND iteration = ?", [iteration])
-                question = f"INSERT INTO hits SELECT ?, place FROM texts WHERE run = ?{where} AND contains(body, ?)"
-                self._database.cursor().execute(question, [number, run, *values, text])
+                find(number)
             self._searches[key] = number  # at the end: the ones at the front were used longest ago
             while len(self._searches) > SEARCHES_LIMIT:
                 oldest = self._searches.pop(next(iter(self._searches)))

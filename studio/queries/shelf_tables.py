@@ -15,10 +15,11 @@ CREATE TABLE traces(
     sample USMALLINT, verdict VARCHAR, reason VARCHAR, dimension VARCHAR);
 CREATE TABLE images(run VARCHAR, iteration USMALLINT, image_key UBIGINT, path VARCHAR, width USMALLINT);
 """
-_PLACE = (
+PLACE = (
     rf"($iteration::BIGINT << {ITERATION_BITS}) + "
     rf"(regexp_extract(filename, '-(\d+)\.parquet$', 1)::BIGINT << {ROW_BITS}) + file_row_number"
 )
+"""Of a row of a part that is read with `ORIGIN`; `$iteration` is the part's."""
 ORIGIN = ", filename = true, file_row_number = true"
 DROPPED = "dropped: "
 """Prefix of the fate of a pair that synthesize dropped; its reason follows."""
@@ -28,18 +29,18 @@ WAITING = "waiting"
 _KEY = "CASE WHEN length(pair_id) = 16 THEN TRY_CAST('0x' || pair_id AS UBIGINT) END"
 _FILL_PAIRS = f"""
 INSERT INTO pairs
-SELECT $run, $iteration, {_PLACE}, coalesce({_KEY}, hash(pair_id)), kind, strategy, dimension,
+SELECT $run, $iteration, {PLACE}, coalesce({_KEY}, hash(pair_id)), kind, strategy, dimension,
        CASE WHEN dropped IS NOT NULL THEN '{DROPPED}' || dropped ELSE coalesce(fate, '{WAITING}') END,
        kept_traces, traces
 FROM {{parts}} {{fates}}
 """
 _FILL_TEXTS = f"""
 INSERT INTO texts
-SELECT $run, $iteration, {_PLACE}, lower(question || chr(10) || preferred || chr(10) || degraded) FROM {{parts}}
+SELECT $run, $iteration, {PLACE}, lower(question || chr(10) || preferred || chr(10) || degraded) FROM {{parts}}
 """
 _FILL_TRACES = f"""
 INSERT INTO traces
-SELECT $run, $iteration, {_PLACE}, coalesce({_KEY}, hash(pair_id)), judge, "order", sample, verdict,
+SELECT $run, $iteration, {PLACE}, coalesce({_KEY}, hash(pair_id)), judge, "order", sample, verdict,
        coalesce(reason, '{WAITING}'), dimension
 FROM {{parts}}
 """

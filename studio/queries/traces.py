@@ -1,12 +1,14 @@
 """Pages of rulings (both orders of one sample beside each other), the funnel of selection, and one pair's traces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from engine.records import outcome
 from engine.stages.select.reasons import KEPT
 from engine.workspace.catalog.database import Catalog
+from studio.queries.notes import TraceMark
 from studio.queries.pairs import PairRow, find_pairs
 from studio.queries.shelf import Shelf, key_of, shelf_of
 from studio.queries.shelf_tables import WAITING
@@ -14,6 +16,9 @@ from studio.queries.shelf_tables import WAITING
 PAGE_SIZE = 12
 
 _COLUMNS = ("pair_id", "judge", "order", "sample", "reasoning", "verdict", "kept", "reason", "tokens")
+TEMPLATE = r"""array_to_string(list_slice(string_split_regex(trim(lower(regexp_replace(regexp_replace(
+    left(reasoning, 300), '\b[AB]\b', '…', 'g'), '[0-9]+', '#', 'g'))), '\s+'), 1, 6), ' ')"""
+"""SQL: how a reasoning begins, six words of it, whichever response and number it names."""
 _CUBE = ("judge", "order", "verdict", "reason", "dimension")
 
 
@@ -33,6 +38,19 @@ class TraceFilter:
     dimension: str | None = None
     pair: str | None = None
     """Only the traces of this pair."""
+    text: str = ""
+    """Found in the reasoning or in what it is about (question and responses), whatever its case."""
+    tokens: tuple[int, int] | None = None
+    """Length of the reasoning, both ends included."""
+    template: str = ""
+    """How the reasoning begins, see `TEMPLATE`."""
+    only: frozenset[TraceMark] | None = None
+    """Traces to stay within: those that somebody marked."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether remembered counts know how many traces match."""
+        return not (self.pair or self.text.strip() or self.tokens or self.template or self.only is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +124,7 @@ def rulings_page(catalog: Catalog, wanted: TraceFilter, *, at: str = "", size: i
     That order is also the order of select's parts, so a page is read from one or two of them.
     """
     shelf = shelf_of(catalog)
-    where, values = _where(wanted)
+    where, values = _where(shelf, wanted)
     backwards, cursor = _read_at(at)
     limit, bounds = _beyond(cursor, backwards)
     way = "DESC" if backwards else "ASC"
@@ -168,8 +186,8 @@ def trace_facets(catalog: Catalog, wanted: TraceFilter) -> TraceFacets:
 
 def count_traces(catalog: Catalog, wanted: TraceFilter) -> int:
     """How many traces match."""
-    if wanted.pair:
-        where, values = _where(wanted)
+    if not wanted.is_counted:
+        where, values = _where(shelf_of(catalog), wanted)
         question = f"SELECT count(*) FROM traces WHERE {where}"
         shelf = shelf_of(catalog)
         return int(shelf.ask("traces", wanted.run, question, values, iteration=wanted.iteration)[0][0])
@@ -208,7 +226,7 @@ def _in_cube(cell: dict[str, Any], wanted: TraceFilter, *, besides: Sequence[str
     return bool(cell["reason"] == KEPT if wanted.kept else cell["reason"] not in (KEPT, WAITING))
 
 
-def _where(wanted: TraceFilter) -> tuple[str, list[Any]]:
+def _where(shelf: Shelf, wanted: TraceFilter) -> tuple[str, list[Any]]:
     parts, values = ["run = ?"], [wanted.run]
     for name in ("iteration", *_CUBE):
         value: Any = getattr(wanted, name)
@@ -220,7 +238,70 @@ def _where(wanted: TraceFilter) -> tuple[str, list[Any]]:
     if wanted.pair:
         parts.append("pair_key = ?")
         values.append(key_of(wanted.pair) or 0)  # type: ignore[arg-type]
-    return " AND ".join(parts), list(values)
+    found, of_found = _found(shelf, wanted)
+    return " AND ".join([*parts, *found]), [*values, *of_found]
+
+
+_READ = "contains(lower(reasoning), $value)"
+_HIT = "place IN (SELECT place FROM hits WHERE search = ?)"
+
+
+def _found(shelf: Shelf, wanted: TraceFilter) -> tuple[list[str], list[Any]]:
+    """What text, length, template and marks ask; nothing where none is used."""
+    run, iteration = wanted.run, wanted.iteration
+    parts: list[str] = []
+    values: list[Any] = []
+    text = wanted.text.strip().lower()
+    if text:
+        of_pair = f"SELECT pair_key FROM pairs WHERE run = ? AND {_HIT}"
+        parts.append(f"({_HIT} OR pair_key IN ({of_pair}))")
+        shelf.fill("pairs", run, iteration)
+        values += [shelf.search_traces(run, iteration, _READ, text), run, shelf.search(run, iteration, text)]
+    if wanted.tokens:
+        lowest, highest = wanted.tokens
+        condition = f"tokens BETWEEN {lowest:d} AND {highest:d} AND $value = ''"
+        parts.append(_HIT)
+        values.append(shelf.search_traces(run, iteration, condition, ""))
+    if wanted.template:
+        parts.append(_HIT)
+        values.append(shelf.search_traces(run, iteration, f"{TEMPLATE} = $value", wanted.template))
+    if wanted.only is not None:
+        marks = [(one.iteration, key_of(one.pair_id) or 0, one.order, one.sample) for one in sorted(wanted.only)]
+        parts.append(
+            f'(iteration, pair_key, "order", sample) IN ({", ".join(["(?, ?, ?, ?)"] * len(marks))})'
+            if marks
+            else "false"
+        )
+        values += [value for mark in marks for value in mark]
+    return parts, values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Traces that begin alike."""
+
+    words: str
+    traces: int
+    kept: int
+
+
+def templates(catalog: Catalog, wanted: TraceFilter, *, most: int = 12) -> list[Template]:
+    """The most frequent beginnings among the traces that match, found again only when parts changed."""
+    return list(_templates(catalog, catalog.look(), replace(wanted, template=""), most))
+
+
+@lru_cache(maxsize=16)
+def _templates(catalog: Catalog, _generation: int, wanted: TraceFilter, most: int) -> tuple[Template, ...]:
+    shelf = shelf_of(catalog)
+    counts: dict[str, list[int]] = {}
+    for iteration in shelf.iterations("traces", wanted.run) if wanted.iteration is None else [wanted.iteration]:
+        where, values = _where(shelf, replace(wanted, iteration=iteration))
+        for words, traces, kept in shelf.group_traces(wanted.run, iteration, TEMPLATE, where, values, kept=KEPT):
+            known = counts.setdefault(words, [0, 0])
+            known[0] += traces
+            known[1] += kept
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1][0], entry[0]))
+    return tuple(Template(words=words, traces=traces, kept=kept) for words, (traces, kept) in ordered[:most])
 
 
 Unit = tuple[int, int, int]
@@ -250,7 +331,7 @@ def _beyond(unit: Unit | None, backwards: bool) -> tuple[str, list[Any]]:
 
 
 def _count_before(shelf: Shelf, wanted: TraceFilter, unit: Unit) -> int:
-    where, values = _where(wanted)
+    where, values = _where(shelf, wanted)
     limit, bounds = _beyond(unit, True)
 
     def ask() -> int:

@@ -97,6 +97,20 @@ def test_list_of_an_earlier_answer_never_takes_the_mark_back(page: Any) -> None:
     assert [key for _, _, key in page.evaluate("said")] == ["b|0|1", "c|0|2", "b|0|3"]
 
 
+def test_keys_that_outrun_a_page_go_on_at_once_on_the_next(page: Any) -> None:
+    _show(page, cards.Html(f"<div id='list'>{_list('c', 0)}</div>"))
+    for key in "jj":
+        page.keyboard.press(key)
+    grid = cards.pair_grid([pair("x", pair_id=name, src=None, url=None) for name in ("d", "e", "f")], selected="d")
+    page.evaluate(_ARRIVE, walked_sheet(grid, answered=1))
+    chosen = page.locator(".is-on [data-act]")
+    assert chosen.get_attribute("data-id") == "e", "one further than the first answer"
+    page.keyboard.press("j")
+    assert chosen.get_attribute("data-id") == "f"
+    page.evaluate("window.dispatchEvent(new Event('st-answered'))")
+    assert [key for _, _, key in page.evaluate("said")] == ["c|1|1", "c|2|2", "f|0|3"]
+
+
 def test_flags_are_never_merged_and_name_the_pair_that_was_chosen_then(page: Any) -> None:
     page.set_content("<div></div>")
     grid = cards.pair_grid([pair("x", pair_id=name, src=None, url=None) for name in ("a", "b", "c")])

@@ -7,7 +7,7 @@ import pytest
 
 from engine.workspace.decisions import flagged_pairs
 from tests.browser.conftest import PHONE, Opener, playwright
-from tests.sample_workspace import make_workspace, pair_id
+from tests.sample_workspace import make_pair, make_run, make_workspace, pair_id
 from tests.studio_server import Server, studio_server
 
 expect = playwright.expect
@@ -50,6 +50,28 @@ def test_twenty_presses_a_second_are_all_counted(visit: Opener, sample_server: S
     assert page.locator("#pairs-list .is-on [data-act]").get_attribute("data-id") == pair_id(1, 6)
     expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(1, 6))
     expect(page).to_have_url(re.compile(f"pairs.item=1-{pair_id(1, 6)}"))
+
+
+def test_pages_of_pairs_are_triaged_by_keys_alone_at_twenty_a_second(visit: Opener, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    run = workspace.run("shapes-01")
+    pairs = [make_pair(3, number) for number in range(60)]
+    folder = run.stage(3, "synthesize")
+    folder.begin({})
+    folder.write("pairs", pairs)
+    with studio_server(workspace.root) as server:
+        page = visit(server).open("?tab=pairs&run=shapes-01&pairs.iteration=3")
+        expect(page.locator("#pairs-list .st-card")).to_have_count(24)
+        for number in range(60):
+            page.keyboard.press("j")
+            page.wait_for_timeout(50)
+            if number % 5 == 0:
+                page.keyboard.press("f")
+                page.wait_for_timeout(50)
+        expect(page.locator("#pairs-drawer")).to_contain_text(pairs[59].pair_id)
+        expect(page.locator("#pairs-list .is-on [data-act]")).to_have_attribute("data-id", pairs[59].pair_id)
+        wanted = {pairs[number].pair_id for number in range(0, 60, 5)}
+        assert flagged_pairs(run) == wanted
 
 
 def test_drawer_and_its_actions_stay_in_view_when_the_list_is_scrolled(visit: Opener, sample_server: Server) -> None:
@@ -120,6 +142,12 @@ def test_example_question_is_answered_and_offered_as_csv(visit: Opener, sample_s
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     assert download.value.path().read_text(encoding="utf-8").startswith("iteration,reason,traces")
+    editor = page.locator("#sql-text .cm-content")
+    editor.fill("select 40 + 2 as answer, iteration, pair_id from pairs where iteration = 1 limit 1")
+    editor.press("Control+Enter")
+    expect(page.locator("#sql-answer table")).to_contain_text("42")
+    page.locator("#sql-answer td a").click()
+    expect(page.locator("#pairs-drawer")).to_be_visible()
 
 
 @pytest.mark.parametrize("place", [KEPT, "?tab=traces&run=shapes-01&traces.iteration=1", "?tab=sql&sql.q=from+runs"])
@@ -129,3 +157,28 @@ def test_place_fits_a_phone_with_something_chosen(visit: Opener, sample_server: 
     page.locator("[role=tabpanel]:visible .st").first.wait_for()
     page.wait_for_timeout(1500)
     assert watched.sideways() <= 0
+
+
+def test_two_runs_are_compared_and_walked_through_by_keys(visit: Opener, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    make_run(workspace, "shapes-02", iterations=1)
+    with studio_server(workspace.root) as server:
+        watched = visit(server)
+        page = watched.open(
+            "?tab=compare&run=shapes-01&compare.sides=shapes-02/judge-v0,shapes-01/judge-v1&compare.view=items"
+            "&compare.change=all"
+        )
+        expect(page.locator("#compare-head")).to_contain_text("4 shared items")
+        rows = page.locator("#compare-list [data-act=item]")
+        expect(rows).to_have_count(4)
+        order = rows.evaluate_all("all => all.map((one) => one.dataset.id)")
+        for key in "jjj":
+            page.keyboard.press(key)
+        assert page.locator("#compare-list .is-on [data-act]").get_attribute("data-id") == order[2]
+        expect(page.locator("#compare-item")).to_contain_text("3 of 4")
+        box = page.locator("#compare-item").bounding_box()
+        assert box is not None
+        assert box["y"] < 900, "it opens in view"
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save as one file").click()
+        assert "Held-out question" in download.value.path().read_text(encoding="utf-8")

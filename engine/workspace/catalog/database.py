@@ -298,4 +298,4 @@ def _damage(part: Part) -> str | None:
 def _first_line(error: Exception) -> str:
     """DuckDB's message without its class and without the picture of the query."""
     line = str(error).strip().split("\n", 1)[0]
-    return re.sub(r"^[A-Za-z ]+ Error: ", "", line).rstrip(".")
+    return re.sub(r"^[A-Za-z ]+ Error: ", "", line).rstrip(".!")

@@ -3,6 +3,7 @@
 One file per noun; this one lists what the tabs use. Wrap what goes into a `gr.HTML` in `sheet(...)`.
 """
 
+from studio.look.cards.beside import BesideItem, BesideRow, PairedGain, beside_grid, beside_numbers, line_by_line
 from studio.look.cards.diff import pair_text, without_equal_sentences, word_runs
 from studio.look.cards.duel import Duel, DuelHalf, DuelSide, duel
 from studio.look.cards.funnel import FunnelStep, funnel
@@ -95,6 +96,8 @@ from studio.look.cards.trace import TraceCard, TraceHalf, reasoning, trace_card,
 __all__ = [
     "EMPTY",
     "Action",
+    "BesideItem",
+    "BesideRow",
     "ChangedItem",
     "Check",
     "Column",
@@ -114,6 +117,7 @@ __all__ = [
     "LogLine",
     "PairCard",
     "PairDetail",
+    "PairedGain",
     "PlanRow",
     "RulingRow",
     "RunRow",
@@ -124,6 +128,8 @@ __all__ = [
     "Stat",
     "TraceCard",
     "TraceHalf",
+    "beside_grid",
+    "beside_numbers",
     "brand",
     "button",
     "changed_list",
@@ -154,6 +160,7 @@ __all__ = [
     "legend",
     "length_lean",
     "letter_mark",
+    "line_by_line",
     "lineage_table",
     "link",
     "live_result",

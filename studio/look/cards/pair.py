@@ -15,9 +15,6 @@ from studio.look.cards.notes import Action, button, key_values, link
 VOTE_ROWS = 4
 """Answers with a row of their own in the histogram; the rest share the row "other"."""
 
-LONG_RESPONSE = 420
-"""Characters from which a card leaves out the sentences both responses share: about nine lines."""
-
 VOTE_CELLS = 16
 """Cells a row may hold, one per sampled answer (N = 16); a larger sample is scaled down and says so."""
 
@@ -175,7 +172,7 @@ def pair_card(card: PairCard, *, selected: bool = False) -> Html:
     return element(
         "article",
         head,
-        _responses(card, limit=LONG_RESPONSE),
+        _responses(card, fold=True),
         vote_histogram(_votes(card)),
         foot,
         class_="st-card is-on" if selected else "st-card",
@@ -194,11 +191,10 @@ def _opener(card: PairCard, *, selected: bool) -> Html:
     )
 
 
-def _responses(card: PairCard, *, limit: int) -> Html:
+def _responses(card: PairCard, *, fold: bool) -> Html:
     if not card.preferred and not card.degraded:
         return element("p", Html("Dropped before both responses existed."), class_="st-sub st-dim")
-    is_long = max(len(card.preferred), len(card.degraded)) > limit
-    return pair_text(card.preferred, card.degraded, collapse=is_long, limit=4000)
+    return pair_text(card.preferred, card.degraded, collapse=fold, limit=4000)
 
 
 def _flag(card: PairCard) -> Html:
@@ -228,7 +224,7 @@ def pair_drawer(detail: PairDetail) -> Html:
             "section",
             element("div", picture(card.src, "Image of the pair", width=card.width, zoom=True), class_="st-large"),
             element("p", esc(card.question), class_="st-card-q", dir="auto"),
-            _responses(card, limit=4000),
+            _responses(card, fold=False),
             vote_histogram(_votes(card)),
         ),
         element("section", element("h3", Html("Designed fault")), element("p", esc(detail.fault), class_="st-sub")),

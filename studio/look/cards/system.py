@@ -1,6 +1,6 @@
 """What SQL and Doctor show: schema browser, query result, checks of this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,11 +40,16 @@ def _schema(table: SchemaTable, *, is_open: bool) -> Html:
 
 
 def result_table(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], *, more: bool = False, limit: int = 500
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    more: bool = False,
+    limit: int = 500,
+    urls: Mapping[str, Sequence[str | None]] | None = None,
 ) -> Html:
     """Rows of a query as text, each cell cut at `limit` characters; on a phone every row becomes a small list.
 
-    `more` says that the row limit of the query was reached.
+    `more` says that the row limit of the query was reached. `urls`: column → where each row's cell leads.
     """
     if not columns:
         return EMPTY
@@ -58,8 +63,14 @@ def result_table(
         ),
     )
     body = [
-        element("tr", *(_cell(*cell, limit) for cell in zip(names, line, kinds, strict=False)))  # a line may be short
-        for line in rows
+        element(
+            "tr",
+            *(  # a line may be short
+                _cell(name, value, kind, limit, url=urls[name][place] if urls and name in urls else None)
+                for name, value, kind in zip(names, line, kinds, strict=False)
+            ),
+        )
+        for place, line in enumerate(rows)
     ]
     table = element("table", element("thead", head), element("tbody", *body), class_="st-table is-stacked")
     count = words.plural(len(rows), "row") + (", the limit; add a WHERE or LIMIT to see others" if more else "")
@@ -75,10 +86,12 @@ def _is_numeric(values: Sequence[object]) -> bool:
     return bool(known) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
 
 
-def _cell(name: str, value: object, is_numeric: bool, limit: int) -> Html:
+def _cell(name: str, value: object, is_numeric: bool, limit: int, *, url: str | None) -> Html:
     kinds = ["st-num"] * is_numeric + ["is-null"] * (value is None)
     text = "NULL" if value is None else value
     body = element("span", esc(text, limit=limit), dir="auto")
+    if url:
+        body = press(body, act="", url=url, class_="st-linkish")
     return element("td", body, class_=" ".join(kinds) or None, data_label=name)
 
 

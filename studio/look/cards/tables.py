@@ -166,9 +166,9 @@ def comparison_table(rows: Sequence[ComparedRow], *, older: str, newer: str) -> 
             [
                 element("b", esc(line.name)) if place == 0 else esc(line.name, limit=60),
                 esc(words.number(line.n)),
-                _score(line.older),
-                _score(line.newer),
-                _gain(line),
+                score_cell(line.older),
+                score_cell(line.newer),
+                gain_cell(line.gain, line.gain_low, line.gain_high, line.p),
             ],
         )
         for place, line in enumerate(rows)
@@ -176,20 +176,21 @@ def comparison_table(rows: Sequence[ComparedRow], *, older: str, newer: str) -> 
     return table(columns, body, caption=f"{newer} compared with {older}, accuracy by dimension")
 
 
-def _score(score: Score | None) -> Html:
+def score_cell(score: Score | None) -> Html:
+    """An accuracy over its interval."""
     if score is None:
         return element("span", Html("not measured"), class_="st-dim")
     span = element("small", esc(words.interval(score.low, score.high)))
     return element("span", esc(words.decimal(score.accuracy)), span, class_="st-two")
 
 
-def _gain(line: ComparedRow) -> Html:
-    if line.gain is None:
+def gain_cell(gain: float | None, low: float | None, high: float | None, p: float | None) -> Html:
+    """A paired gain over its interval and test; bold where both exclude zero."""
+    if gain is None:
         return element("span", Html("–"), class_="st-dim")
-    low, high = line.gain_low, line.gain_high
-    is_clear = low is not None and high is not None and (low > 0 or high < 0) and (line.p is None or line.p < 0.05)
-    number = element("b" if is_clear else "span", esc(words.signed(line.gain)), class_="st-gain")
-    tail = f", {words.p_value(line.p)}" if line.p is not None else ""
+    is_clear = low is not None and high is not None and (low > 0 or high < 0) and (p is None or p < 0.05)
+    number = element("b" if is_clear else "span", esc(words.signed(gain)), class_="st-gain")
+    tail = f", {words.p_value(p)}" if p is not None else ""
     span = element("small", esc(words.interval(low, high, sign=True) + tail))
     return element("span", number, span, class_="st-two")
 
@@ -237,7 +238,7 @@ def lineage_table(versions: Sequence[LineageRow], *, selected: str | None = None
                 esc(version.parent or "base model"),
                 esc(words.plural(version.trained_on, "trace") if version.trained_on is not None else "–"),
                 esc(words.number(version.steps, missing="–")),
-                _score(version.accuracy),
+                score_cell(version.accuracy),
                 element("span", esc(version.note, limit=200), class_="st-dim"),
             ],
             selected=version.judge == selected,
@@ -263,13 +264,13 @@ class ChangedItem:
     """Link to the item; None = a click arrives as act "item"."""
 
 
-def changed_list(items: Sequence[ChangedItem], *, older: str, newer: str, selected: str = "") -> Html:
+def changed_list(items: Sequence[ChangedItem], *, older: str, newer: str) -> Html:
     """Items that differ, regressions first as given. Act "item", `id` the item's id."""
-    rows = [_changed(item, older, newer, is_on=item.item_id == selected) for item in items]
+    rows = [_changed(item, older, newer) for item in items]
     return element("ul", *rows, class_="st-flips")
 
 
-def _changed(item: ChangedItem, older: str, newer: str, *, is_on: bool) -> Html:
+def _changed(item: ChangedItem, older: str, newer: str) -> Html:
     opener = press(esc(item.question, limit=240), act="item", key=item.item_id, url=item.url, class_="st-opener")
     change = element(
         "div",
@@ -281,4 +282,4 @@ def _changed(item: ChangedItem, older: str, newer: str, *, is_on: bool) -> Html:
     )
     text = element("div", element("p", opener, dir="auto"), chips(item.dimension), class_="st-stack is-close")
     shown = picture(item.src, "Image of the item", width=item.width)
-    return element("li", shown, text, change, class_="is-on" if is_on else None)
+    return element("li", shown, text, change, data_id=item.item_id)

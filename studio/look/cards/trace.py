@@ -8,7 +8,7 @@ from studio.look import words
 from studio.look.cards.diff import pair_text
 from studio.look.cards.images import picture
 from studio.look.cards.marks import chip, chips, fate, order_mark, outcome_of, tone_of, verdict_chip
-from studio.look.cards.markup import EMPTY, Html, element, esc
+from studio.look.cards.markup import EMPTY, Html, element, esc, press
 from studio.look.cards.notes import link
 
 FOLD_LINES = 8
@@ -34,6 +34,9 @@ class TraceHalf:
     """How many there are per order."""
     reason: str | None = None
     """Its own fate, shown when the two orders ended differently (per-order rule)."""
+    mark: str | None = None
+    """What a click on "Right for the wrong reason" sends; None where it cannot be marked: it is not right."""
+    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +135,15 @@ def trace_card(card: TraceCard) -> Html:
         ),
     )
     body = element("div", _pair(card), _half("AB", card.ab), _half("BA", card.ba), class_="st-trace")
-    return element("article", head, body, class_="st-panel", aria_label=f"Trace of pair {pair_id}: {agreed}")
+    return element(
+        "article", head, body, class_="st-panel", aria_label=f"Trace of pair {pair_id}: {agreed}", data_id=_key(card)
+    )
+
+
+def _key(card: TraceCard) -> str:
+    """By which the page knows the trace again when the list is drawn anew."""
+    half = card.ab or card.ba
+    return f"{card.pair_id}-{half.sample if half else 0}"
 
 
 def trace_list(cards: Sequence[TraceCard]) -> Html:
@@ -174,7 +185,16 @@ def _meta(half: TraceHalf) -> Html:
         words.plural(half.tokens, "token") if half.tokens is not None else "",
         f"sample {half.sample + 1}{of}",
     ]
-    return element("div", *(element("span", esc(part)) for part in parts if part), class_="st-meta")
+    return element("div", *(element("span", esc(part)) for part in parts if part), _mark(half), class_="st-meta")
+
+
+def _mark(half: TraceHalf) -> Html:
+    """Acts: "mark". The key `f` presses the first one of the trace that keys have walked to."""
+    if half.mark is None:
+        return EMPTY
+    said = chip("right for the wrong reason", "flip") if half.is_marked else EMPTY
+    label = "Remove mark" if half.is_marked else "Right for the wrong reason"
+    return Html(said + press(esc(label), act="mark", key=half.mark, class_="st-linkish", data_key="f"))
 
 
 def reasoning(text: str, *, caret: bool = False, aside: str = "", fold: bool = True) -> Html:

@@ -1,7 +1,7 @@
 """The Pairs tab: filter, page through, open, annotate and flag the pairs of a run. What it shows is in `view`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -17,11 +17,11 @@ from studio.page.pulse import only_changed
 from studio.queries import notes
 from studio.queries.notes import Note
 from studio.queries.shelf import shelf_of
-from studio.tabs.pairs.view import KINDS, PairsPlace, PairsShown, opened, show_pairs, step, turn, walked
+from studio.tabs.filters import LONGEST, names_of, place_of, read_choice
+from studio.tabs.pairs.place import PairsPlace, opened, step, turn, walked
+from studio.tabs.pairs.view import KINDS, PairsShown, show_pairs
 
-_LONGEST = 300
-"""Characters of one filter value; longer ones come from nobody's page."""
-_PLACE = tuple(field.name for field in fields(PairsPlace))
+_PLACE = names_of(PairsPlace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def _lay_out_filters() -> dict[str, Any]:
             "iteration": gr.Dropdown([], value=None, label="Iteration", **common),
             "fate": gr.Dropdown([("Any", "")], value="", label="Fate", **common),
             "text": gr.Textbox(
-                label="Find in text", placeholder="star, two objects…", max_length=_LONGEST, min_width=160,
+                label="Find in text", placeholder="star, two objects…", max_length=LONGEST, min_width=160,
                 elem_classes="st-find",
             ),
             "flagged": gr.Checkbox(label="Flagged only", min_width=120, scale=0),
@@ -123,7 +123,7 @@ def _bind(page: Page, parts: _Parts) -> None:
         page.url.bind(f"pairs.{name}", parts.place[name])
     page.url.bind("pairs.q", parts.place["text"])
     for name in ("dimension", "strategy", "iteration", "fate"):
-        page.url.bind(f"pairs.{name}", parts.place[name], read=_read_choice)
+        page.url.bind(f"pairs.{name}", parts.place[name], read=read_choice)
 
 
 def _connect(page: Page, parts: _Parts) -> None:
@@ -197,7 +197,7 @@ class _Answers:
         if run is None:
             return self.show(run, wanted, values[-1])
         catalog, marked = self._page.catalog(), notes.flagged_in(self._page.workspace, run)
-        key, answered = str(getattr(event, "id", ""))[:_LONGEST], 0
+        key, answered = str(getattr(event, "id", ""))[:LONGEST], 0
         if name in ("move", "flag"):
             walk = read_walk(key)
             wanted, answered = walked(catalog, run, wanted, marked, walk), walk.number
@@ -238,16 +238,7 @@ class _Answers:
 
 
 def _place(*values: Any) -> PairsPlace:
-    given = dict(zip(_PLACE, values, strict=True))
-    texts = {name: str(value or "")[:_LONGEST] for name, value in given.items() if name != "flagged"}
-    return PairsPlace(**texts, flagged=bool(given["flagged"]))
-
-
-def _read_choice(text: str) -> Any:
-    """A value of the URL as the only entry, until the tab draws itself and knows the others."""
-    if len(text) > _LONGEST:
-        raise ValueError(text)
-    return gr.update(choices=[(text, text)], value=text)
+    return place_of(PairsPlace, values)
 
 
 def _updates(now: PairsShown, run: str | None, before: Before, answered: int) -> list[Any]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from engine.measure.controls import is_control
 from engine.measure.intervals import Gain
 from engine.measure.metrics import PROTOCOLS, STRICT, compare, outcomes, slices
+from engine.measure.side_by_side import ended
 from engine.records import BASE_JUDGE, ORDERS, ScoreRow, VerdictRow, version_number
 from engine.workspace.catalog.database import Catalog
 from studio.queries.verdicts import verdicts
@@ -142,20 +143,10 @@ def fates(rows: Sequence[VerdictRow]) -> dict[str, tuple[str, str]]:
     for row in rows:
         by_item.setdefault(row.item_id, {})[row.order] = row
     return {
-        item_id: (fate(list(orders.values())), next(iter(orders.values())).dimension)
+        item_id: (ended(list(orders.values())), next(iter(orders.values())).dimension)
         for item_id, orders in by_item.items()
         if len(orders) == len(ORDERS)
     }
-
-
-def fate(rows: Sequence[VerdictRow]) -> str:
-    """Both orders together: right, wrong, order-flip, tie or invalid."""
-    said = {row.verdict for row in rows}
-    for odd in ("invalid", "tie"):
-        if odd in said:
-            return odd
-    right = {row.correct for row in rows}
-    return "order-flip" if len(right) > 1 else "right" if right == {True} else "wrong"
 
 
 def _credit(ended: str, protocol: str) -> float:

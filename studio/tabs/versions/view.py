@@ -7,13 +7,14 @@ import plotly.graph_objects as go
 from engine.measure.controls import is_control, judge_behind
 from engine.measure.intervals import Gain
 from engine.measure.leaks import leak_sentences
-from engine.measure.metrics import ALL
-from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, ScoreRow, VerdictRow
+from engine.measure.metrics import ALL, STRICT
+from engine.records import BASE_JUDGE, BenchmarkItem, ScoreRow
 from studio.look import cards, charts, words
 from studio.look.cards import Action, ChangedItem, ComparedRow, Html, Score, Stat
 from studio.look.charts import ControlLine, DimensionDots, VersionPoint
+from studio.page.place import link
 from studio.queries.verdicts import ItemImage
-from studio.tabs.versions.comparison import Change, Chosen, Compared, fate, number_of
+from studio.tabs.versions.comparison import Change, Chosen, Compared, number_of
 
 PAGE_SIZE = 8
 """Changed items of one page; each is 56 px high, so that the list is as high as the leans beside it."""
@@ -252,24 +253,32 @@ def changes_list(
     chosen: Chosen,
     image_url: ImageUrl,
     *,
-    selected: str = "",
+    run: str,
+    change: str,
 ) -> Html:
-    """One page of changed items."""
+    """One page of changed items; each leads to Compare, where both versions' reasonings stand beside each other."""
+    where = {
+        "compare.sides": f"{run}/{chosen.older},{run}/{chosen.newer}",
+        "compare.benchmark": chosen.benchmark,
+        "compare.view": "items",
+        "compare.change": change if chosen.protocol == STRICT else "all",
+    }
     rows = []
-    for change in changes:
-        item, picture = known.get(change.item_id, (None, ItemImage(path=None, width=None)))
+    for one in changes:
+        item, picture = known.get(one.item_id, (None, ItemImage(path=None, width=None)))
         rows.append(
             ChangedItem(
-                item_id=change.item_id,
+                item_id=one.item_id,
                 src=image_url(picture.path),
                 width=picture.width,
-                question=item.question if item else change.item_id,
-                dimension=change.dimension,
-                older=change.older,
-                newer=change.newer,
+                question=item.question if item else one.item_id,
+                dimension=one.dimension,
+                older=one.older,
+                newer=one.newer,
+                url=link("compare", run, {**where, "compare.item": one.item_id}),
             )
         )
-    return cards.changed_list(rows, older=chosen.older, newer=chosen.newer, selected=selected)
+    return cards.changed_list(rows, older=chosen.older, newer=chosen.newer)
 
 
 def pager(first: int, shown: int, changes: Sequence[Change], kind: str) -> Html:
@@ -288,50 +297,3 @@ def pager(first: int, shown: int, changes: Sequence[Change], kind: str) -> Html:
     forth = Action(label="Next", act="next-page", small=True, disabled=first + shown >= total)
     buttons = cards.element("span", cards.button(back), cards.button(forth), class_="st-row is-tight")
     return cards.element("div", cards.element("span", cards.esc(text)), buttons, class_="st-between")
-
-
-def item_panel(
-    item: BenchmarkItem, src: str | None, width: int | None, rows: Mapping[str, Sequence[VerdictRow]]
-) -> Html:
-    """One item with its picture, and what each version said of it in both orders, one under the other."""
-    top = cards.element(
-        "div",
-        cards.picture(src, "Image of the item", width=width, zoom=True),
-        cards.element(
-            "div",
-            cards.element("p", cards.element("b", cards.esc(item.question, limit=2000)), dir="auto"),
-            cards.chips(item.dimension, item.kind),
-            cards.pair_text(item.preferred, item.degraded),
-            class_="st-stack is-close",
-        ),
-        class_="st-itemtop",
-    )
-    head = cards.element("span", cards.esc("Same item, both versions"))
-    close = cards.button(Action(label="Close", act="close", small=True))
-    body = [cards.padded(top), *(_version_part(judge, said) for judge, said in rows.items())]
-    name = cards.element("header", cards.element("h2", head), close)
-    return cards.element("section", name, *body, class_="st-panel st-item", aria_label="Item")
-
-
-def _version_part(judge: str, rows: Sequence[VerdictRow]) -> Html:
-    by_order = {row.order: row for row in rows}
-    title = cards.element("h3", cards.esc(judge))
-    ended = cards.fate(fate(rows)) if len(by_order) == len(ORDERS) else cards.EMPTY
-    head = cards.element("div", title, ended, class_="st-between st-pad st-itemhead")
-    return Html(
-        head + cards.element("div", *(_half(order, by_order.get(order)) for order in ORDERS), class_="st-result")
-    )
-
-
-def _half(order: str, row: VerdictRow | None) -> Html:
-    words_ = "Preferred shown first" if order == "AB" else "Degraded shown first"
-    name = cards.element("span", cards.order_mark(order), cards.element("b", cards.esc(words_)))
-    if row is None:
-        return cards.element("div", cards.element("div", name, class_="st-order"), cards.sub("Not judged.", dim=True))
-    chip = cards.verdict_chip(row.verdict, cards.outcome_of(row.verdict, order))
-    return cards.element(
-        "div",
-        cards.element("div", name, chip, class_="st-order"),
-        cards.reasoning(row.reasoning),
-        cards.element("div", cards.element("span", cards.esc(words.plural(row.tokens, "token"))), class_="st-meta"),
-    )

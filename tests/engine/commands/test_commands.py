@@ -1,6 +1,7 @@
 """The commands that show and hand out results, on a finished run."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -61,6 +62,29 @@ def test_compare_of_a_version_that_is_not_there_says_which_are(
     code, _, error = call(run, capsys, "compare", "made/judge-v0", "made/judge-v9")
     assert code == 1
     assert "Versions here: judge-v0, judge-v1, judge-v2" in error
+
+
+def test_compare_of_two_runs_and_a_control_says_settings_and_gains(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = run.workspace.run("other")
+    if not other.folder.exists():
+        shutil.copytree(run.folder, other.folder)
+        other.config.write_text(other.config.read_text("utf-8").replace("max_per_pair: 2", "max_per_pair: 4"), "utf-8")
+    sides = ["made/judge-v1", "other/judge-v0", "other/judge-v2"]
+    code, out, _ = call(run, capsys, "compare", *sides)
+    assert code == 0
+    assert "select.max_per_pair" in out
+    assert "other/judge-v0 against made/judge-v1 on 30 shared items: −0.600" in out
+    assert "a clear loss" in out
+    file = tmp_path / "two.html"
+    assert call(run, capsys, "compare", *sides, "--benchmark", "shapes", "--out", str(file))[0] == 0
+    text = file.read_text("utf-8")
+    assert "18 items" in text, "judge-v1 had 18 right, judge-v0 none"
+    assert "<script" not in text
+    assert not re.search(r"(?:src|href)=.?https?:", text), "it loads nothing"
+    code, _, error = call(run, capsys, "compare", "made/judge-v1", "made/control:nonsense")
+    assert (code, "Controls here: none yet" in error) == (1, True)
 
 
 def test_exports_and_report_are_written(run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

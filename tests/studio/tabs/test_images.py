@@ -13,8 +13,11 @@ from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace, open_workspace
 from studio.jobs import uploads
 from studio.page.page import create_page
-from studio.tabs import images
+from studio.queries.images import asked_about
+from studio.tabs.images import tab as images
+from studio.tabs.images.view import show_sources
 from tests.patience import seconds
+from tests.sample_workspace import image_id, make_workspace
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)> \u202eümlaut 🟢.png"
 
@@ -39,7 +42,7 @@ def until_taken(key: str) -> None:
 def shown(workspace: Workspace, key: str) -> str:
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
-    return images.show_sources(page, key)
+    return show_sources(page, key)
 
 
 def test_upload_of_good_and_bad_files_shows_counts_reasons_and_duplicates(workspace: Workspace, tmp_path: Path) -> None:
@@ -181,3 +184,18 @@ def test_act_on_a_source_that_cannot_be_is_refused(workspace: Workspace, key: st
 
 def test_no_images_says_what_to_do(workspace: Workspace) -> None:
     assert "No images yet" in shown(workspace, "")
+
+
+def test_runs_own_pictures_are_shown_with_what_was_asked_about_one(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+    first = image_id(0)
+    now = show_sources(page, "run:shapes-01", item=first)
+    assert now.count("st-plain") == 4
+    assert "1 to 4 of 4 pictures" in now
+    questions = {one.question for one in asked_about(page.catalog(), "shapes-01", first)}
+    assert {"What is number 0?", "What is number 4?"} <= questions
+    assert "pairs.item=1-" in now
+    assert "What was asked" not in show_sources(page, "run:shapes-01", item="<script>")
+    assert show_sources(page, "") == show_sources(page, "run:shapes-01"), "nothing was added by hand"

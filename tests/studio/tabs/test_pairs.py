@@ -13,8 +13,10 @@ from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
+from studio.tabs.pairs.drawer import fault
+from studio.tabs.pairs.place import PairsPlace, chosen_pair, opened, step, turn, walked
 from studio.tabs.pairs.tab import Before
-from studio.tabs.pairs.view import PairsPlace, PairsShown, chosen_pair, fault, opened, show_pairs, step, turn, walked
+from studio.tabs.pairs.view import PairsShown, show_pairs
 from tests.sample_workspace import make_pair, make_workspace, pair_id
 
 RUN = "shapes-01"
@@ -128,7 +130,8 @@ def test_fault_of_a_closed_pair_counts_the_votes(catalog: Catalog) -> None:
 
 
 def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
+    for module in ("view", "place"):
+        monkeypatch.setattr(f"studio.tabs.pairs.{module}.pairs_page", _small_pages)
     place = step(catalog, RUN, PairsPlace(iteration="1"), NOBODY, forward=True)
     seen = [place.item]
     for _ in range(9):
@@ -156,7 +159,8 @@ def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeyp
 def test_keys_that_went_beyond_the_page_arrive_where_they_walked_to(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, start: int, where: str, chosen: int
 ) -> None:
-    monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
+    for module in ("view", "place"):
+        monkeypatch.setattr(f"studio.tabs.pairs.{module}.pairs_page", _small_pages)
     ids = [pair_id(1, number) for number in range(8)]
     place = walked(catalog, RUN, PairsPlace(iteration="1", item=item(1, start)), NOBODY, read_walk(where.format(*ids)))
     assert place.item == item(1, chosen)
@@ -172,7 +176,8 @@ def _small_pages(*args: object, **options: object) -> object:
 def test_turning_pages_forward_and_back_ends_at_the_first_page(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.tabs.pairs.view.pairs_page", _small_pages)
+    for module in ("view", "place"):
+        monkeypatch.setattr(f"studio.tabs.pairs.{module}.pairs_page", _small_pages)
     place = PairsPlace(iteration="1")
     for heading in ("4 to 6", "7 to 8", "7 to 8"):
         place = turn(catalog, RUN, place, NOBODY, forward=True)

@@ -12,7 +12,8 @@ from engine.cli import main
 from engine.errors import UsageError
 from engine.workspace.folders import Workspace
 from studio.jobs.sql import ask
-from studio.tabs.sql import EXAMPLES, show_answer, show_command, with_name
+from studio.tabs.sql.tab import EXAMPLES, show_answer, show_command, with_name
+from studio.tabs.sql.view import pair_url
 from tests.sample_workspace import HOSTILE, make_workspace
 
 
@@ -83,6 +84,26 @@ def test_odd_values_survive_the_way_from_the_child(workspace: Workspace) -> None
         workspace, "select 'nan'::double a, null b, [1, 2] c, date '2026-01-02' d, 'é\u202e' e, true f, 1e300 g"
     )
     assert result.rows == [("nan", None, "[1, 2]", "2026-01-02", "é\u202e", True, 1e300)]
+
+
+def test_formulas_are_texts_in_the_csv_and_numbers_stay_numbers(workspace: Workspace) -> None:
+    now = show_answer(workspace, "select '=1+1' a, '@SUM(A1)' b, -3 c, 'a=b' d, '-x' \"+e\"")
+    assert now.csv is not None
+    with open(now.csv, encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [["a", "b", "c", "d", "'+e"], ["'=1+1", "'@SUM(A1)", "-3", "a=b", "'-x"]]
+
+
+def test_row_leads_to_its_pair_whatever_columns_it_has() -> None:
+    assert (
+        pair_url(("iteration", "pair_id"), (2, "ab"), "one") == "?tab=pairs&run=one&pairs.iteration=2&pairs.item=2-ab"
+    )
+    assert pair_url(("run", "pair_id"), ("two", "ab"), "one") == "?tab=pairs&run=two&pairs.iteration=all&pairs.q=ab"
+    assert pair_url(("n",), (1,), "one") is None
+    assert pair_url(("pair_id",), (None,), "one") is None
+
+
+def test_fault_of_a_question_ends_in_one_full_stop(workspace: Workspace) -> None:
+    assert "!." not in show_answer(workspace, "select nothing").html
 
 
 def test_command_asks_the_same_of_the_same_workspace(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

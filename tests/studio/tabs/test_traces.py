@@ -10,10 +10,14 @@ from engine.errors import UsageError
 from engine.workspace.catalog.database import Catalog, open_catalog
 from engine.workspace.folders import Workspace, open_workspace
 from studio.queries import notes
+from studio.queries.notes import toggle_mark
 from studio.queries.traces import BothOrders, TraceFilter, TraceRow, rulings_page
 from studio.tabs.traces import replay as replays
+from studio.tabs.traces.funnel import funnel_steps
+from studio.tabs.traces.place import TracesPlace, turn
 from studio.tabs.traces.replay import replay, stored_settings
-from studio.tabs.traces.view import TracesPlace, TracesShown, fate_of, funnel_steps, replay_card, show_traces, turn
+from studio.tabs.traces.replay_panel import _REPLAYED, launch_with, replay_card
+from studio.tabs.traces.view import TracesShown, fate_of, read_mark, show_traces
 from tests.sample_workspace import make_workspace, pair_id
 
 RUN = "shapes-01"
@@ -192,3 +196,43 @@ def test_replay_changes_nothing_on_disk(catalog: Catalog) -> None:
     replay(catalog, catalog.workspace, RUN, 1, SelectSettings(max_per_pair=4))
     assert sorted(path for path in catalog.workspace.root.rglob("*") if path.is_file()) == files
     assert rulings_page(catalog, TraceFilter(run=RUN, iteration=1)).total == before
+
+
+def test_text_length_beginning_and_marks_narrow_the_list(catalog: Catalog, workspace: Workspace) -> None:
+    place = TracesPlace(iteration="1")
+    assert "32 traces" in show(catalog, replace(place, text="I SEE A STAR")).head
+    assert "4 traces" in show(catalog, replace(place, text="number 4")).head, "in what the reasoning is about"
+    assert "No trace matches" in show(catalog, replace(place, text="nowhere")).list
+    assert "32 traces" in show(catalog, replace(place, length="17-64")).head
+    assert "No trace matches" in show(catalog, replace(place, length="257-")).list
+    assert "32 traces" in show(catalog, replace(place, template="i see a star. … agrees.")).head
+    assert "No trace matches" in show(catalog, replace(place, marked=True)).list
+    now = show(catalog, place)
+    key = now.list.split('data-act="mark" data-id="')[1].split('"')[0]
+    mark = read_mark(key)
+    assert mark is not None
+    assert toggle_mark(workspace, RUN, mark) is True
+    marked = show(catalog, replace(place, marked=True))
+    assert "1 trace" in marked.head
+    assert "right for the wrong reason" in marked.list
+    assert toggle_mark(workspace, RUN, mark) is False
+
+
+def test_beginnings_are_counted_whichever_response_they_name(catalog: Catalog) -> None:
+    now = show(catalog, TracesPlace(iteration="1", group=True))
+    assert now.templates.count("<tr>") == 2, "the head and one beginning"
+    assert "i see a star. … agrees." in now.templates
+    assert show(catalog, TracesPlace(iteration="1")).templates == ""
+
+
+@pytest.mark.parametrize("key", ["", "1-a-AB", "1-a-XX-0", "x-a-AB-0", "1-a-AB-²"])
+def test_key_that_names_no_trace_marks_none(key: str) -> None:
+    assert read_mark(key) is None
+
+
+def test_run_with_the_replayed_selection_keeps_the_runs_other_settings(workspace: Workspace) -> None:
+    usual = SelectSettings()
+    values = tuple(8 if name == "max_per_pair" else getattr(usual, name) for name in _REPLAYED)
+    launch = launch_with(workspace, RUN, values)
+    assert launch.overrides == {"select.max_per_pair": 8}
+    assert launch.name == "shapes-01-select-01"

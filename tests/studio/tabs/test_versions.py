@@ -1,9 +1,11 @@
 """Versions: paired comparison, what changed, controls, choosing, promoting and exporting, hostile text."""
 
+import html
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
@@ -12,6 +14,7 @@ from engine.errors import JudgeStudioError
 from engine.judging.judges import resolve_judge
 from engine.measure.intervals import Gain
 from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT
+from engine.measure.side_by_side import ended as how_both_ended
 from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow, names_preferred
 from engine.workspace.decisions import best_judge, promote, promoted_version
 from engine.workspace.folders import Workspace
@@ -21,7 +24,7 @@ from studio.page.pulse import Moment, signature
 from studio.tabs import training
 from studio.tabs.live import tab as live
 from studio.tabs.versions import tab, view
-from studio.tabs.versions.comparison import Chosen, Compared, choose, compare_verdicts, fate
+from studio.tabs.versions.comparison import Chosen, Compared, choose, compare_verdicts
 from studio.tabs.versions.tab import VersionsPlace, promote_or_demote, show_versions
 from studio.tabs.versions.view import Table
 from tests.made_run import made_run
@@ -59,7 +62,7 @@ def both(item: int, ab: Verdict, ba: Verdict, **more: Any) -> list[VerdictRow]:
     ],
 )
 def test_two_orders_end_in_one_word(ab: Verdict, ba: Verdict, ended: str) -> None:
-    assert fate(both(1, ab, ba)) == ended
+    assert how_both_ended(both(1, ab, ba)) == ended
 
 
 def test_changed_items_are_regressions_first_and_other_changes_last() -> None:
@@ -202,12 +205,13 @@ def test_tab_compares_two_versions_of_a_run_from_its_files(page: Page) -> None:
     assert "judge-studio compare shapes-01/judge-v0 shapes-01/judge-v1" in text_of(shown).replace(" \\\n ", "")
 
 
-def test_item_shows_both_versions_in_both_orders(page: Page) -> None:
-    shown = show_versions(page, "shapes-01", VersionsPlace(item="item-2"))
-    card = shown.cards[9]
-    assert card.count("Preferred shown first") == card.count("Degraded shown first") == 2
-    assert card.count('class="st-fate is-c-kept"') == card.count('class="st-fate is-c-rejected"') == 1
-    assert show_versions(page, "shapes-01", VersionsPlace(item="no such item")).cards[9] == ""
+def test_changed_item_leads_to_both_reasonings_in_compare(page: Page) -> None:
+    shown = show_versions(page, "shapes-01", VersionsPlace())
+    link = html.unescape(shown.cards[6].split('href="')[1].split('"')[0])
+    assert dict(parse_qsl(link.lstrip("?"))) == {
+        "tab": "compare", "run": "shapes-01", "compare.sides": "shapes-01/judge-v0,shapes-01/judge-v1",
+        "compare.benchmark": "held-out", "compare.view": "items", "compare.change": "worse", "compare.item": "item-2",
+    }  # fmt: skip
 
 
 def test_page_beyond_the_last_shows_the_last(page: Page) -> None:
@@ -223,8 +227,8 @@ def test_run_without_scores_and_no_run_say_what_comes_first(page: Page, workspac
 
 def test_every_update_has_its_component(page: Page) -> None:
     shown = show_versions(page, "shapes-01", VersionsPlace())
-    updates = tab._updates(shown, "shapes-01", VersionsPlace(), (), 0)
-    again = tab._updates(shown, "shapes-01", VersionsPlace(), updates[-2], 0)
+    updates = tab._updates(shown, "shapes-01", ())
+    again = tab._updates(shown, "shapes-01", updates[-2])
     assert len(updates) == len(again) == 7 + 1 + 2 + len(shown.cards) + 2
     skipped = [update for update in again if update == gr.skip()]
     assert len(skipped) >= len(shown.cards) + 2, "what did not change is not sent again"
@@ -234,13 +238,12 @@ def test_another_run_begins_on_its_first_page_without_an_item(workspace: Workspa
     with gr.Blocks(analytics_enabled=False) as app:
         tab.build(create_page(workspace))
     redraw = next(listener.fn for listener in app.fns.values() if listener.name == "redraw")
-    place = ["judge-v0", "judge-v1", "b", STRICT, "worse", "1", "item-2"]
+    place = ["judge-v0", "judge-v1", "b", STRICT, "worse", "1"]
     same, other = (
-        redraw("shapes-01", *place, (), (run, "judge-v0", "judge-v1", 0), "0", (0, None))
-        for run in ("shapes-01", "copy")
+        redraw("shapes-01", *place, (), (run, "judge-v0", "judge-v1"), "0", (0, None)) for run in ("shapes-01", "copy")
     )
-    assert same[:2] == [gr.skip(), gr.skip()]
-    assert other[:2] == ["", ""]
+    assert same[0] == gr.skip()
+    assert other[0] == ""
 
 
 def test_tab_can_be_built_twice_in_one_process(workspace: Workspace) -> None:

@@ -1,0 +1,66 @@
+"""What the filter rows of tabs share: choices with their counts, the iteration, values as a place. It knows no tab."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from studio.look import words
+
+Choices = tuple[tuple[str, str], ...]
+"""Label and value of each entry of a drop-down."""
+
+ALL_ITERATIONS = "all"
+LONGEST = 300
+"""Characters of one value; longer ones come from nobody's page."""
+
+Place = TypeVar("Place")
+
+
+def place_of(kind: type[Place], values: Sequence[Any]) -> Place:
+    """The values of a tab's components, all of them untrusted, in the order of the fields of its place."""
+    given = dict(zip(names_of(kind), values, strict=True))
+    switches = {field.name for field in fields(kind) if field.type in (bool, "bool")}  # type: ignore[arg-type]
+    return kind(**{
+        name: bool(value) if name in switches else str(value or "")[:LONGEST] for name, value in given.items()
+    })  # fmt: skip
+
+
+def names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def read_choice(text: str) -> Any:
+    """A value of the URL as the only entry, until the tab draws itself and knows the others."""
+    if len(text) > LONGEST:
+        raise ValueError(text)
+    return gr.update(choices=[(text, text)], value=text)
+
+
+def settled(iteration: str, there: Sequence[int]) -> str:
+    """The newest iteration where none is named, or a missing one is; "" where there is none at all."""
+    known = [str(number) for number in there]
+    if iteration == ALL_ITERATIONS or iteration in known:
+        return iteration
+    return known[-1] if known else ""
+
+
+def iteration_number(iteration: str) -> int | None:
+    """None for all of them."""
+    return int(iteration) if iteration.isdecimal() else None
+
+
+def iterations(there: Sequence[int]) -> Choices:
+    """Newest first, then all."""
+    numbers = [(str(number), str(number)) for number in reversed(there)]
+    return (*numbers, *((("All", ALL_ITERATIONS),) if numbers else ()))
+
+
+def any_of(counts: Sequence[tuple[str, int]], chosen: str, labels: Mapping[str, str] | None = None) -> Choices:
+    """Any, and each value with its count; the chosen one is there even if the run has none of it."""
+    known = dict(counts)
+    known.setdefault(chosen, 0)
+    said = labels or {}
+    entries = ((f"{said.get(value, value)} {words.number(known[value])}", value) for value in known if value)
+    return (("Any", ""), *entries)
