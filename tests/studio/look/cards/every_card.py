@@ -40,8 +40,9 @@ def duel(text: str) -> c.Duel:
 def half(text: str, order: str, verdict: str = "A") -> c.TraceHalf:
     """A trace whose reasoning holds the text and a verdict token."""
     return c.TraceHalf(
-        order=order, verdict=verdict, reasoning=f"{text}\nVerdict: [[A]]", tokens=3, sample=0, samples=2, reason=text
-    )
+        order=order, verdict=verdict, reasoning=f"{text}\nVerdict: [[A]]", tokens=3, sample=0, samples=2, reason=text,
+        mark=text, is_marked=True,
+    )  # fmt: skip
 
 
 def trace(text: str, **changes: object) -> c.TraceCard:
@@ -176,6 +177,22 @@ def _confirm(text: str) -> Html:
 
 
 CARDS: Mapping[str, Callable[[str], Html]] = {
+    "beside_grid": lambda text: c.beside_grid(
+        [c.BesideItem(item_id=text, src=text, width=9, question=text, dimension=text, ended=(text, None))],
+        [text, text],
+        selected=text,
+    ),
+    "beside_numbers": lambda text: c.beside_numbers(
+        [
+            c.BesideRow(
+                name=text,
+                n=1,
+                scores=[None, c.Score(accuracy=0.5, low=0.1, high=0.9)],
+                gains=[c.PairedGain(gain=0.1, low=-0.1, high=0.2, p=0.5)],
+            )
+        ],
+        [text, text],
+    ),
     "brand": c.brand,
     "button": lambda text: c.button(action(text)),
     "changed_list": _changed,
@@ -211,6 +228,7 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     ),
     "legend": lambda text: c.legend((text, "new"), (text, "control")),
     "letter_mark": c.letter_mark,
+    "line_by_line": lambda text: c.line_by_line(f"{text}. Same.", f"x {text}. Same."),
     "lineage_table": _lineage,
     "link": lambda text: c.link(text, text),
     "live_result": lambda _: Html(""),  # inside live_results
@@ -230,7 +248,9 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "plan": lambda text: c.plan([c.PlanRow(stage=text, what=text, time=text)]),
     "press": lambda text: c.press(c.esc(text), act=text, key=text, class_="st-btn"),
     "reasoning": lambda text: c.reasoning(text, caret=True, aside=text),
-    "result_table": lambda text: c.result_table([text, text], [[text, None], [1, 2.0]], more=True),
+    "result_table": lambda text: c.result_table(
+        [text, text], [[text, None], [1, 2.0]], more=True, urls={text: [text, None]}
+    ),
     "row": lambda text: c.row((c.Column(name=text),), [c.esc(text)]),
     "runs_table": _runs,
     "says": c.says,
