@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from engine.errors import JudgeStudioError
 from engine.measure.metrics import ALL, STRICT
 from engine.records import BASE_JUDGE, ScoreRow, Step, VersionRow, version_name, version_number
+from engine.workspace.conclusions import Selected
 from engine.workspace.decisions import best_judge, promoted_version
 from engine.workspace.state import RunState, read_state
 from studio.look import cards, charts, words
@@ -81,7 +82,7 @@ def show_training(page: Page, run: str | None) -> Training:
     is_live = state is not None and state.state == "running" and state.stage == "train" and state.iteration == newest
     total = state.total if state is not None and is_live and state.unit == "steps" else None
     done = steps[newest]
-    trained_on = {version.judge: version.trained_on for version in versions}.get(version_name(newest))
+    trained_on = _trained_on(page, run, newest, versions)
     aside = cards.heartbeat(f"{version_name(newest)} is training", pulse="live") if is_live else _names(steps)
     return Training(
         cards=(
@@ -119,6 +120,18 @@ def _state(page: Page, run: str) -> RunState | None:
         return read_state(page.workspace.run(run))
     except (JudgeStudioError, TypeError):
         return None  # a damaged state.json; Home says so
+
+
+def _trained_on(page: Page, run: str, iteration: int, versions: list[VersionRow]) -> int | None:
+    """Kept traces: of the finished version, before that what select kept for it."""
+    known = {version.judge: version.trained_on for version in versions}
+    if version_name(iteration) in known:
+        return known[version_name(iteration)]
+    try:
+        selected = page.workspace.run(run).conclusion(iteration, Selected)
+    except JudgeStudioError:
+        return None
+    return selected.kept if selected else None
 
 
 def _names(steps: dict[int, list[Step]]) -> Html:

@@ -62,6 +62,9 @@ def test_promoted_version_is_marked_in_the_lineage(page: Page, workspace: Worksp
 
 def test_version_that_is_being_trained_is_shown_as_live_with_its_total(page: Page, workspace: Workspace) -> None:
     run = workspace.run("shapes-01")
+    selected = run.stage(2, "select")
+    selected.begin({"iteration": 2})
+    selected.finish({"kept": 2_236})
     folder = run.stage(2, "train")
     folder.begin({"iteration": 2})
     folder.write("steps", steps(2.0, 1.5))
@@ -72,6 +75,7 @@ def test_version_that_is_being_trained_is_shown_as_live_with_its_total(page: Pag
     text = "\n".join(shown.cards)
     assert "judge-v2 is training" in text
     assert "of 40" in text
+    assert "2,236" in text, "what it is trained on is known before it ends"
     assert "not finished" in text
     assert shown.figures is not None
     assert shown.figures[0].layout.xaxis.range[1] == 40
