@@ -17,6 +17,7 @@ from studio.look import cards, words
 from studio.look.cards import Action, BesideItem, BesideRow, Html, PairedGain, Score
 from studio.look.cards.tables import Column, row, table
 from studio.look.keys import Walk, walked_sheet
+from studio.page.place import link
 from studio.queries.sides import Compared, compared, measured_sides
 
 ImageUrl = Callable[[str | None], str | None]
@@ -152,7 +153,8 @@ def _changes(found: Compared | None) -> Choices:
 
 def _nothing_to_compare(place: ComparePlace, known: Mapping[str, Sequence[str]]) -> Html:
     if not known:
-        return cards.empty_place("versions")
+        go = Action(label="Open Home", url=link("home"), kind="main")
+        return cards.empty("Nothing was measured yet. A run measures judge-v0 first; then it can be compared.", go)
     if len(place.sides) < 2:
         return cards.empty("Choose two judges above, of one run or of several. Controls can be chosen too.")
     said = "; ".join(f"{name}: {', '.join(known[name])}" for name in place.sides)

@@ -259,9 +259,14 @@ def _choices(offered: TraceFacets, place: TracesPlace) -> dict[str, Choices]:
     }
 
 
+def _none_yet() -> Html:
+    go = Action(label="Open Launch", url=link("launch"), kind="main")
+    return cards.empty("No rulings yet. Judge starts after synthesize.", go)
+
+
 def _nothing(place: TracesPlace) -> TracesShown:
     return TracesShown(
-        place=place, funnel="", templates="", head="", list=cards.sheet(cards.empty_place("traces")), foot="",
+        place=place, funnel="", templates="", head="", list=cards.sheet(_none_yet()), foot="",
         fates=tuple((label, fate) for fate, label in FATES.items()),
         reasons=any_of((), place.reason), orders=any_of((), place.order), verdicts=any_of((), place.verdict),
         judges=any_of((), place.judge), dimensions=any_of((), place.dimension), iterations=(), compares=(("–", ""),),

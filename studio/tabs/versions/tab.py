@@ -300,7 +300,7 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
     best = best_judge(folder) if folder else "judge-v0"
     choices, chosen = choose(scores, best, place.older, place.newer, place.benchmark, place.protocol)
     if run is None or not choices.judges:
-        return _nothing(choices, chosen)
+        return _nothing(choices, chosen, run)
     result = compared(page.catalog(), run, chosen)
     if place.change == "worse" and not result.of("worse") and result.of("better"):
         place = replace(place, change="better")  # an empty list would say less
@@ -354,8 +354,8 @@ def _changed(page: Page, run: str, chosen: Chosen, result: Compared, place: Vers
     return cards.sheet(listed) if part else "", cards.sheet(pager)
 
 
-def _nothing(choices: Choices, chosen: Chosen) -> VersionsShown:
-    empty = cards.sheet(cards.panel(cards.empty_place("versions")))
+def _nothing(choices: Choices, chosen: Chosen, run: str | None) -> VersionsShown:
+    empty = cards.sheet(cards.panel(cards.empty_place("versions") if run else view.no_run()))
     return VersionsShown(
         choices=choices, chosen=chosen, change="worse", counts={}, is_empty=True, buttons=("Promote", "Export"),
         cards=(empty, *[""] * 10), figures=None,

@@ -58,6 +58,12 @@ class Table:
         return sorted(sizes, key=lambda name: (not name.startswith("kind:"), -sizes[name], name))
 
 
+def no_run() -> Html:
+    """An empty workspace: there is no version at all, not even judge-v0."""
+    go = Action(label="Open Home", url=link("home"), kind="main")
+    return cards.empty("No run yet. A run measures judge-v0 first, then every version that it trains.", go)
+
+
 def control_name(judge: str) -> str:
     """ "control:shorter-wins" → "shorter wins", "control:image-blind:judge-v2" → "image-blind v2"."""
     name, _, behind = judge.removeprefix("control:").partition(":")

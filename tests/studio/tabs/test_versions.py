@@ -220,7 +220,7 @@ def test_page_beyond_the_last_shows_the_last(page: Page) -> None:
 
 def test_run_without_scores_and_no_run_say_what_comes_first(page: Page, workspace: Workspace) -> None:
     empty = "Only judge-v0 so far: the first comparison comes after iteration 1."
-    assert empty in text_of(show_versions(page, None, VersionsPlace()))
+    assert "No run yet." in text_of(show_versions(page, None, VersionsPlace()))
     (workspace.run("new").folder).mkdir()
     assert empty in text_of(show_versions(page, "new", VersionsPlace()))
 
