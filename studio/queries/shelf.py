@@ -145,7 +145,7 @@ class Shelf:
             f"SELECT said, count(*), count(*) FILTER (reason = '{kept}') FROM said "
             f"JOIN (SELECT place, reason FROM traces WHERE {where}) USING (place) GROUP BY said"
         )
-        return self.ask("traces", run, question, values, iteration=iteration)  # type: ignore[return-value]
+        return self.ask("traces", run, question, values, iteration=iteration)
 
     def _searched(self, key: Hashable, find: Callable[[int], None]) -> int:
         """The number of a search; `find` fills its hits, unless they are still there."""

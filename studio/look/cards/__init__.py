@@ -4,7 +4,7 @@ One file per noun; this one lists what the tabs use. Wrap what goes into a `gr.H
 """
 
 from studio.look.cards.beside import BesideItem, BesideRow, PairedGain, beside_grid, beside_numbers, line_by_line
-from studio.look.cards.diff import pair_text, without_equal_sentences, word_runs
+from studio.look.cards.diff import pair_text, without_equal_sentences
 from studio.look.cards.duel import Duel, DuelHalf, DuelSide, duel
 from studio.look.cards.funnel import FunnelStep, funnel
 from studio.look.cards.glossary import explained
@@ -208,5 +208,4 @@ __all__ = [
     "vote_histogram",
     "why",
     "without_equal_sentences",
-    "word_runs",
 ]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.look.cards import pair_text, without_equal_sentences, word_runs
+from engine.export.word_diff import aligned, word_runs
+from studio.look.cards import pair_text, without_equal_sentences
 
 WORDS = st.lists(st.sampled_from(["a", "red", "star", "is", ".", ",", "  ", "\n", "two", "don't"]), max_size=40).map(
     " ".join
@@ -96,3 +97,19 @@ def test_very_long_texts_are_compared_within_a_fifth_of_a_second_of_work() -> No
 
     assert time.process_time() - start < 0.2
     assert len(shown) < 20_000
+
+
+def test_shared_sentences_stand_on_one_line_and_the_rest_beside_each_other() -> None:
+    lines = aligned("It is red. Small big. So A.", "It is red. Big big. It is round. So A.")
+    texts = [("".join(text for text, _ in left), "".join(text for text, _ in right)) for left, right in lines]
+    assert texts == [("It is red.", "It is red."), ("Small big.", "Big big."), ("", "It is round."), ("So A.", "So A.")]
+    assert lines[1][0][0] == ("Small", True)
+
+
+def test_long_equal_stretch_is_folded_to_the_words_beside_the_difference() -> None:
+    before = " ".join(f"w{number}" for number in range(60))
+    shown = pair_text(f"{before} three", f"{before} four", collapse=True)
+    assert "w59" in shown
+    assert "w30" not in shown
+    assert "w30" in pair_text(f"{before} three", f"{before} four")
+    assert "w30" in pair_text(f"{before} three", f"{before} three", collapse=True), "nothing differs"
