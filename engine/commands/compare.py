@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from engine.workspace.folders import RunFolder, open_workspace
 
 if TYPE_CHECKING:
-    from engine.export.comparison import Comparison
+    from engine.export.comparison import ComparisonFile
     from engine.measure.side_by_side import SideBySide
 
 Named = tuple[RunFolder, str]
@@ -62,8 +62,8 @@ def _benchmarks(sides: Sequence[Named], wanted: str | None) -> list[str]:
     )
 
 
-def _compared(sides: Sequence[Named], benchmark: str) -> "Comparison":
-    from engine.export.comparison import Comparison
+def _compared(sides: Sequence[Named], benchmark: str) -> "ComparisonFile":
+    from engine.export.comparison import ComparisonFile
     from engine.measure.side_by_side import side_by_side
     from engine.measure.sides import read_side
     from engine.workspace.run_record import differing_settings
@@ -74,7 +74,7 @@ def _compared(sides: Sequence[Named], benchmark: str) -> "Comparison":
         if not side.verdicts:
             raise UsageError(f"{side.name}: its verdicts on {benchmark} are not there. Evaluate it again.")
     root = runs[0].workspace.root
-    return Comparison(
+    return ComparisonFile(
         benchmark=benchmark,
         sides=read,
         result=side_by_side(read),
@@ -94,14 +94,14 @@ def _rows(benchmark: str, result: "SideBySide") -> Iterator[dict[str, Any]]:
             yield {**about, "dimension": dimension, "protocol": STRICT, **measured}
 
 
-def _print_settings(comparison: "Comparison") -> None:
+def _print_settings(comparison: "ComparisonFile") -> None:
     if comparison.settings:
         print("Settings that differ")
         print_table(("setting", *comparison.runs), [(name, *row) for name, row in comparison.settings.items()])
         print()
 
 
-def _print(comparison: "Comparison") -> None:
+def _print(comparison: "ComparisonFile") -> None:
     from engine.measure.metrics import ALL
     from engine.measure.side_by_side import sentence
 

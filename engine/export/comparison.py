@@ -33,7 +33,7 @@ _SHAPES = {"right": "agree", "wrong": "agree", "tie": "agree", "order-flip": "ap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class ComparisonFile:
     """What the file says."""
 
     benchmark: str
@@ -46,7 +46,7 @@ class Comparison:
     picture_of: Callable[[BenchmarkItem], Path | None]
 
 
-def write_comparison(comparison: Comparison, out: Path) -> Path:
+def write_comparison(comparison: ComparisonFile, out: Path) -> Path:
     """Write the file and return its path. Raises `UsageError` if `out` can be no file."""
     path = expanded(out)
     if path.is_dir() or not path.parent.is_dir():
@@ -56,14 +56,14 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     return path
 
 
-def comparison_html(comparison: Comparison) -> str:
+def comparison_html(comparison: ComparisonFile) -> str:
     """The page."""
     names = comparison.result.names
     sections = [_headline(comparison), _settings(comparison), _numbers(comparison), _grid(comparison)]
     return page(" against ".join([*names[1:], names[0]]), [*sections, _worse(comparison)])
 
 
-def _headline(comparison: Comparison) -> str:
+def _headline(comparison: ComparisonFile) -> str:
     names, result = comparison.result.names, comparison.result
     said = "".join(f"<p class=lead>{escape(sentence(result, place))}</p>" for place in range(1, len(names)))
     return (
@@ -74,7 +74,7 @@ def _headline(comparison: Comparison) -> str:
     )
 
 
-def _settings(comparison: Comparison) -> str:
+def _settings(comparison: ComparisonFile) -> str:
     runs = comparison.runs
     if len(runs) == 1:
         return f"<section><h2>Settings</h2><p>All of run {escape(runs[0])}, so with the same settings.</p></section>"
@@ -84,7 +84,7 @@ def _settings(comparison: Comparison) -> str:
     return f"<section><h2>Settings that differ</h2>{table(('setting', *runs), rows)}</section>"
 
 
-def _numbers(comparison: Comparison) -> str:
+def _numbers(comparison: ComparisonFile) -> str:
     result = comparison.result
     head = ["slice", "items", *result.names, *(f"{name} against {result.names[0]}" for name in result.names[1:])]
     rows = []
@@ -106,7 +106,7 @@ def _against(gain: Gain | None) -> Against | None:
     return Against(n=gain.n, gain=gain.gain, gain_low=gain.low, gain_high=gain.high, p=gain.p)
 
 
-def _grid(comparison: Comparison) -> str:
+def _grid(comparison: ComparisonFile) -> str:
     """Every item as a column of lenses, one per side."""
     result = comparison.result
     parts = []
@@ -132,7 +132,7 @@ def _lens(ended: str | None) -> str:
     return f'<svg class="lens {ended}" viewBox="0 0 24 14" role="img" aria-label="{ended}">{use}</svg>'
 
 
-def _worse(comparison: Comparison) -> str:
+def _worse(comparison: ComparisonFile) -> str:
     """What the first side had right and another has not, by id."""
     rows = comparison.result.of("worse")
     if not rows:
@@ -162,7 +162,10 @@ def _said(side: Side, ids: Sequence[str]) -> dict[str, dict[str, VerdictRow]]:
 
 
 def _article(
-    comparison: Comparison, item: BenchmarkItem, ended: Sequence[str | None], said: Sequence[Mapping[str, VerdictRow]]
+    comparison: ComparisonFile,
+    item: BenchmarkItem,
+    ended: Sequence[str | None],
+    said: Sequence[Mapping[str, VerdictRow]],
 ) -> str:
     names = comparison.result.names
     fates = " · ".join(f"{escape(name)}: {one or 'not asked'}" for name, one in zip(names, ended, strict=True))

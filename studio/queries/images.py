@@ -21,7 +21,7 @@ class RunImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ImageQuestion:
     """One question about a picture, and a pair that was made of it."""
 
     question: str
@@ -57,7 +57,7 @@ def run_images(catalog: Catalog, run: str, *, page: int = 0) -> list[RunImage]:
     ]
 
 
-def asked_about(catalog: Catalog, run: str, image_id: str, *, most: int = 200) -> list[Asked]:
+def asked_about(catalog: Catalog, run: str, image_id: str, *, most: int = 200) -> list[ImageQuestion]:
     """Every question about a picture with the pairs that were made of it, oldest iteration first."""
     rows = catalog.query(
         "SELECT i.question, i.kind, i.dimension, i.split, p.iteration, p.pair_id, "
@@ -67,7 +67,7 @@ def asked_about(catalog: Catalog, run: str, image_id: str, *, most: int = 200) -
         [run, image_id, run, image_id, most],
     )
     return [
-        Asked(question=row[0], kind=row[1], dimension=row[2], split=row[3], iteration=row[4], pair_id=row[5],
+        ImageQuestion(question=row[0], kind=row[1], dimension=row[2], split=row[3], iteration=row[4], pair_id=row[5],
               fate=row[6])
         for row in rows
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from engine.workspace.run_record import differing_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedSides:
     """Sides on one benchmark, with what they said."""
 
     sides: tuple[Side, ...]
@@ -46,20 +46,20 @@ def measured_sides(catalog: Catalog) -> dict[str, tuple[str, ...]]:
     return {"/".join(key): tuple(found[key]) for key in sorted(found, key=order)}
 
 
-def compared(catalog: Catalog, names: Sequence[str], benchmark: str) -> Compared:
+def compared(catalog: Catalog, names: Sequence[str], benchmark: str) -> ComparedSides:
     """The named sides, which `measured_sides` must know, on a benchmark that all were measured on."""
     return _compared(catalog, catalog.look(), tuple(names), benchmark)
 
 
 @lru_cache(maxsize=8)
-def _compared(catalog: Catalog, _generation: int, names: tuple[str, ...], benchmark: str) -> Compared:
+def _compared(catalog: Catalog, _generation: int, names: tuple[str, ...], benchmark: str) -> ComparedSides:
     named = [name.split("/", 1) for name in names]
     runs = {run: catalog.workspace.run(run) for run, _ in named}
     sides = tuple(read_side(runs[run], judge, benchmark) for run, judge in named)
     pictures: dict[str, ImageRow] = {}
     for run in runs.values():
         pictures |= read_pictures(run)
-    return Compared(
+    return ComparedSides(
         sides=sides,
         result=side_by_side(sides),
         pictures=pictures,

@@ -277,7 +277,7 @@ def _found(shelf: Shelf, wanted: TraceFilter) -> tuple[list[str], list[Any]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
+class Beginning:
     """Traces that begin alike."""
 
     words: str
@@ -285,13 +285,13 @@ class Template:
     kept: int
 
 
-def templates(catalog: Catalog, wanted: TraceFilter, *, most: int = 12) -> list[Template]:
+def templates(catalog: Catalog, wanted: TraceFilter, *, most: int = 12) -> list[Beginning]:
     """The most frequent beginnings among the traces that match, found again only when parts changed."""
     return list(_templates(catalog, catalog.look(), replace(wanted, template=""), most))
 
 
 @lru_cache(maxsize=16)
-def _templates(catalog: Catalog, _generation: int, wanted: TraceFilter, most: int) -> tuple[Template, ...]:
+def _templates(catalog: Catalog, _generation: int, wanted: TraceFilter, most: int) -> tuple[Beginning, ...]:
     shelf = shelf_of(catalog)
     counts: dict[str, list[int]] = {}
     for iteration in shelf.iterations("traces", wanted.run) if wanted.iteration is None else [wanted.iteration]:
@@ -301,7 +301,7 @@ def _templates(catalog: Catalog, _generation: int, wanted: TraceFilter, most: in
             known[0] += traces
             known[1] += kept
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1][0], entry[0]))
-    return tuple(Template(words=words, traces=traces, kept=kept) for words, (traces, kept) in ordered[:most])
+    return tuple(Beginning(words=words, traces=traces, kept=kept) for words, (traces, kept) in ordered[:most])
 
 
 Unit = tuple[int, int, int]

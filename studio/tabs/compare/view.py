@@ -18,7 +18,7 @@ from studio.look.cards import Action, BesideItem, BesideRow, Html, PairedGain, S
 from studio.look.cards.tables import Column, row, table
 from studio.look.keys import Walk, walked_sheet
 from studio.page.place import link
-from studio.queries.sides import Compared, compared, measured_sides
+from studio.queries.sides import ComparedSides, compared, measured_sides
 
 ImageUrl = Callable[[str | None], str | None]
 Choices = tuple[tuple[str, str], ...]
@@ -124,7 +124,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [name.replace("control:", "") for name in shown]
 
 
-def rows_of(found: Compared, change: str) -> Sequence[ItemRow]:
+def rows_of(found: ComparedSides, change: str) -> Sequence[ItemRow]:
     """Items of one kind of change, in the order in which they are walked through."""
     return next((found.result.of(kind) for kind in ("worse", "better", "other", "same") if kind == change), None) or (
         found.result.rows if change == "all" else []
@@ -143,7 +143,7 @@ def walked(catalog: Catalog, run: str | None, place: ComparePlace, walk: Walk) -
     return replace(place, item=ids[at], page=at // PAGE_SIZE)
 
 
-def _changes(found: Compared | None) -> Choices:
+def _changes(found: ComparedSides | None) -> Choices:
     counts = {kind: len(rows_of(found, kind)) for kind in CHANGES} if found else {}
     return tuple((f"{label} {words.number(counts.get(kind, 0))}", kind) for kind, label in CHANGES.items())
 
@@ -161,12 +161,12 @@ def _nothing_to_compare(place: ComparePlace, known: Mapping[str, Sequence[str]])
     return cards.empty(f"They were not measured on the same benchmark ({said}). Choose others.")
 
 
-def _sentences(found: Compared, benchmark: str) -> list[Html]:
+def _sentences(found: ComparedSides, benchmark: str) -> list[Html]:
     said = [sentence(found.result, number) for number in range(1, len(found.sides))]
     return [*(cards.says(one) for one in said), cards.sub(f"On {benchmark}, strict: right in both orders.", dim=True)]
 
 
-def _settings(found: Compared) -> Html:
+def _settings(found: ComparedSides) -> Html:
     """What the runs were made with, before any number."""
     if len(found.runs) == 1:
         return cards.EMPTY
@@ -184,7 +184,7 @@ def _plain(value: object) -> str:
     return "–" if value is None else ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _numbers(found: Compared, names: Sequence[str]) -> Html:
+def _numbers(found: ComparedSides, names: Sequence[str]) -> Html:
     result = found.result
     rows = []
     for dimension in result.dimensions():
@@ -213,7 +213,7 @@ def _gain(gain: Gain | None) -> PairedGain | None:
 
 
 def _grid(
-    found: Compared, rows: Sequence[ItemRow], names: Sequence[str], image_url: ImageUrl, *, selected: str
+    found: ComparedSides, rows: Sequence[ItemRow], names: Sequence[str], image_url: ImageUrl, *, selected: str
 ) -> Html:
     if not rows:
         return cards.padded(cards.sub("No item of this kind. Choose another above."))
@@ -230,11 +230,11 @@ def _grid(
     return cards.beside_grid(shown, names, selected=selected)
 
 
-def _item(found: Compared, item_id: str) -> BenchmarkItem:
+def _item(found: ComparedSides, item_id: str) -> BenchmarkItem:
     return next(side.items[item_id] for side in found.sides if item_id in side.items)
 
 
-def _picture(found: Compared, item: BenchmarkItem, image_url: ImageUrl) -> tuple[str | None, int | None]:
+def _picture(found: ComparedSides, item: BenchmarkItem, image_url: ImageUrl) -> tuple[str | None, int | None]:
     image = found.pictures.get(item.image_id)
     return image_url(image.path if image else None), image.width if image else None
 
@@ -249,7 +249,9 @@ def _pager(first: int, shown: int, total: int, change: str) -> Html:
     return cards.element("div", cards.element("span", cards.esc(text)), buttons, class_="st-between")
 
 
-def _detail(found: Compared, rows: Sequence[ItemRow], item_id: str, names: Sequence[str], image_url: ImageUrl) -> str:
+def _detail(
+    found: ComparedSides, rows: Sequence[ItemRow], item_id: str, names: Sequence[str], image_url: ImageUrl
+) -> str:
     """One item: what was asked, and what each later side said beside the first one, in both orders."""
     if not any(item_id in side.items for side in found.sides):
         return ""

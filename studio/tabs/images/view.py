@@ -9,7 +9,7 @@ from studio.look.cards import Action, GridImage, Html, SkippedFile, Stat
 from studio.look.cards.tables import Column, row, table
 from studio.page.page import Page
 from studio.page.place import link
-from studio.queries.images import PAGE_SIZE, Asked, RunImage, asked_about, image_counts, run_images
+from studio.queries.images import PAGE_SIZE, ImageQuestion, RunImage, asked_about, image_counts, run_images
 
 RUN = "run:"
 """Begins the key of a source that is a run's own pictures."""
@@ -92,7 +92,7 @@ def _asked_panel(page: Page, run: str, images: Sequence[RunImage], item: str) ->
     return cards.element("div", top, body, class_="st-itemtop")
 
 
-def _asked_cells(run: str, asked: Asked) -> list[Html]:
+def _asked_cells(run: str, asked: ImageQuestion) -> list[Html]:
     question = cards.element("span", cards.esc(asked.question, limit=300), dir="auto")
     fate = cards.element("span", cards.esc("held out, for measuring"), class_="st-dim")
     if asked.split == "train":

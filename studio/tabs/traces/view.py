@@ -14,9 +14,9 @@ from studio.page.place import link
 from studio.queries.notes import TraceMark, marked_in
 from studio.queries.shelf_tables import WAITING
 from studio.queries.traces import (
+    Beginning,
     BothOrders,
     RulingPage,
-    Template,
     TraceFacets,
     TraceRow,
     rulings_page,
@@ -112,7 +112,7 @@ _TEMPLATES = (
 )
 
 
-def _templates(found: Sequence[Template], place: TracesPlace) -> Html:
+def _templates(found: Sequence[Beginning], place: TracesPlace) -> Html:
     """The most frequent beginnings; a click shows only those, a second one all again."""
     total = sum(one.traces for one in found)
     if not total:
