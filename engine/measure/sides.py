@@ -5,7 +5,7 @@ It reads runs' folders. What the sides say of each other is in `side_by_side`.
 
 from collections.abc import Iterator, Mapping
 
-from engine.errors import UsageError
+from engine.errors import WorkspaceError
 from engine.measure.controls import MODEL_FREE, control_verdicts, is_control, judge_behind
 from engine.measure.leaks import OWN_PAIRS
 from engine.measure.metrics import ALL, STRICT
@@ -32,7 +32,7 @@ def measured(run: RunFolder) -> dict[str, list[str]]:
 def side_name(name: str, workspace: Workspace) -> tuple[RunFolder, str]:
     """The run and the judge or control that "RUN/judge-v2", "RUN" (its best) or "RUN/control:…" names.
 
-    Raises `UsageError` or `WorkspaceError`, naming what there is.
+    Raises `WorkspaceError`, naming what there is.
     """
     run_name, _, judge = name.partition("/")
     run = workspace.existing_run(run_name)
@@ -42,7 +42,7 @@ def side_name(name: str, workspace: Workspace) -> tuple[RunFolder, str]:
     if judge not in there:
         versions = ", ".join(known for known in there if not is_control(known)) or "none yet"
         controls = ", ".join(known for known in there if is_control(known)) or "none yet"
-        raise UsageError(f"{name}: was not measured. Versions here: {versions}. Controls here: {controls}.")
+        raise WorkspaceError(f"{name}: was not measured. Versions here: {versions}. Controls here: {controls}.")
     return run, judge
 
 
