@@ -14,8 +14,9 @@ from engine.workspace.folders import Workspace
 from studio.page.page import Tab, connect, create_page
 from studio.page.place import link, read_query
 from studio.page.pulse import Moment, only_changed, signature
-from studio.tabs import images, training
+from studio.tabs import training
 from studio.tabs.home import tab as home
+from studio.tabs.images import tab as images
 from studio.tabs.pairs import tab as pairs
 from tests.sample_workspace import make_workspace
 
