@@ -35,31 +35,44 @@ def open_server(
     `log` keeps what a started server writes. `report` hears how its start goes and `tick` is called while replies are
     awaited; both may raise, e.g. for a stop. Raises `SettingsError`, `BackendError` or `ModelError`.
     """
-    sequences = this_machine().in_flight
     if settings.backend == "vllm" and settings.url is None:
-        known = preflight(settings, base)
-        known.check()
-        server = VllmServer(
-            base,
-            images=workspace,
-            python=settings.vllm_python,
-            dtype=_dtype(settings, known),
-            revision=settings.revision,
-            max_rank=_rank(rank),
-            context=_context(tokens, known),
-            sequences=sequences,
-            options=settings.vllm_options,
-            log=log,
-            report=report,
-        )
-        return VllmBackend(server, base_name=base, sequences=sequences, tick=tick)
+        server = _started(settings, base, workspace, rank=rank, tokens=tokens, log=log, report=report)
+        return VllmBackend(server, base_name=base, sequences=this_machine().in_flight, tick=tick)
     return OpenAIBackend(
         addresses(settings),
         model=settings.served_name,
         base_name=base,
         adapters_folder=Path(settings.adapters_folder) if settings.adapters_folder else None,
-        sequences=sequences,
+        sequences=this_machine().in_flight,
         tick=tick,
+    )
+
+
+def _started(
+    settings: ModelSettings,
+    base: str,
+    workspace: Path,
+    *,
+    rank: int,
+    tokens: int | None,
+    log: Path | None,
+    report: Callable[[str], None],
+) -> VllmServer:
+    """A vLLM of this machine, up, set as this run needs it and as the preflight found that it can be."""
+    known = preflight(settings, base)
+    known.check()
+    return VllmServer(
+        base,
+        images=workspace,
+        python=settings.vllm_python,
+        dtype=_dtype(settings, known),
+        revision=settings.revision,
+        max_rank=_rank(rank),
+        context=_context(tokens, known),
+        sequences=this_machine().in_flight,
+        options=settings.vllm_options,
+        log=log,
+        report=report,
     )
 
 
