@@ -34,6 +34,7 @@ from engine.stages.select.rule import check_rule
 from engine.stages.select.stage import select
 from engine.stages.synthesize.stage import check_settings, synthesize
 from engine.stages.train.child import train_in_child
+from engine.stages.train.job import learned_from
 from engine.stages.train.stage import check_layers, train
 from engine.stages.train.start import adapter_to_start_from
 from engine.workspace.conclusions import Measured
@@ -219,7 +220,7 @@ class _Loop:
         pairs = self._usable_pairs(number)
         judge(bench, pairs)
         select(bench, pairs, bench.folder("judge").read("traces", Trace), flagged=self._flagged())
-        self._train(bench, pairs)
+        self._train(bench)
         self._check_adapter(bench, pairs)
         evaluate(bench, self._items())
         self._note_narrowing(number)
@@ -244,7 +245,7 @@ class _Loop:
     def _flagged(self) -> set[str]:
         return flagged_pairs(self.run) if self.settings.select.exclude_flagged else set()
 
-    def _train(self, bench: Bench, pairs: list[Pair]) -> None:
+    def _train(self, bench: Bench) -> None:
         if bench.folder("train").summary() is not None:
             return
         if self.progress.state.device != "cpu":
@@ -252,12 +253,8 @@ class _Loop:
         if trains_on_gpu(self.settings):
             train_in_child(self.run, bench.iteration, machine=this_machine(), progress=self.progress)
             return
-        train(
-            bench,
-            [trace for trace in bench.folder("select").read("traces", Trace) if trace.kept],
-            {pair.pair_id: pair for pair in pairs},
-            parent_adapter=adapter_to_start_from(self.run, self.settings.train.start, bench.iteration),
-        )
+        parent = adapter_to_start_from(self.run, self.settings.train.start, bench.iteration)
+        train(bench, *learned_from(bench), parent_adapter=parent)
 
     def _check_adapter(self, bench: Bench, pairs: list[Pair]) -> None:
         folder = bench.folder("evaluate")

@@ -18,11 +18,11 @@ from pathlib import Path
 from engine.backends.base import Backend
 from engine.errors import JudgeStudioError, StopRequested
 from engine.prompts import load_pack
-from engine.records import ImageRow, Pair, Trace
+from engine.records import ImageRow
 from engine.stages.bench import Bench
 from engine.stages.train.child import ToldProgress, tell_error
 from engine.stages.train.fit import fit
-from engine.stages.train.job import training_job
+from engine.stages.train.job import learned_from, training_job
 from engine.stages.train.stage import train
 from engine.stages.train.start import adapter_to_start_from
 from engine.workspace.folders import RunFolder, open_workspace, workspace_path
@@ -63,8 +63,7 @@ def share(run: RunFolder, iteration: int, *, first: bool, told: Path | None = No
     if run.stage(iteration, "train").summary() is not None:
         return
     bench = _bench(run, iteration, told)
-    kept = [trace for trace in bench.folder("select").read("traces", Trace) if trace.kept]
-    pairs = {pair.pair_id: pair for pair in bench.folder("synthesize").read("pairs", Pair)}
+    kept, pairs = learned_from(bench)
     parent = adapter_to_start_from(run, bench.settings.train.start, iteration)
     if first:
         train(bench, kept, pairs, parent_adapter=parent)

@@ -40,6 +40,12 @@ class TrainingJob:
         return self.folder.folder / "adapter"
 
 
+def learned_from(bench: Bench) -> tuple[list[Trace], dict[str, Pair]]:
+    """What the iteration's version is trained on: its kept traces, and the pairs they are about by id."""
+    kept = [trace for trace in bench.folder("select").read("traces", Trace) if trace.kept]
+    return kept, {pair.pair_id: pair for pair in bench.folder("synthesize").read("pairs", Pair)}
+
+
 def training_job(
     bench: Bench, traces: Sequence[Trace], pairs: Mapping[str, Pair], *, parent_adapter: Path | None
 ) -> TrainingJob:
