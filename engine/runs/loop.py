@@ -216,13 +216,14 @@ class _Loop:
         left = None if expected is None else expected * (self.settings.loop.iterations - number + 1)
         self.progress.update(iteration=number, run_left=left)
         bench = self._bench(number)
-        synthesize(bench, self._slice(number, instructions))
-        pairs = self._usable_pairs(number)
-        judge(bench, pairs)
-        select(bench, pairs, bench.folder("judge").read("traces", Trace), flagged=self._flagged())
-        self._train(bench)
-        self._check_adapter(bench, pairs)
-        evaluate(bench, self._items())
+        if bench.folder("evaluate").summary() is None:
+            synthesize(bench, self._slice(number, instructions))
+            pairs = self._usable_pairs(number)
+            judge(bench, pairs)
+            select(bench, pairs, bench.folder("judge").read("traces", Trace), flagged=self._flagged())
+            self._train(bench)
+            self._check_adapter(bench, pairs)
+            evaluate(bench, self._items())
         self._note_narrowing(number)
 
     def _note_narrowing(self, number: int) -> None:
@@ -258,7 +259,7 @@ class _Loop:
 
     def _check_adapter(self, bench: Bench, pairs: list[Pair]) -> None:
         folder = bench.folder("evaluate")
-        if folder.summary() is not None or read_json(folder.folder / "adapter-check.json") is not None:
+        if read_json(folder.folder / "adapter-check.json") is not None:
             return
         self.progress.update(message=f"Checking that {bench.judge} differs from {bench.parent}")
         if self.settings.model.backend != "transformers":
