@@ -4,17 +4,15 @@ A setting changes results and is recorded with the run. What only changes speed 
 """
 
 import difflib
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.assets import assets_folder
 from engine.errors import SettingsError
+from engine.text import read_yaml, typed
 
 
 class _Group(BaseModel):
@@ -255,10 +253,10 @@ def load_settings(
     if preset is not None:
         if preset not in presets():
             raise SettingsError(f"--preset: no preset called '{preset}'. Use one of {', '.join(presets())}.")
-        _merge(values, _read_yaml(assets_folder() / "presets" / f"{preset}.yaml"))
+        _merge(values, read_yaml(assets_folder() / "presets" / f"{preset}.yaml"))
         where = f"preset {preset}"
     if file is not None:
-        _merge(values, _read_yaml(file))
+        _merge(values, read_yaml(file))
         where = file.name
     for key, value in (overrides or {}).items():
         _merge(values, _nested(key, value))
@@ -307,38 +305,6 @@ def _unknown_setting(path: list[str], where: str) -> str:
     return f"{where}: no setting called '{path[-1]}'. {hint}"
 
 
-class _PlainYaml(yaml.SafeLoader):
-    """YAML in which a bare word is text: what `no`, `010` or `1.10` means is decided by the setting it is for."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"'{twice}' is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_PlainYaml.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in known if tag.endswith((":null", ":merge"))]
-    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainYaml)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot read settings: {error}. Name an existing YAML file.") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        first = " ".join(str(error).split())
-        raise SettingsError(f"{path}: not YAML: {first}. Correct the file.") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path}: expected settings by name, found {type(values).__name__}. Correct the file.")
-    return values
-
-
 def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same groups with every text read by the kind of its setting; what is unknown is left for the check."""
     read: dict[str, Any] = dict(values)
@@ -349,48 +315,12 @@ def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:
         assert issubclass(info.annotation, BaseModel)
         known = info.annotation.model_fields
         read[group] = {
-            name: _from_text(f"{group}.{name}", known[name].annotation, value)
+            name: typed(f"{group}.{name}", known[name].annotation, value)
             if isinstance(value, str) and name in known
             else value
             for name, value in members.items()
         }
     return read
-
-
-def _from_text(key: str, hint: Any, text: str) -> Any:
-    """What a text means for a setting of this type; None where it is empty. A number that is none stays text."""
-    kinds = get_args(hint) if get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
-    kind = next(one for one in kinds if one is not type(None))
-    if not text:
-        return None
-    if kind in (int, float):
-        if type(None) in kinds and text.strip().lower() in _NO_NUMBER:
-            return None
-        return _number(text)
-    return _list(key, text) if get_origin(kind) is tuple else text
-
-
-_NO_NUMBER = ("null", "none", "~")
-
-
-def _number(text: str) -> int | float | str:
-    """Decimal, whatever zeros lead it; 0x10 or 1:30 are no numbers."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _list(key: str, text: str) -> Any:
-    """ "[a, b]" as a list of texts, in YAML or JSON; anything else is one entry."""
-    if not (text.lstrip().startswith("[") and text.rstrip().endswith("]")):
-        return [text]
-    try:
-        return yaml.load(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError):
-        raise SettingsError(f'{key}={text}: not a list. Write [a, b]; put entries with , # or : in "…".') from None
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

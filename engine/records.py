@@ -8,7 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import Literal, TypeVar
 
 Kind = Literal["open", "closed"]
 AnswerType = Literal["number", "option", "phrase", "yes_no"]
@@ -67,21 +67,6 @@ def content_id(*parts: object) -> str:
     """16 hex digits that depend on the parts alone, so the same input has the same id in every run."""
     text = "\x1f".join(str(part) for part in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-@overload
-def without_halves(value: str) -> str: ...
-@overload
-def without_halves(value: Any) -> Any: ...
-def without_halves(value: Any) -> Any:
-    """A JSON value with U+FFFD for every half of a character ("\\ud83d" alone), which no file or table can hold."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [without_halves(one) for one in value]
-    if isinstance(value, dict):
-        return {without_halves(name): without_halves(one) for name, one in value.items()}
-    return value
 
 
 def seed_for(*parts: object) -> int:
@@ -366,20 +351,3 @@ class HandLabel:
     """From showing to answer; None where the page did not tell."""
     time: float
     """Unix time."""
-
-
-TABLES: dict[str, type] = {
-    "images": ImageRow,
-    "looks": ImageLook,
-    "skipped": Skipped,
-    "instructions": Instruction,
-    "pairs": Pair,
-    "traces": Trace,
-    "steps": Step,
-    "versions": VersionRow,
-    "items": BenchmarkItem,
-    "verdicts": VerdictRow,
-    "scores": ScoreRow,
-    "fates": PairFate,
-}
-"""Table → the record of its rows: what Parquet parts and DuckDB views are made from."""

@@ -21,9 +21,10 @@ from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Ruling, rule
 from engine.paths import expanded
 from engine.prompts import load_pack
-from engine.records import Comparison, ScoreRow, without_halves
+from engine.records import Comparison, ScoreRow
 from engine.sources.pictures.store import store_image
 from engine.sources.pictures.upright import ImageRefused, limits_of
+from engine.text import without_halves
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import device_lock
 

@@ -21,7 +21,6 @@ from starlette.routing import Route
 
 from engine.errors import JudgeStudioError, SourceError, UsageError
 from engine.judging.ruling import Ruling
-from engine.records import without_halves
 from engine.serve.binding import is_loopback
 from engine.serve.desk import BusyError
 from engine.serve.forms import (
@@ -34,6 +33,7 @@ from engine.serve.forms import (
     ruling_json,
 )
 from engine.serve.use import Contest, OpenJudge
+from engine.text import without_halves
 
 MOST_BYTES = 256 * 1024 * 1024
 """Of one request: a thousand comparisons with photographs of a few hundred kilobytes."""

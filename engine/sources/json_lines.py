@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.errors import SourceError
 from engine.paths import expanded
-from engine.records import without_halves
+from engine.text import without_halves
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import WorkspaceError
-from engine.records import TABLES, without_halves
+from engine.text import without_halves
 from engine.workspace.files import sync_folder
+from engine.workspace.table_records import TABLES
 
 Record = TypeVar("Record")
 

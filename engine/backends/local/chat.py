@@ -17,7 +17,7 @@ from transformers import BatchEncoding
 from engine.backends.base import Request
 from engine.backends.pictures import ImageRefused, picture_for_model
 from engine.errors import BackendError, ModelError
-from engine.records import without_halves
+from engine.text import without_halves
 
 _MARK = "\ue0f7"
 """A private-use character put inside special tokens that untrusted text spells; the text is split there."""

@@ -25,7 +25,8 @@ from engine.backends.served.replicas import Replicas
 from engine.backends.served.replies import Reply, StreamedReply, replies_of
 from engine.backends.served.shared_adapters import publish
 from engine.errors import BackendError, ModelError
-from engine.records import BASE_JUDGE, without_halves
+from engine.records import BASE_JUDGE
+from engine.text import without_halves
 
 _TICK = 1.0
 """Seconds between two looks at whether the run shall stop while no reply comes."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from engine.backends.served.http_door import PassingTrouble, RefusedRequest
-from engine.records import without_halves
+from engine.text import without_halves
 
 _WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 """Finish reasons of a reply that ended by itself: the standard's, and what other servers write for it."""

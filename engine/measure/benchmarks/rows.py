@@ -13,10 +13,11 @@ from typing import Any
 from engine.errors import SourceError
 from engine.measure.benchmarks.protocol import Loaded
 from engine.paths import expanded
-from engine.records import BenchmarkItem, without_halves
+from engine.records import BenchmarkItem
 from engine.sources.columns import image_bytes, path_inside
 from engine.sources.json_lines import json_lines, json_row
 from engine.sources.pictures.upright import ImageRefused, Limits, read_limited
+from engine.text import without_halves
 
 _BATCH = 16
 """Rows decoded from parquet at a time: each holds a picture of up to some megabytes."""

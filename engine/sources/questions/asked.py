@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from engine.records import without_halves
 from engine.sources.pictures.upright import ImageRefused
 from engine.sources.questions.kinds import apart
+from engine.text import without_halves
 
 Role = Literal["user", "assistant", "other"]
 Turn = tuple[Role, str]

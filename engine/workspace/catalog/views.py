@@ -11,11 +11,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from engine import records
 from engine.workspace.catalog.part_scan import Part
+from engine.workspace.table_records import TABLES
 
 Stages = frozenset[tuple[str, int, str]]
 """Complete stages: (run, iteration, stage)."""
 
-RECORDS = {table: record for table, record in records.TABLES.items() if table != "fates"}
+RECORDS = {table: record for table, record in TABLES.items() if table != "fates"}
 """Views; the fates of pairs are columns of `pairs`."""
 _FATE = {"kept_traces": "BIGINT", "traces": "BIGINT", "fate": "VARCHAR"}
 RUNS = {

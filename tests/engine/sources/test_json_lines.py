@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SourceError
-from engine.records import content_id, without_halves
+from engine.records import content_id
 from engine.sources.json_lines import json_lines, json_row
+from engine.text import without_halves
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
