@@ -6,12 +6,10 @@ A vLLM server is asked for more than the standard holds (top-k, partial replies,
 import base64
 import contextlib
 import itertools
-import queue
 import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from engine.backends.adapter_folder import check_base, fingerprint
 from engine.backends.base import Completion, Request
 from engine.backends.pictures import DOOR, ImageRefused, is_plain, read_limited, shown_bytes
 from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
+from engine.backends.served.in_flight import InFlight, samples_of
 from engine.backends.served.odds import OddsReader
 from engine.backends.served.replicas import Replicas
 from engine.backends.served.replies import Reply, StreamedReply, replies_of
@@ -27,9 +26,6 @@ from engine.backends.served.shared_adapters import publish
 from engine.errors import BackendError, ModelError
 from engine.records import BASE_JUDGE
 from engine.text import without_halves
-
-_TICK = 1.0
-"""Seconds between two looks at whether the run shall stop while no reply comes."""
 
 _FIRST_FAULTS = 16
 """Requests refused before any was answered, after which the server is taken to refuse all of them."""
@@ -95,8 +91,8 @@ class OpenAIBackend:
         self._tick = tick
         self._odds = self.odds_of(self.replicas)
         self._answered = False
-        self._running: dict[threading.Event, ThreadPoolExecutor] = {}
-        """Work that is not over: what ends its waiting, and its threads."""
+        self._running: set[InFlight] = set()
+        """Work that is not over."""
 
     def odds_of(self, replicas: Replicas) -> OddsReader:
         """A reader of odds that asks these replicas only."""
@@ -132,54 +128,39 @@ class OpenAIBackend:
         for request in requests:
             self._name(request)
         waiting = deque(requests)
-        done: queue.SimpleQueue[tuple[Request, Future[list[Completion]]]] = queue.SimpleQueue()
         held: list[Completion] = []
         failure: BackendError | None = None
-        left = threading.Event()
-        under_way = sequences = 0
-        with ThreadPoolExecutor(self._sequences, thread_name_prefix="openai") as pool:
-            self._running[left] = pool
-            try:
-                while under_way or (waiting and failure is None):
-                    while (
-                        waiting
-                        and failure is None
-                        and (not under_way or sequences + _size(waiting[0]) <= self._sequences)
-                    ):
-                        request = waiting.popleft()
-                        under_way, sequences = under_way + 1, sequences + _size(request)
-                        future = pool.submit(self._ask, request, left)
-                        future.add_done_callback(lambda one, request=request: done.put((request, one)))  # type: ignore[misc]
-                    request, finished = self._next(done)
-                    under_way, sequences = under_way - 1, sequences - _size(request)
-                    try:
-                        completions = finished.result()
-                    except BackendError as error:
-                        failure = failure or error
-                        continue
-                    if not self._answered and all(one.fault for one in completions):
-                        held += completions
-                        failure = failure or self._refuses_all(held)
-                        continue
-                    self._answered = True
-                    yield from itertools.chain(held, completions)
-                    held = []
-                if failure is None:
-                    yield from held
-            finally:
-                del self._running[left]
-                left.set()
-                pool.shutdown(wait=False, cancel_futures=True)
+        with self._flight() as flight:
+            while flight.requests or (waiting and failure is None):
+                while waiting and failure is None and flight.has_room_for(waiting[0]):
+                    flight.start(waiting.popleft())
+                try:
+                    completions = flight.next()
+                except BackendError as error:
+                    failure = failure or error
+                    continue
+                if not self._answered and all(one.fault for one in completions):
+                    held += completions
+                    failure = failure or self._refuses_all(held)
+                    continue
+                self._answered = True
+                yield from itertools.chain(held, completions)
+                held = []
+            if failure is None:
+                yield from held
         if failure is not None:
             raise failure
 
-    def _next(
-        self, done: "queue.SimpleQueue[tuple[Request, Future[list[Completion]]]]"
-    ) -> tuple[Request, "Future[list[Completion]]"]:
-        while True:
-            self._tick()
-            with contextlib.suppress(queue.Empty):
-                return done.get(timeout=_TICK)
+    @contextlib.contextmanager
+    def _flight(self) -> Iterator[InFlight]:
+        """Requests under way, which `close` ends as well."""
+        flight = InFlight(self._ask, limit=self._sequences, tick=self._tick)
+        self._running.add(flight)
+        try:
+            yield flight
+        finally:
+            self._running.discard(flight)
+            flight.leave()
 
     def stream(self, request: Request) -> Iterator[str | Completion]:
         """See `Backend`."""
@@ -201,9 +182,8 @@ class OpenAIBackend:
     def close(self) -> None:
         """See `Backend`. The servers go on running. Replies still under way are waited for: a connection that is made
         while its client is closed would stay open for ever."""
-        for left, pool in list(self._running.items()):
-            left.set()
-            pool.shutdown(cancel_futures=True)
+        for flight in list(self._running):
+            flight.leave()
         self.replicas.close()
 
     def _ask(self, request: Request, left: threading.Event) -> list[Completion]:
@@ -212,7 +192,7 @@ class OpenAIBackend:
         try:
             return self._answers(request, left, samples)
         except RefusedRequest as error:
-            missing = range(len(samples), _size(request))
+            missing = range(len(samples), samples_of(request))
             return [*samples, *(_fault(request, sample, str(error)) for sample in missing)]
 
     def _answers(self, request: Request, left: threading.Event, samples: list[Completion]) -> list[Completion]:
@@ -380,11 +360,6 @@ def _cut(text: str, stops: Sequence[str]) -> str | None:
     """`text` up to the end of the stop text that is complete first; None if it holds none."""
     ends = [text.find(stop) + len(stop) for stop in stops if stop in text]
     return text[: min(ends)] if ends else None
-
-
-def _size(request: Request) -> int:
-    """How many samples a request asks for."""
-    return 1 if request.choices else request.n
 
 
 def _fault(request: Request, sample: int, reason: str) -> Completion:
