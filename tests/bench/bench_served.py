@@ -77,18 +77,35 @@ def asked(count: int) -> list[Request]:
     ]
 
 
-def bare(url: str, bodies: list[dict[str, object]], at_once: int) -> float:
-    with httpx.Client(limits=httpx.Limits(max_connections=None), timeout=60, trust_env=False) as client:
-        began = time.perf_counter()
+Spent = tuple[float, float]
+"""Seconds on the clock, and seconds of this process's processor time: on a busy machine only the second is our own."""
+
+
+def spent(work: Callable[[], object]) -> Spent:
+    clock, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+def bare(client: httpx.Client, url: str, bodies: list[dict[str, object]], at_once: int) -> Spent:
+    def work() -> None:
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(lambda body: client.post(f"{url}/chat/completions", json=body).json(), bodies))
-        return time.perf_counter() - began
+
+    return spent(work)
 
 
-def ours(backend: OpenAIBackend, requests: list[Request]) -> float:
-    began = time.perf_counter()
-    assert len(list(backend.generate(requests))) == len(requests)
-    return time.perf_counter() - began
+def ours(backend: OpenAIBackend, requests: list[Request]) -> Spent:
+    def work() -> None:
+        assert len(list(backend.generate(requests))) == len(requests)
+
+    return spent(work)
+
+
+def more(times: dict[str, list[Spent]], which: int) -> str:
+    """How much more ours took than the bare client in the same round: the median round, the least and the most."""
+    ratios = sorted(ours[which] / bare[which] for bare, ours in zip(times["bare"], times["ours"], strict=True))
+    return f"{statistics.median(ratios) - 1:+.1%} ({ratios[0] - 1:+.1%} to {ratios[-1] - 1:+.1%})"
 
 
 def overhead(requests_count: int, rounds: int, seconds: float) -> None:
@@ -97,23 +114,26 @@ def overhead(requests_count: int, rounds: int, seconds: float) -> None:
     process.start()
     url = f"http://127.0.0.1:{here.recv()}/v1"
     requests = asked(requests_count)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    client = httpx.Client(limits=limits, timeout=60, trust_env=False)
     for at_once in (32, 256):
         backend = OpenAIBackend(url, sequences=at_once)
         bodies = [backend._body(request, first=0, count=1) for request in requests]
-        times: dict[str, list[float]] = {"bare": [], "ours": []}
+        times: dict[str, list[Spent]] = {"bare": [], "ours": []}
         for number in range(rounds):
-            turns: list[tuple[str, Callable[[], float]]] = [
-                ("bare", lambda: bare(url, bodies, at_once)),  # noqa: B023  called at once
+            turns: list[tuple[str, Callable[[], Spent]]] = [
+                ("bare", lambda: bare(client, url, bodies, at_once)),  # noqa: B023  called at once
                 ("ours", lambda: ours(backend, requests)),  # noqa: B023
             ]
             for name, turn in turns if number % 2 else reversed(turns):
                 times[name].append(turn())
-        rates = {name: f"{len(requests) / statistics.median(some):,.0f}/s" for name, some in times.items()}
-        ratios = sorted(ours / bare for bare, ours in zip(times["bare"], times["ours"], strict=True))
-        print(f"{at_once:>4} under way, {rounds} rounds: bare {rates['bare']}, ours {rates['ours']}, overhead "
-              f"{statistics.median(ratios) - 1:+.1%} ({ratios[0] - 1:+.1%} to {ratios[-1] - 1:+.1%})",
-              flush=True)  # fmt: skip
+        rates = {
+            name: f"{len(requests) / statistics.median(t for t, _ in some):,.0f}/s" for name, some in times.items()
+        }
+        print(f"{at_once:>4} under way, {rounds} rounds: bare {rates['bare']}, ours {rates['ours']}; overhead "
+              f"{more(times, 0)} on the clock, {more(times, 1)} in processor time", flush=True)  # fmt: skip
         backend.close()
+    client.close()
     process.terminate()
 
 

@@ -61,7 +61,8 @@ class HttpDoor:
             host = httpx.URL(self.url).host
         except httpx.InvalidURL as error:
             raise BackendError(f"model.url: '{url}' is no address ({error}); write http://host:port/v1.") from None
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        # All are kept: with more than are to be kept under way, httpcore closes each connection after one answer.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(timeout, connect=10.0),
