@@ -19,6 +19,7 @@ from engine.backends.base import Completion, Request
 from engine.backends.pictures import DOOR, ImageRefused, is_plain, read_limited, shown_bytes
 from engine.backends.served.http_door import HttpDoor, PassingTrouble, RefusedRequest
 from engine.backends.served.in_flight import InFlight, samples_of
+from engine.backends.served.listing import bases, listed, pick_model, root_of
 from engine.backends.served.odds import OddsReader
 from engine.backends.served.replicas import Replicas
 from engine.backends.served.replies import Reply, StreamedReply, replies_of
@@ -75,7 +76,7 @@ class OpenAIBackend:
         self.replicas = Replicas(doors, tries=tries, patience=patience, pause=pause)
         try:
             rows = [self._models(door, tries) for door in doors]
-            named = [_pick_model(door.url, model, _bases(some)) for door, some in zip(doors, rows, strict=True)]
+            named = [pick_model(door.url, model, bases(some)) for door, some in zip(doors, rows, strict=True)]
         except BaseException:
             self.replicas.close()
             raise
@@ -83,7 +84,7 @@ class OpenAIBackend:
         self.continues = self.is_vllm
         self._names = {BASE_JUDGE: named[0], **(judges or {})}
         self._base_name = base_name or named[0]
-        self._roots = [_root(one, some) for one, some in zip(named, rows, strict=True)]
+        self._roots = [root_of(one, some) for one, some in zip(named, rows, strict=True)]
         self._folders: dict[str, Path] = {}
         self._readable = readable.resolve() if readable else None
         self._adapters_folder = adapters_folder
@@ -291,7 +292,7 @@ class OpenAIBackend:
         """What a server lists: "id", and on a vLLM server "owned_by": "vllm" and, for adapters, their "parent"."""
         for attempt in range(1, tries + 1):
             try:
-                return _listed(door.url, door.get("/models"))
+                return listed(door.url, door.get("/models"))
             except PassingTrouble as trouble:
                 if attempt == tries or trouble.status == 404:  # a wrong path stays wrong
                     raise
@@ -321,34 +322,6 @@ class OpenAIBackend:
             )
         if status != 200:
             raise ModelError(f"judge '{judge}': the server did not take {folder} ({' '.join(said.split())[:300]}).")
-
-
-def _listed(url: str, answer: Any) -> list[dict[str, Any]]:
-    """The rows of a list of models; some servers write plain names, or the list without what surrounds it."""
-    rows = answer.get("data") if isinstance(answer, Mapping) else answer
-    if not isinstance(rows, Sequence) or isinstance(rows, str):
-        raise PassingTrouble(f"server {url}: lists its models in no known form; model.url should end in /v1.")
-    return [row if isinstance(row, dict) else {"id": str(row)} for row in rows]
-
-
-def _bases(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(row.get("id")) for row in rows if not row.get("parent")]
-
-
-def _root(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The --model behind a served name, as vLLM lists it; the name itself where a server does not say."""
-    return next((str(row["root"]) for row in rows if row.get("id") == name and row.get("root")), name)
-
-
-def _pick_model(url: str, wanted: str | None, served: list[str]) -> str:
-    if wanted is None and len(served) == 1:
-        return served[0]
-    if wanted in served:
-        return str(wanted)
-    listed = ", ".join(served) or "nothing"
-    if wanted is None:
-        raise ModelError(f"server {url}: serves {listed}; name one with model.served_name.")
-    raise ModelError(f"server {url}: does not serve '{wanted}' but {listed}; set model.served_name.")
 
 
 def _as_text(untrusted: str) -> str:
