@@ -1,12 +1,14 @@
 """Training as machine.yaml asks for it: one process, two that share a batch, and two that share the weights out (FSDP).
 
-    python tests/gpu/launch.py            on a CPU, two processes over gloo; accelerate has FSDP for GPUs only
-    python tests/gpu/launch.py cuda       on two GPUs
+    python tests/gpu/launch.py cuda       on two GPUs, by `accelerate launch`
+    python tests/gpu/launch.py            on a CPU: accelerate starts several processes for GPUs only, and has FSDP for
+                                          them only, so torch's own launcher starts two, which talk over gloo
 
-Trains the second version of a small made run each time, as the loop would: `accelerate launch` in a child process.
+Trains the second version of a small made run each time, as the loop would, in a child process.
 Prints one line a way: seconds, the loss of each step, and how far the adapter is from that of one process.
 """
 
+import os
 import shutil
 import sys
 import tempfile
@@ -20,7 +22,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from engine.machine import Machine  # noqa: E402
 from engine.records import Step  # noqa: E402
-from engine.stages.train.child import train_in_child  # noqa: E402
+from engine.stages.train import child  # noqa: E402
 from engine.workspace.folders import RunFolder  # noqa: E402
 from engine.workspace.progress import Progress  # noqa: E402
 from engine.workspace.state import read_state  # noqa: E402
@@ -28,8 +30,10 @@ from tests.made_run import made_run  # noqa: E402
 from tests.tiny_models import save_tiny_llava  # noqa: E402
 
 COMMON = "compute_environment: LOCAL_MACHINE\nnum_machines: 1\nnum_processes: 2\nmachine_rank: 0\n"
+TORCH = "torch's own launcher"
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0")
 WAYS = {
-    "cpu": {"one": None, "two": COMMON + "distributed_type: MULTI_CPU\nuse_cpu: true\nmixed_precision: 'no'\n"},
+    "cpu": {"one": None, "two": TORCH},
     "cuda": {
         "one": None,
         "two": COMMON + "distributed_type: MULTI_GPU\nmixed_precision: bf16\n",
@@ -47,12 +51,17 @@ def trained(folder: Path, accelerate: str | None) -> RunFolder:
     shutil.rmtree(run.stage(2, "train").folder)
     config = folder / "accelerate.yaml"
     config.write_text(accelerate or "")
+    usual = child.launcher
+    if accelerate == TORCH:
+        child.launcher = lambda _machine: [sys.executable, *TORCHRUN, "-m", "engine.stages.train"]
     machine = Machine(accelerate=str(config) if accelerate else None)
-    train_in_child(run, 2, machine=machine, progress=Progress(run, read_state(run)))
+    child.train_in_child(run, 2, machine=machine, progress=Progress(run, read_state(run)))
+    child.launcher = usual
     return run
 
 
 def main() -> None:
+    os.environ["ACCELERATE_USE_CPU"] = str(len(sys.argv) < 2).lower()
     ways = WAYS[sys.argv[1] if len(sys.argv) > 1 else "cpu"]
     first = None
     with tempfile.TemporaryDirectory() as scratch:

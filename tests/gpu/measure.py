@@ -252,7 +252,7 @@ def _measure_training(report: Report, folder: Path, size: str, weights: int, cei
     report.say(
         "train", way=way, step_seconds=[round(one, 2) for one in steps], tokens_per_step=round(a_step),
         tokens_per_s=round(a_step / median), mfu=round(4 * weights * a_step / median / 1e12 / ceiling, 3),
-        workers=trainer.args.dataloader_num_workers, recomputes=trainer.model.is_gradient_checkpointing,
+        workers=trainer.args.dataloader_num_workers, recomputes=trainer.args.gradient_checkpointing,
         peak_gib=peak_gib(), planned_gb=round(memory_needed(plan, weights / 1e9), 1),
     )  # fmt: skip
 
