@@ -137,7 +137,7 @@ def _add_judging(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE.jsonl",
         help="where the verdicts go; continues a started file. A folder is shared by any number of workers",
     )
-    judge.add_argument("--image", type=Path, metavar="F")
+    judge.add_argument("--image", type=Path, metavar="F", action="append", help="once per picture")
     judge.add_argument("--question", metavar="Q")
     judge.add_argument("--a", metavar="TEXT", help="response A")
     judge.add_argument("--b", metavar="TEXT", help="response B")

@@ -5,7 +5,9 @@ sentences, is the pack's business; the stages only render and read.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -19,6 +21,8 @@ from engine.records import AnswerType
 from engine.verdicts import ANY_BOX, ANY_MARKER, ANY_THINKING
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_PICTURE = re.compile(r"<image (\d{1,4})>")
+"""Where a picture stands in a question or a response that has several."""
 
 
 class _Strict(BaseModel):
@@ -178,8 +182,18 @@ def alteration_messages(pack: PromptPack, dimension: str, question: str, respons
     return (Message(role="user", text=_fill(template, question=question, response=shown)),)
 
 
-def judge_messages(pack: PromptPack | RulingPrompts, question: str, a: str, b: str) -> tuple[Message, ...]:
+def judge_messages(
+    pack: PromptPack | RulingPrompts,
+    question: str,
+    a: str,
+    b: str,
+    *,
+    pictures: Mapping[str, tuple[Path, ...]] = {},
+) -> tuple[Message, ...]:
     """The prompt that asks which of two responses is better; `a` is shown first.
+
+    `pictures` has those inside "question", "a" and "b": the first stands behind its name <image 1> in that text, or
+    before the text if that does not name it.
 
     Nothing in the question or the responses can be taken for a verdict, for the end of thinking, or for a line of the
     prompt itself: such places are broken by a visible space or quotation mark.
@@ -188,8 +202,34 @@ def judge_messages(pack: PromptPack | RulingPrompts, question: str, a: str, b: s
     question, a, b = (as_material(text, fences) for text in (question, a, b))
     if pack.number_sentences:
         a, b = numbered(a, "A"), numbered(b, "B")
-    user = Message(role="user", text=_fill(pack.judge, question=question, a=a, b=b))
+    user = _with_pictures(pack.judge, {"question": question, "a": a, "b": b}, pictures)
     return (user,) if pack.judge_system is None else (Message(role="system", text=pack.judge_system), user)
+
+
+def _with_pictures(template: str, values: Mapping[str, str], pictures: Mapping[str, tuple[Path, ...]]) -> Message:
+    """The template filled in as `_fill` does, with the places of the pictures that stand in the values."""
+    text, places = "", []
+    for number, part in enumerate(re.split(r"\{(" + "|".join(values) + r")\}", template)):
+        is_slot = number % 2 == 1
+        for words, picture in _pieces(values[part], pictures.get(part, ())) if is_slot else ((part, None),):
+            text += words
+            if picture is not None:
+                places.append((len(text), picture))
+    return Message(role="user", text=text, pictures=tuple(places))
+
+
+def _pieces(text: str, pictures: tuple[Path, ...]) -> Iterator[tuple[str, Path | None]]:
+    """Words and the picture behind them. One that the text does not name comes first, under its name."""
+    named = {int(found[1]): found.end() for found in reversed(list(_PICTURE.finditer(text)))}
+    for number, picture in enumerate(pictures, 1):
+        if number not in named:
+            yield f"<image {number}>", picture
+            yield "\n", None
+    done = 0
+    for end, number in sorted((end, number) for number, end in named.items() if 0 < number <= len(pictures)):
+        yield text[done:end], pictures[number - 1]
+        done = end
+    yield text[done:], None
 
 
 def as_material(text: str, fences: frozenset[str] = frozenset()) -> str:

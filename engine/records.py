@@ -6,6 +6,7 @@ a default came later: parts of older workspaces lack its column, and their rows 
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -133,22 +134,49 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two responses to one question about one picture: what every judge is asked about, however it came to be."""
+    """Two responses to one question about one picture, or several: what every judge is asked about, however it came to
+    be."""
 
     image: Path | None
-    """None: the judge must do without the picture."""
+    """None: the judge must do without the picture, or only responses have some."""
     question: str
     preferred: str
     """The better one where that is known, by construction or by a key; else simply the one its owner calls a."""
     degraded: str
+    more_images: tuple[Path, ...] = ()
+    """Further pictures of the question, which it calls <image 2>, <image 3>, …"""
+    preferred_images: tuple[Path, ...] = ()
+    degraded_images: tuple[Path, ...] = ()
+    """Pictures inside a response, which its text calls <image 1>, <image 2>, … of its own."""
+
+    @property
+    def has_several_pictures(self) -> bool:
+        """Whether pictures stand inside the texts, not one before them."""
+        return bool(self.more_images or self.preferred_images or self.degraded_images)
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """All of them, those of the question first."""
+        first = () if self.image is None else (self.image,)
+        return (*first, *self.more_images, *self.preferred_images, *self.degraded_images)
 
     def shown(self, order: Order) -> tuple[str, str]:
         """The responses as the judge sees them, Response A and Response B."""
         return in_order(order, self.preferred, self.degraded)
 
-    def with_image(self, image: Path | None) -> "Comparison":
-        """The same responses beside another picture, or none."""
-        return replace(self, image=image)
+    def pictures_shown(self, order: Order) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """The pictures inside Response A and inside Response B."""
+        return in_order(order, self.preferred_images, self.degraded_images)
+
+    def with_files(self, find: Callable[[Path], Path]) -> "Comparison":
+        """The same with other files in place of its pictures."""
+        return replace(
+            self,
+            image=None if self.image is None else find(self.image),
+            more_images=tuple(map(find, self.more_images)),
+            preferred_images=tuple(map(find, self.preferred_images)),
+            degraded_images=tuple(map(find, self.degraded_images)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,9 +295,22 @@ class BenchmarkItem:
         """How many pictures a judge must be shown."""
         return bool(self.image) + len(self.more_images) + len(self.preferred_images) + len(self.degraded_images)
 
-    def comparison(self, image: Path | None) -> Comparison:
-        """What a judge is asked, with its picture's file."""
-        return Comparison(image=image, question=self.question, preferred=self.preferred, degraded=self.degraded)
+    @property
+    def has_one_picture(self) -> bool:
+        """Whether its one picture belongs to the question: it can be taken away, or exchanged."""
+        return not (self.more_images or self.preferred_images or self.degraded_images)
+
+    def comparison(self, image: Path | None, *, find: Callable[[str], Path] = Path) -> Comparison:
+        """What a judge is asked, with its picture's file. `find`: path of a further picture, as stored here → file."""
+        return Comparison(
+            image=image if self.image or self.has_one_picture else None,
+            question=self.question,
+            preferred=self.preferred,
+            degraded=self.degraded,
+            more_images=tuple(map(find, self.more_images)),
+            preferred_images=tuple(map(find, self.preferred_images)),
+            degraded_images=tuple(map(find, self.degraded_images)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,24 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn. The image, if any, belongs to the first user turn and is shown before its text."""
+    """One turn."""
 
     role: Literal["system", "user", "assistant"]
     text: str
     """Untrusted: text that looks like a special token stays plain text."""
+    pictures: tuple[tuple[int, Path], ...] = ()
+    """Pictures inside the text: (letters before it, file), in the order shown."""
+
+    def pieces(self) -> Iterator[str | Path]:
+        """The text, cut where its pictures stand, and these between."""
+        done = 0
+        for place, picture in self.pictures:
+            if place > done:
+                yield self.text[done:place]
+            yield picture
+            done = place
+        if done < len(self.text) or not self.pictures:
+            yield self.text[done:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +52,7 @@ class Request:
     """The caller's name for it; comes back in every completion."""
     messages: tuple[Message, ...]
     image: Path | None = None
+    """The one picture, shown before the first user turn's text. None without any, or where turns hold their own."""
     n: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
@@ -49,6 +63,12 @@ class Request:
     """Text the reply starts with, e.g. to force a verdict position. Not repeated in the completion."""
     choices: tuple[str, ...] = ()
     """If given, nothing is sampled: the completion holds the probability of each as the next text."""
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """All pictures in the order shown."""
+        inside = tuple(picture for message in self.messages for _, picture in message.pictures)
+        return inside or (() if self.image is None else (self.image,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

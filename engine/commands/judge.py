@@ -50,12 +50,12 @@ def judge(options: Namespace) -> int:
         preferred=without_halves(options.a),
         degraded=without_halves(options.b),
     )
-    with _shown(expanded(options.image), judges[0]) as image, _device(judges[0]), opened(judges, workspace) as backend:
+    with _shown(options.image, judges[0]) as (first, *more), _device(judges[0]), opened(judges, workspace) as backend:
         rulings = [
             rule(
                 backend,
                 load_pack(ref.settings.prompt_pack),
-                asked.with_image(image),
+                replace(asked, image=first, more_images=tuple(more)),
                 judge=ref.load_into(backend),
                 max_tokens=ref.settings.judge.max_tokens,
             )
@@ -183,16 +183,21 @@ def _tell_waiting(holder: str) -> None:
 
 
 @contextmanager
-def _shown(image: Path, judge: JudgeRef) -> Iterator[Path]:
-    """The picture as a run of the judge would have stored it. Raises `UsageError` for what is none."""
-    if not image.is_file():
-        raise UsageError(f"--image: no file at {image}.")
+def _shown(images: list[Path], judge: JudgeRef) -> Iterator[list[Path]]:
+    """The pictures as a run of the judge would have stored them. Raises `UsageError` for what is none."""
+    files = [expanded(image) for image in images]
+    for image in files:
+        if not image.is_file():
+            raise UsageError(f"--image: no file at {image}.")
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch:
-        try:
-            row = store_image(Path(scratch), image, limits=limits_of(judge.settings.source))
-        except ImageRefused as refusal:
-            raise UsageError(f"--image {image}: {refusal}. Name a PNG, JPEG or WebP file.") from None
-        yield Path(scratch) / row.path
+        shown = []
+        for image in files:
+            try:
+                row = store_image(Path(scratch), image, limits=limits_of(judge.settings.source))
+            except ImageRefused as refusal:
+                raise UsageError(f"--image {image}: {refusal}. Name a PNG, JPEG or WebP file.") from None
+            shown.append(Path(scratch) / row.path)
+        yield shown
 
 
 def _ruling_text(ruling: Ruling) -> str:

@@ -20,6 +20,7 @@ from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
 from engine.measure.scores import latest_findings, near_training_lines
+from engine.measure.seeds import seed_lines
 from engine.measure.self_confirmation import narrowing_lines
 from engine.paths import expanded
 from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
@@ -111,8 +112,9 @@ def _headline(facts: _Facts) -> str:
     base, best = at.get((BASE_JUDGE, ALL)), at.get((facts.best, ALL))
     said = _verdict(facts, benchmark, base, best)
     minutes = f"{state.seconds / 60:.0f} minutes of work" if state.seconds else "time not known"
+    said = f"<p class=lead>{said}</p>" + "".join(f"<p>{escape(line)}</p>" for line in seed_lines(facts.run))
     return (
-        f"<header><p class=kicker>Judge Studio report</p><h1>{escape(facts.run.name)}</h1><p class=lead>{said}</p>"
+        f"<header><p class=kicker>Judge Studio report</p><h1>{escape(facts.run.name)}</h1>{said}"
         f"<p class=dim>{escape(facts.settings.model.base)} · {facts.iterations} iterations · {minutes} · "
         f"state: {escape(state.state)} · seed {facts.settings.loop.seed}</p></header>"
     )

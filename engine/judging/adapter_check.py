@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.backends.base import Backend, Request, Sampling
 from engine.errors import TrainingError
-from engine.judging.asking import log_odds_of, ruling_request
+from engine.judging.asking import log_odds_of, ruling_request, stored_comparison
 from engine.prompts import PromptPack
 from engine.records import ORDERS, BenchmarkItem, content_id
 from engine.workspace.files import write_json
@@ -46,7 +46,7 @@ def probes(items: Sequence[BenchmarkItem], *, images: Mapping[str, Path], pack: 
         replace(
             ruling_request(
                 pack,
-                item.comparison(images.get(item.image_id) or Path(item.image)),
+                stored_comparison(item, images.get(item.image_id) or Path(item.image), images),
                 ORDERS[number % 2],
                 key=f"probe-{number}",
                 judge="",

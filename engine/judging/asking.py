@@ -4,6 +4,8 @@ Judging, evaluation, single rulings and the adapter check all ask and read the s
 """
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 from engine.backends.base import Completion, Request, Sampling
 from engine.errors import BackendError
@@ -24,14 +26,27 @@ def ruling_request(
     judge: str,
     sampling: Sampling,
 ) -> Request:
-    """Ask `judge` which response is better, shown in `order`."""
+    """Ask `judge` which response is better, shown in `order`.
+
+    One picture of the question stands before the prompt; where there are several, each stands at its place in them.
+    """
+    one, pictures = comparison.image, {}
+    if comparison.has_several_pictures:
+        first = () if one is None else (one,)
+        one, pictures = None, dict(zip("ab", comparison.pictures_shown(order), strict=True))
+        pictures["question"] = (*first, *comparison.more_images)
     return Request(
         key=key,
-        messages=judge_messages(pack, comparison.question, *comparison.shown(order)),
-        image=comparison.image,
+        messages=judge_messages(pack, comparison.question, *comparison.shown(order), pictures=pictures),
+        image=one,
         sampling=sampling,
         judge=judge,
     )
+
+
+def stored_comparison(item: BenchmarkItem, image: Path | None, images: Mapping[str, Path]) -> Comparison:
+    """An item of a run, shown with `image`. `images`: image id → file; a stored picture's name is its id."""
+    return item.comparison(image, find=lambda path: images.get(Path(path).stem, Path(path)))
 
 
 def verdict_of(reply: Completion) -> Verdict:

@@ -65,13 +65,27 @@ def _lines(path: Path) -> list[_Line]:
 
 def _line(path: Path, where: str, line: str, seen: Counter[str]) -> _Line:
     row = comparison_row(where, line)
-    image = row.get("image")
-    file = None if image is None else _image_file(path.parent, image, where)
-    same = content_id(image, row["question"], row["a"], row["b"])
+    image, inside = row.get("image"), [row.get(f"{name}_images") for name in "ab"]
+    first, *more = _image_files(path.parent, image, where) or [None]
+    same = content_id(image, row["question"], row["a"], row["b"], *(one for one in inside if one))
     seen[same] += 1
     key = content_id(same, seen[same])  # a line that occurs twice is answered twice
-    comparison = Comparison(image=file, question=row["question"], preferred=row["a"], degraded=row["b"])
+    comparison = Comparison(
+        image=first,
+        question=row["question"],
+        preferred=row["a"],
+        degraded=row["b"],
+        more_images=tuple(filter(None, more)),
+        preferred_images=tuple(_image_files(path.parent, inside[0], where)),
+        degraded_images=tuple(_image_files(path.parent, inside[1], where)),
+    )
     return _Line(where=where, key=key, comparison=comparison, row=row)
+
+
+def _image_files(folder: Path, images: Any, where: str) -> list[Path]:
+    """One picture, or several in a list."""
+    many = images if isinstance(images, list) else [] if images is None else [images]
+    return [_image_file(folder, image, where) for image in many]
 
 
 def _image_file(folder: Path, image: Any, where: str) -> Path:
@@ -122,15 +136,11 @@ def rule_file(
             missing = [line for line in asked if (line.key, label) not in done]
             for start in range(0, len(missing), _CHUNK):
                 part = missing[start : start + _CHUNK]
-                comparisons = {line.key: _shown(line.comparison, pictures) for line in part}
+                comparisons = {line.key: line.comparison.with_files(pictures.__getitem__) for line in part}
                 rulings = rule_many(backend, pack, comparisons, judge=name, orders=orders, max_tokens=max_tokens)
                 rows = [_ruled(line, replace(ruling, judge=label)) for line, ruling in zip(part, rulings, strict=True)]
                 _append(out, rows)
                 yield len(rows)
-
-
-def _shown(comparison: Comparison, pictures: Mapping[Path, Path]) -> Comparison:
-    return comparison if comparison.image is None else comparison.with_image(pictures[comparison.image])
 
 
 def _pictures(lines: Sequence[_Line], scratch: Path, limits: Limits) -> dict[Path, Path]:
@@ -138,14 +148,12 @@ def _pictures(lines: Sequence[_Line], scratch: Path, limits: Limits) -> dict[Pat
     shown: dict[Path, Path] = {}
     with ImageStore(scratch) as store:
         for line in lines:
-            file = line.comparison.image
-            if file is None or file in shown:
-                continue
-            try:
-                shown[file] = scratch / store.put(read_limited(file, limits), limits).path
-            except ImageRefused as refusal:
-                name = readable_name(str(file), 200)
-                raise SourceError(f"{line.where}: image {name}: {refusal}. Replace it, or remove the line.") from None
+            for file in (one for one in line.comparison.pictures if one not in shown):
+                try:
+                    shown[file] = scratch / store.put(read_limited(file, limits), limits).path
+                except ImageRefused as refusal:
+                    name, what = readable_name(str(file), 200), f"{refusal}. Replace it, or remove the line."
+                    raise SourceError(f"{line.where}: image {name}: {what}") from None
     return shown
 
 

@@ -80,8 +80,8 @@ class Prepared:
     without_image: int
     repeats: int
     unusable: int
-    several_pictures: int
-    """Items left out because a judge can be shown one picture only."""
+    several_pictures: int = 0
+    """Items left out by an older version, which could show a judge one picture only."""
 
     @property
     def left_out(self) -> int:
@@ -142,7 +142,7 @@ def notes(prepared: Prepared) -> tuple[str, ...]:
     counts = (
         (prepared.without_image, "because their picture is missing or cannot be read"),
         (prepared.unusable, "because they are about something else than pictures"),
-        (prepared.several_pictures, "because they show several pictures, and a judge can be shown one"),
+        (prepared.several_pictures, "because an older version made them ready, and it could show one picture only"),
         (prepared.repeats, "because they repeat another row exactly"),
     )
     left_out = [f"{count:,} of {prepared.rows:,} rows are left out {why}." for count, why in counts if count]
@@ -182,7 +182,8 @@ def prepare(judge: JudgeRef, benchmark: str, *, count: int | None, workspace: Wo
         if folder.summary() is None:
             _prepare(folder, benchmark, count, judge, workspace)
     summary = folder.summary() or {}
-    counts = {key: int(summary[key]) for key in ("rows", "without_image", "repeats", "unusable", "several_pictures")}
+    counted = ("rows", "without_image", "repeats", "unusable", "several_pictures")
+    counts = {key: int(summary.get(key, 0)) for key in counted}
     return Prepared(slug=slug, name=name, items=folder.read("items", BenchmarkItem), **counts)
 
 
@@ -204,25 +205,23 @@ def _prepare(folder: StageFolder, benchmark: str, count: int | None, judge: Judg
     limits = limits_of(judge.settings.source)
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
         loaded = load_items(benchmark, count=count, seed=judge.settings.loop.seed, folder=Path(scratch))
-        single = [item for item in loaded.items if item.pictures == 1 and item.image]
-        items, images = take_pictures_in(benchmark, single, store, limits, leave_out=lambda _: None)
+        items, images = take_pictures_in(benchmark, loaded.items, store, limits, leave_out=lambda _: None)
     folder.write("images", images)
     folder.write("items", items)
     by_id = {item.item_id: item for item in items}
     for control in MODEL_FREE:
         folder.write("scores", score_rows(control, items[0].benchmark, control_verdicts(control, items), by_id))
     folder.write("scores", score_rows(TEXT_ONLY, items[0].benchmark, text_only_verdicts(items), by_id))
-    folder.finish(_counts(loaded, single, items))
+    folder.finish(_counts(loaded, items))
 
 
-def _counts(loaded: Loaded, single: Sequence[BenchmarkItem], items: Sequence[BenchmarkItem]) -> dict[str, int]:
+def _counts(loaded: Loaded, items: Sequence[BenchmarkItem]) -> dict[str, int]:
     return {
         "items": len(items),
         "rows": loaded.rows,
-        "without_image": loaded.without_image + len(single) - len(items),
+        "without_image": loaded.without_image + len(loaded.items) - len(items),
         "repeats": loaded.repeats,
         "unusable": loaded.unusable,
-        "several_pictures": len(loaded.items) - len(single),
     }
 
 
@@ -235,10 +234,7 @@ def _held_out(judge: JudgeRef, count: int | None) -> Prepared:
         raise UsageError(f"--benchmark {HELD_OUT}: run {judge.run.name} has no held-out pairs. Name another benchmark.")
     paths = {row.image_id: row.path for row in judge.run.intake().read("images", ImageRow)}
     items = [replace(item, image=paths[item.image_id]) for item in found]
-    return Prepared(
-        slug=HELD_OUT, name=HELD_OUT, items=items, rows=len(items), without_image=0, repeats=0, unusable=0,
-        several_pictures=0,
-    )  # fmt: skip
+    return Prepared(slug=HELD_OUT, name=HELD_OUT, items=items, rows=len(items), without_image=0, repeats=0, unusable=0)
 
 
 # --- without the picture -------------------------------------------------------------------------------------------
@@ -425,7 +421,7 @@ def _request(
     item = asked.item
     request = ruling_request(
         prompts,
-        item.comparison(root / item.image),
+        item.comparison(root / item.image, find=root.__truediv__),
         asked.order,
         key=asked.key,
         judge=judge,

@@ -6,6 +6,7 @@ from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_wrong_image
 from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
+from engine.measure.seeds import seed_lines
 from engine.measure.self_confirmation import narrowing_lines
 from engine.records import BASE_JUDGE, ScoreRow, version_number
 from engine.workspace.conclusions import Gathered, Measured, Selected
@@ -75,7 +76,8 @@ def scoreboard(run: RunFolder) -> list[str]:
                 f"{_number(says_a):>7} {_number(row.invalid):>7} {_number(kept_share(run, row.judge)):>6}"
                 + (f"  n={row.n}" if row.n != overall[0].n else "")
             )
-    lines += [*_chosen_lines(run), *near_training_lines(run), *narrowing_lines(run)]
+    seeds = [f"  {line}" for line in seed_lines(run)]
+    lines += [*_chosen_lines(run), *seeds, *near_training_lines(run), *narrowing_lines(run)]
     return lines + [f"LEAK: {found.sentence}" for found in latest_findings(run) if found.leaks]
 
 

@@ -26,10 +26,11 @@ def wrong_image_verdicts(
     most: int | None,
     on_reply: Callable[[], None] = lambda: None,
 ) -> list[VerdictRow]:
-    """Both orders of at most `most` items, as rows of `name`; none where there is no other picture.
+    """Both orders of at most `most` items with one picture, as rows of `name`; none where there is no other picture.
 
     `images`: image id → picture. `judge` is the version as the backend knows it.
     """
+    items = [item for item in items if item.has_one_picture]
     others = other_pictures(item.image_id for item in items)
     asked = {f"{item.item_id}/{order}": (item, order) for item in control_sample(items, most) for order in ORDERS}
     if not others:

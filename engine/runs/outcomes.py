@@ -6,13 +6,12 @@ A seed is not a result: what is claimed of an arm is its mean over seeds with a 
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from engine.measure.controls import is_wrong_image, judge_behind
-from engine.measure.intervals import t_quantile
 from engine.measure.scores import strict_scores
+from engine.measure.seeds import OverSeeds, over_seeds
 from engine.paths import with_absolute_paths
 from engine.records import ScoreRow
 from engine.runs.experiments import Experiment, Variant, variants
@@ -49,18 +48,6 @@ class RunScore:
     def gain(self) -> float:
         """Of the last version: the best one is chosen on these very items."""
         return self.accuracies[-1] - self.accuracies[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverSeeds:
-    """A mean over seeds."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    """95 % t interval between seeds; None for a single seed, whose spread is not known."""
-    n: int
-    """Seeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,14 +121,6 @@ def _gain(at: dict[tuple[str, str], ScoreRow], judge: str, dimension: str) -> fl
 def _kept(run: RunFolder, number: int) -> int:
     chosen = run.conclusion(number, Selected)
     return (chosen.kept if chosen else None) or 0
-
-
-def over_seeds(values: Sequence[float]) -> OverSeeds:
-    """Mean and t interval of at least one value."""
-    if len(values) == 1:
-        return OverSeeds(mean=values[0], low=None, high=None, n=1)
-    middle, half = mean(values), t_quantile(len(values) - 1) * stdev(values) / sqrt(len(values))
-    return OverSeeds(mean=middle, low=middle - half, high=middle + half, n=len(values))
 
 
 def arms(outcomes: Sequence[RunScore], against: str) -> list[Arm]:

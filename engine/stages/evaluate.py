@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.backends.base import Backend, Completion, Request, Sampling
-from engine.judging.asking import replied_row, ruling_request
+from engine.judging.asking import replied_row, ruling_request, stored_comparison
 from engine.judging.first_replies import FirstReplies
 from engine.measure.controls import (
     MODEL_FREE,
@@ -37,7 +37,7 @@ from engine.measure.metrics import (
 )
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
-from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, VerdictRow, version_name
+from engine.records import ORDERS, BenchmarkItem, Comparison, Order, ScoreRow, VerdictRow, version_name
 from engine.stages.bench import Bench
 from engine.workspace.conclusions import Against, Gathered, Measured, SliceAgainst
 from engine.workspace.folders import StageFolder
@@ -52,12 +52,12 @@ _PART_ROWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One reply that is wanted: of whom, about what, in which order, with which picture."""
+    """One reply that is wanted: of whom, about what, in which order, with which pictures."""
 
     name: str
     item: BenchmarkItem
     order: Order
-    image: Path | None
+    shown: Comparison
 
     @property
     def key(self) -> str:
@@ -88,17 +88,21 @@ def evaluate(bench: Bench, items: Items) -> Measured:
 
 
 def _wanted(bench: Bench, group: Sequence[BenchmarkItem]) -> Iterator[_Asked]:
-    """What is asked about one benchmark: every item as it is, some of them without a picture and with another one."""
+    """What is asked about one benchmark: every item as it is, some of those with one picture without it and with
+    another one."""
     measured, judge = bench.settings.evaluate, bench.judge
     paths = {item.image_id: bench.images.get(item.image_id) or Path(item.image) for item in group}
-    others = other_pictures(paths) if measured.wrong_image else {}
-    sample = control_sample(group, measured.control_items)
+    single = [item for item in group if item.has_one_picture]
+    others = other_pictures(item.image_id for item in single) if measured.wrong_image else {}
+    sample = control_sample(single, measured.control_items)
     for item in group:
-        yield from (_Asked(judge, item, order, paths[item.image_id]) for order in ORDERS)
+        shown = stored_comparison(item, paths[item.image_id], bench.images)
+        yield from (_Asked(judge, item, order, shown) for order in ORDERS)
     for item in sample if measured.image_blind else ():
-        yield from (_Asked(image_blind(judge), item, order, None) for order in ORDERS)
+        yield from (_Asked(image_blind(judge), item, order, item.comparison(None)) for order in ORDERS)
     for item in sample if others else ():
-        yield from (_Asked(wrong_image(judge), item, order, paths[others[item.image_id]]) for order in ORDERS)
+        other = item.comparison(paths[others[item.image_id]])
+        yield from (_Asked(wrong_image(judge), item, order, other) for order in ORDERS)
 
 
 def _ask_missing(bench: Bench, folder: StageFolder, wanted: Sequence[_Asked]) -> None:
@@ -134,10 +138,9 @@ def _completions(backend: Backend, requests: list[Request]) -> Iterator[Completi
 
 
 def _request(asked: _Asked, sampling: Sampling, pack: PromptPack) -> Request:
-    item = asked.item
     return ruling_request(
         pack,
-        item.comparison(asked.image),
+        asked.shown,
         asked.order,
         key=asked.key,
         judge=judge_behind(asked.name),

@@ -25,8 +25,9 @@ from urllib.parse import quote
 import gradio as gr
 
 from engine.workspace.folders import Workspace
+from studio.page.clock import page_clock
 from studio.page.place import Url, read_query, value_at
-from studio.page.pulse import POLL_SECONDS, Moment, Watch, active_runs, show_heart, signature
+from studio.page.pulse import Moment, Watch, active_runs, show_heart, signature
 
 if TYPE_CHECKING:
     from engine.workspace.catalog.database import Catalog
@@ -62,8 +63,8 @@ class Page:
     tabs: Any
     tab: Any
     """Hidden text: key of the open tab."""
-    timer: Any
-    """Ticks every 2 s. Prefer `redraw`: one request asks for all tabs."""
+    clock: Any
+    """Ticks by its `select`. Prefer `redraw`: one request asks for all tabs."""
     url: Url
     shelf: Any
     """Where components stand that nobody sees."""
@@ -113,12 +114,12 @@ def create_page(workspace: Workspace, *, run: Any = None, tabs: Any = None) -> P
     open_tab = url.hidden("tab", "home")
     url.bind("run", run, read=lambda name: _run_update(workspace, name))
     with shelf:
-        timer = gr.Timer(POLL_SECONDS)
-    return Page(workspace=workspace, run=run, tabs=tabs, tab=open_tab, timer=timer, url=url, shelf=shelf)
+        clock = page_clock()
+    return Page(workspace=workspace, run=run, tabs=tabs, tab=open_tab, clock=clock, url=url, shelf=shelf)
 
 
 def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
-    """Join the place (URL, tabs, run, timer) to the pulses. Call it once, after every tab was built.
+    """Join the place (URL, tabs, run, clock) to the pulses. Call it once, after every tab was built.
 
     `header` is the `gr.HTML` made with `FOLLOW_LINKS`; `heart` shows in words whether a run is active.
     """
@@ -134,7 +135,7 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
     outputs = [page.tabs, visit, *(binding.component for binding in traffic.places), *beats]
     now = [page.tab, page.run, visit, shown]
     page.tabs.select(traffic.opened, now, [page.tabs, page.tab, visit, *beats], **moves)
-    page.timer.tick(traffic.beat, now, beats, **private)
+    page.clock.select(traffic.beat, now, beats, **private)
     page.run.change(traffic.beat, now, beats, trigger_mode="always_last", **private)
     root = gr.context.Context.root_block
     assert root is not None

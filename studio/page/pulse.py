@@ -15,9 +15,7 @@ from engine.errors import JudgeStudioError
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.state import ALIVE, read_state
 from studio.look import cards, words
-
-POLL_SECONDS = 2.0
-"""How often an open page asks whether something changed; a run writes its state every half second."""
+from studio.page.clock import POLL_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

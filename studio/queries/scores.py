@@ -9,7 +9,7 @@ from engine.workspace.catalog.database import Catalog
 
 _SCORE = (
     "judge", "benchmark", "protocol", "dimension", "n", "accuracy", "low", "high", "invalid", "position_lean",
-    "length_lean",
+    "length_lean", "left_out",
 )  # fmt: skip
 
 

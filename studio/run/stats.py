@@ -8,7 +8,7 @@ from engine.workspace.folders import STAGES
 from engine.workspace.state import ALIVE
 from studio.look import words
 from studio.look.cards import Stat
-from studio.run.view import RunView, accuracies, best_accuracy, kept_share
+from studio.run.view import RunView, accuracies, best_accuracy, kept_share, measured_as
 
 
 def stats(view: RunView) -> list[Stat]:
@@ -86,7 +86,12 @@ def _best(view: RunView) -> Stat:
     accuracy = best_accuracy(view)
     best = view.state.best or BASE_JUDGE
     label = "Best so far" if view.is_active else "Best"
-    return Stat(label=label, value=words.decimal(accuracy), context=f"{best}, strict" if accuracy is not None else "")
+    called = "" if (name := measured_as(view)) == "accuracy" else f", {name}"
+    return Stat(
+        label=label,
+        value=words.decimal(accuracy),
+        context=f"{best}, strict{called}" if accuracy is not None else "",
+    )
 
 
 def _run_left(view: RunView) -> float | None:

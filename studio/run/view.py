@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
+from engine.measure.benchmarks.held_out import number_on
 from engine.records import BASE_JUDGE, version_number
 from engine.workspace.conclusions import (
     Against,
@@ -150,6 +151,11 @@ def accuracies(view: RunView) -> list[float | None]:
     return [one.accuracy if one else None for one in measured]
 
 
+def measured_as(view: RunView) -> str:
+    """What these shares are called: "accuracy", or "agreement with self-made labels"."""
+    return number_on(str(view.summaries.get((0, "evaluate"), {}).get("benchmark")))
+
+
 def best_accuracy(view: RunView) -> float | None:
     """Of the version the statistics name."""
     known = accuracies(view)
@@ -175,6 +181,7 @@ def run_row(view: RunView, bytes_: int | None) -> RunRow:
         accuracies=accuracies(view),
         best=view.state.best or (BASE_JUDGE if accuracies(view) else None),
         best_accuracy=best_accuracy(view),
+        measured_as=measured_as(view),
         kept_share=kept_share(view),
         seconds=view.state.seconds or None,
         bytes=bytes_,

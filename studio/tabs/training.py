@@ -7,6 +7,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from engine.errors import JudgeStudioError
+from engine.measure.benchmarks.held_out import number_on
 from engine.measure.metrics import ALL, STRICT
 from engine.records import BASE_JUDGE, ScoreRow, Step, VersionRow, version_name, version_number
 from engine.workspace.conclusions import Selected
@@ -275,7 +276,8 @@ def _lineage(
             iteration = version_number(version.judge) or 0
             rows.append(_lineage_row(version, steps.get(iteration), overall, run))
     marked = [replace(row, is_best=row.judge == best, is_promoted=row.judge == promoted) for row in rows]
-    note = f"Accuracy on {decides}, strict: right in both orders." if decides else "Not measured yet."
+    name = number_on(decides).capitalize() if decides else ""
+    note = f"{name} on {decides}, strict: right in both orders." if decides else "Not measured yet."
     return cards.panel(cards.lineage_table(marked), title="Lineage", foot=cards.sub(note, dim=True))
 
 

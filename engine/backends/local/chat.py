@@ -22,26 +22,37 @@ from engine.text import without_halves
 _MARK = "\ue0f7"
 """A private-use character put inside special tokens that untrusted text spells; the text is split there."""
 
+_Turn = tuple[str, Sequence[str | Path]]
+"""Role, and the text with the files of pictures where they stand in it."""
+
 _PROBE = {"system": "Probe alpha.", "user": "Probe beta.", "assistant": "Probe gamma."}
+_PROBES: list[_Turn] = [(role, [text]) for role, text in _PROBE.items()]
 
 
 @dataclass(slots=True)
 class ImageSlot:
-    """One image of a call, shared by all prompts that ask about it, so that it is processed and encoded once."""
+    """One image of a call, shared by all prompts that ask about it, so that it is processed and encoded once; or the
+    several images of one prompt, in the order shown."""
 
     path: Path
     change: Callable[[Any], Any] | None = None
     """What is done to the RGB picture before anything else sees it; None: nothing."""
     processed: Any = None
     """What the image processor returned; kept while prompts about the image are still to be encoded."""
-    size: tuple[int, int] = (0, 0)
-    """Pixels, once it was read."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Pixels of each, once they were read."""
     awaited: bool = True
     """Whether a further prompt about it will be encoded."""
     inputs: dict[str, Tensor] = field(default_factory=dict)
     """The same as forward takes it, batch of one; without pixels once `features` exist."""
     features: Any = None
     """What the model's eyes made of it, see `vision.py`; None until somebody needs it."""
+    more: tuple[Path, ...] = ()
+    """Images beside the first."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.path, *self.more)
 
 
 @dataclass(slots=True)
@@ -79,12 +90,16 @@ class ChatEncoder:
         self._layout = _find_layout(self._render_with, model_name)
 
     def encode(self, request: Request, slot: ImageSlot | None) -> Prompt:
-        """`slot` is the request's image; it is read and processed here unless that was done before.
+        """`slot` holds the request's images; they are read and processed here unless that was done before.
 
-        Raises `BackendError` when the image cannot be read.
+        Raises `BackendError` when an image cannot be read.
         """
-        conversation = [(message.role, self._as_text(message.text)) for message in request.messages]
-        text = self._render_with(self._layout, conversation, image=slot is not None) + self._as_text(request.prefix)
+        conversation = [
+            (message.role, [self._as_text(one) if isinstance(one, str) else one for one in message.pieces()])
+            for message in request.messages
+        ]
+        leads = slot is not None and not any(message.pictures for message in request.messages)
+        text = self._render_with(self._layout, conversation, image=leads) + self._as_text(request.prefix)
         inputs = self._process(text, slot)
         ids_1T = inputs.pop("input_ids")
         inputs.pop("attention_mask", None)
@@ -107,7 +122,7 @@ class ChatEncoder:
     def end_ids(self) -> set[int]:
         """Ids that end an assistant turn: the tokenizer's end token and the one the chat template writes there."""
         ends = {self.tokenizer.eos_token_id} - {None}
-        closed = self._render_with(self._layout, list(_PROBE.items()), image=True, reply=False)
+        closed = self._render_with(self._layout, _PROBES, image=True, reply=False)
         tail = closed[closed.rindex(_PROBE["assistant"]) + len(_PROBE["assistant"]) :]
         special = self.special_ids()
         written = [token for token in self._tokenizer_door.plain_ids(tail) if token in special]
@@ -136,15 +151,17 @@ class ChatEncoder:
             more["add_special_tokens"] = False
         if slot is None:
             return dict(self._processor(text=[text], return_tensors="pt", **more))
-        image = _open_image(slot.path) if slot.processed is None else _stand_in(slot.size)
-        if slot.processed is None and slot.change is not None:
-            image = slot.change(image)
-        slot.size = image.size
+        if slot.processed is not None:
+            images = [_stand_in(size) for size in slot.sizes]
+        else:
+            images = [_open_image(path) for path in slot.paths]
+            images = images if slot.change is None else [slot.change(image) for image in images]
+            slot.sizes = tuple(image.size for image in images)
         with self._image_door.working_on(slot):
-            return dict(self._processor(text=[text], images=[image], return_tensors="pt", **more))
+            return dict(self._processor(text=[text], images=images, return_tensors="pt", **more))
 
     def _render_with(
-        self, layout: "_Layout", conversation: Sequence[tuple[str, str]], *, image: bool, reply: bool = True
+        self, layout: "_Layout", conversation: "Sequence[_Turn]", *, image: bool, reply: bool = True
     ) -> str:
         text: str = self._processor.apply_chat_template(
             layout.messages(conversation, image=image), tokenize=False, add_generation_prompt=reply
@@ -161,23 +178,29 @@ class _Layout:
     system: bool
     """It knows a system role; without one the system text leads the first user turn."""
 
-    def messages(self, conversation: Sequence[tuple[str, str]], *, image: bool) -> list[dict[str, Any]]:
+    def messages(self, conversation: Sequence[_Turn], *, image: bool) -> list[dict[str, Any]]:
+        """For the template. `image`: one picture stands before the first user turn's text."""
         turns = list(conversation)
         if not self.system and turns and turns[0][0] == "system":
-            lead = turns.pop(0)[1]
+            (_, lead), *turns = turns
             at = next((i for i, (role, _) in enumerate(turns) if role == "user"), None)
             if at is None:
                 turns.insert(0, ("user", lead))
             else:
-                turns[at] = ("user", f"{lead}\n\n{turns[at][1]}")
-        shown = not image
-        messages = []
-        for role, text in turns:
-            content: Any = [{"type": "text", "text": text}] if self.parts else text
-            if role == "user" and not shown:
-                content, shown = [{"type": "image"}, {"type": "text", "text": text}], True
-            messages.append({"role": role, "content": content})
-        return messages
+                first, *others = turns[at][1]
+                joined = [f"{lead[0]}\n\n{first}"] if isinstance(first, str) else [f"{lead[0]}\n\n", first]
+                turns[at] = ("user", [*joined, *others])
+        at = next((i for i, (role, _) in enumerate(turns) if role == "user"), None) if image else None
+        return [
+            {"role": role, "content": self._content(pieces, leads=number == at)}
+            for number, (role, pieces) in enumerate(turns)
+        ]
+
+    def _content(self, pieces: Sequence[str | Path], *, leads: bool) -> Any:
+        if not leads and not self.parts and all(isinstance(one, str) for one in pieces):
+            return "".join(map(str, pieces))
+        parts = [{"type": "text", "text": one} if isinstance(one, str) else {"type": "image"} for one in pieces]
+        return [{"type": "image"}, *parts] if leads else parts
 
 
 def _find_layout(render: Any, model_name: str) -> _Layout:
@@ -187,7 +210,7 @@ def _find_layout(render: Any, model_name: str) -> _Layout:
         for parts in (True, False):
             layout = _Layout(parts=parts, system=system)
             try:
-                text = render(layout, list(_PROBE.items()), image=True)
+                text = render(layout, _PROBES, image=True)
             except Exception as error:  # templates raise whatever their author thought of
                 reasons.append(str(error))
                 continue

@@ -75,8 +75,10 @@ class Decoder:
         """Whether the prompts can share a prefill: same kinds of input, and pixels of one shape."""
         if one.text_inputs.keys() != other.text_inputs.keys() or (one.image is None) != (other.image is None):
             return False
-        if one.image is None or other.image is None or self.features is not None:
+        if one.image is None or other.image is None:
             return True
+        if self.features is not None:
+            return len(one.image.paths) == len(other.image.paths)
         shapes = [{name: value.shape for name, value in slot.inputs.items()} for slot in (one.image, other.image)]
         return shapes[0] == shapes[1]
 

@@ -30,6 +30,10 @@ from engine.errors import BackendError, ModelError
 _WINDOW = 64
 """Requests encoded ahead at a time: enough to sort by length, few enough that the first reply comes soon."""
 
+_SEVERAL = 2
+_SEEN = ("text only", "with image", "with several images")
+"""Number of images, at most `_SEVERAL` → what prompts with so many are called: each kind has its way of decoding."""
+
 _TRIAL_TOKENS = 2
 """Tokens decoded when a fast way is compared with the plain one."""
 
@@ -65,7 +69,7 @@ class TransformersBackend:
         self._rows = rows
         self._replies = ReplyText(self.encoder.tokenizer)
         self._ends = frozenset(self.encoder.end_ids() | _configured_ends(self.model))
-        self._decoders: dict[bool, Decoder] = {}
+        self._decoders: dict[int, Decoder] = {}
 
     def load_judge(self, judge: str, adapter: Path) -> None:
         """See `Backend`."""
@@ -74,9 +78,10 @@ class TransformersBackend:
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """See `Backend`. Requests are worked off judge by judge; within one, many prompts at a time."""
         slots = _Slots(requests, self._judges)
-        by_judge: dict[tuple[str, bool, bool], list[Request]] = {}
+        by_judge: dict[tuple[str, bool, int], list[Request]] = {}
         for request in requests:
-            by_judge.setdefault((request.judge, bool(request.choices), request.image is not None), []).append(request)
+            seen = min(len(request.pictures), _SEVERAL)
+            by_judge.setdefault((request.judge, bool(request.choices), seen), []).append(request)
         for (judge, choosing, _), group in by_judge.items():
             yield from (self._choose if choosing else self._sample)(judge, group, slots)
 
@@ -105,7 +110,7 @@ class TransformersBackend:
     def how(self) -> dict[str, str]:
         """How prompts with and without image were decoded so far, for `doctor` and the log."""
         return {
-            "with image" if seen else "text only": (
+            _SEEN[seen]: (
                 f"{'shared prefix' if decoder.shared else 'plain'}, "
                 f"images {'encoded once' if decoder.features is not None else 'as pixels'}"
             )
@@ -157,7 +162,7 @@ class TransformersBackend:
 
     def _decoder(self, prompts: Sequence[Prompt]) -> Decoder:
         """How to decode prompts like these; the first time it is found out by trying on them."""
-        seen = prompts[0].image is not None
+        seen = 0 if prompts[0].image is None else min(len(prompts[0].image.paths), _SEVERAL)
         if seen not in self._decoders:
             features, shared = self._fastest(prompts[:2])
             self._decoders[seen] = Decoder(
@@ -214,28 +219,29 @@ class TransformersBackend:
 
 
 class _Slots:
-    """The images of one call: each is read once, and let go when the last prompt that shows it is done."""
+    """The images of one call: each is read once, and let go when the last prompt that shows it is done. Several of one
+    prompt are one."""
 
     def __init__(self, requests: Sequence[Request], judges: Judges) -> None:
         self._judges = judges
-        self._left = Counter(self._key(one) for one in requests if one.image is not None)
-        self._slots: dict[tuple[Path | None, str], ImageSlot] = {}
+        self._left = Counter(self._key(one) for one in requests if one.pictures)
+        self._slots: dict[tuple[tuple[Path, ...], str], ImageSlot] = {}
 
     def slot(self, request: Request) -> ImageSlot | None:
-        """The slot of the request's image; to be asked once per request."""
-        if request.image is None:
+        """The slot of the request's images; to be asked once per request."""
+        if not request.pictures:
             return None
-        key = self._key(request)
-        slot = self._slots.setdefault(key, ImageSlot(request.image))
+        key, (first, *more) = self._key(request), request.pictures
+        slot = self._slots.setdefault(key, ImageSlot(first, more=tuple(more)))
         self._left[key] -= 1
         if not self._left[key]:
             slot.awaited = False
             del self._slots[key]
         return slot
 
-    def _key(self, request: Request) -> tuple[Path | None, str]:
+    def _key(self, request: Request) -> tuple[tuple[Path, ...], str]:
         """Versions that see alike share a slot."""
-        return request.image, request.judge if self._judges.changes_eyes(request.judge) else ""
+        return request.pictures, request.judge if self._judges.changes_eyes(request.judge) else ""
 
 
 def load_model(name: str, *, device: str, dtype: str, revision: str | None) -> Any:

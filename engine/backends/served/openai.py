@@ -260,16 +260,22 @@ class OpenAIBackend:
 
     def _messages(self, request: Request) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
-        image = request.image
+        leads = [] if request.image is None else [request.image]
         for message in request.messages:
-            content: Any = _as_text(message.text)
-            if image is not None and message.role == "user":
-                shown = {"type": "image_url", "image_url": {"url": self._image_url(image)}}
-                content, image = [shown, {"type": "text", "text": content}], None
+            pieces = list(message.pieces())
+            if message.role == "user":
+                pieces, leads = [*leads, *pieces], []
+            is_text = all(isinstance(piece, str) for piece in pieces)
+            content = _as_text(message.text) if is_text else [self._part(piece) for piece in pieces]
             messages.append({"role": message.role, "content": content})
         if request.prefix:
             messages.append({"role": "assistant", "content": _as_text(request.prefix)})
         return messages
+
+    def _part(self, piece: str | Path) -> dict[str, Any]:
+        if isinstance(piece, str):
+            return {"type": "text", "text": _as_text(piece)}
+        return {"type": "image_url", "image_url": {"url": self._image_url(piece)}}
 
     def _image_url(self, image: Path) -> str:
         if self._readable is not None and image.resolve().is_relative_to(self._readable) and is_plain(image):

@@ -25,6 +25,9 @@ from engine.errors import BackendError
 _GRACE = 20.0
 """Seconds between SIGTERM and SIGKILL: vLLM's workers give their memory back in less."""
 
+_MOST_PICTURES = 16
+"""Of one prompt; a request with more is refused by the server, and its reply counts as invalid."""
+
 _LOG_TAIL = 15
 """Lines of the server's log that an error shows where none of them names a cause."""
 
@@ -79,7 +82,7 @@ class VllmServer:
             *(python or sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", model, "--served-model-name", model, "--dtype", dtype, "--uds", str(self.socket)),
             *("--enable-lora", "--max-lora-rank", str(max_rank), "--max-loras", str(max_judges)),
-            *("--max-num-seqs", str(sequences), "--limit-mm-per-prompt", '{"image": 1}'),
+            *("--max-num-seqs", str(sequences), "--limit-mm-per-prompt", f'{{"image": {_MOST_PICTURES}}}'),
             *("--allowed-local-media-path", str(images.resolve())),
             *("--generation-config", "vllm"),  # not the model's own: what a request does not say is neutral
             *(("--max-model-len", str(context)) if context else ()),

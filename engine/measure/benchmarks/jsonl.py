@@ -3,7 +3,9 @@
     {"image": "a.png", "question": "…", "preferred": "…", "degraded": "…", "dimension": "count", "id": "7"}
     {"image": "a.png", "question": "…", "a": "…", "b": "…", "better": "B"}
 
-`dimension`, `kind` and `id` may be left out. Images are paths relative to the file, or base64.
+`dimension`, `kind` and `id` may be left out. Images are paths relative to the file, or base64. Several are a list, and
+the question calls them <image 1>, <image 2>, …; those in a response are `preferred_images` and `degraded_images`, or
+`a_images` and `b_images`, and that response calls them so.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ from engine.sources.json_lines import json_lines, json_row
 from engine.sources.pictures.upright import ImageRefused
 from engine.sources.questions.kinds import kind_of
 
+_RESPONSES = ("preferred", "degraded", "a", "b")
 _UNNAMED = "other"
 """Dimension of rows that name none."""
 
@@ -29,13 +32,15 @@ def load_jsonl(path: Path, *, folder: Path, benchmark: str | None = None) -> lis
     Raises `SourceError` naming the line that is not a comparison: in a benchmark nothing is left out silently.
     """
     items: dict[str, BenchmarkItem] = {}
-    said: set[tuple[str, str, str, str]] = set()
+    said: set[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = set()
     for where, item in _items(path, folder, benchmark or path.stem):
         if item.item_id in items:
             raise SourceError(f"{where}: the comparison '{item.item_id}' was there before. Remove one.")
-        if (item.image, item.question, item.degraded, item.preferred) in said:
+        asked = (item.image, *item.more_images, item.question)
+        better, worse = (item.preferred, *item.preferred_images), (item.degraded, *item.degraded_images)
+        if (asked, worse, better) in said:
             raise SourceError(f"{where}: prefers the response that an earlier line calls the worse one. Remove one.")
-        said.add((item.image, item.question, item.preferred, item.degraded))
+        said.add((asked, better, worse))
         items[item.item_id] = item
     if not items:
         raise SourceError(f"{path}: holds no comparison. Name a file with one JSON object per line.")
@@ -55,19 +60,23 @@ def _items(path: Path, folder: Path, benchmark: str) -> Iterator[tuple[str, Benc
 
 def _item(row: Mapping[str, Any], where: str, path: Path, folder: Path, benchmark: str) -> BenchmarkItem:
     question = _text(row, "question", where)
-    preferred, degraded = _responses(row, where)
-    if " ".join(preferred.split()) == " ".join(degraded.split()):
+    (preferred, degraded), names = _responses(row, where)
+    asked, *inside = (
+        _pictures(row, name, where, path.parent, folder) for name in ("image", *(f"{name}_images" for name in names))
+    )
+    if " ".join(preferred.split()) == " ".join(degraded.split()) and inside[0] == inside[1]:
         raise SourceError(f"{where}: both responses are the same, so no judge can be right. Remove the line.")
-    try:
-        picture = image_file(row.get("image"), path.parent, folder)
-    except ImageRefused as refusal:
-        raise SourceError(f"{where}: the image cannot be used: {refusal}. Correct the line.") from None
     given = row.get("id")
+    pictures = [*asked, *inside[0], *inside[1]]
+    files = [Path(picture).name for picture in pictures]
     return BenchmarkItem(
-        item_id=str(given) if given is not None else content_id(path.name, picture.name, question, preferred, degraded),
+        item_id=str(given) if given is not None else content_id(path.name, *files, question, preferred, degraded),
         benchmark=benchmark,
-        image_id=content_id(str(picture)),
-        image=str(picture),
+        image_id=content_id(pictures[0]),
+        image=asked[0] if asked else "",
+        more_images=asked[1:],
+        preferred_images=inside[0],
+        degraded_images=inside[1],
         question=question,
         preferred=preferred,
         degraded=degraded,
@@ -76,10 +85,28 @@ def _item(row: Mapping[str, Any], where: str, path: Path, folder: Path, benchmar
     )
 
 
-def _responses(row: Mapping[str, Any], where: str) -> tuple[str, str]:
-    """Preferred and degraded, from either form of a row."""
+def _pictures(row: Mapping[str, Any], name: str, where: str, root: Path, folder: Path) -> tuple[str, ...]:
+    """Files of the pictures in a column. That of the question may be called "image" or "images", and may be left out
+    only where responses have some."""
+    value = row.get(name)
+    if name == "image" and value is None:
+        value = row.get("images")
+        if value is None and any(row.get(f"{one}_images") for one in _RESPONSES):
+            return ()
+    elif value is None:
+        return ()
+    try:
+        is_list = isinstance(value, list) and len(value) > 1 and not isinstance(value[0], int)  # else one's bytes
+        many = value if is_list else [value]
+        return tuple(str(image_file(one, root, folder)) for one in many)
+    except ImageRefused as refusal:
+        raise SourceError(f"{where}: the image cannot be used: {refusal}. Correct the line.") from None
+
+
+def _responses(row: Mapping[str, Any], where: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Preferred and degraded, from either form of a row, and what they are called there."""
     if "preferred" in row or "degraded" in row:
-        return _text(row, "preferred", where), _text(row, "degraded", where)
+        return (_text(row, "preferred", where), _text(row, "degraded", where)), ("preferred", "degraded")
     if "a" not in row and "b" not in row:
         raise SourceError(
             f"{where}: holds no responses. Call them 'preferred' and 'degraded', or 'a', 'b' and which is 'better'."
@@ -88,7 +115,7 @@ def _responses(row: Mapping[str, Any], where: str) -> tuple[str, str]:
     better = str(row.get("better")).strip().upper()
     if better not in ("A", "B"):
         raise SourceError(f'{where}: \'better\' is {row.get("better")!r}, not "A" or "B". Correct the line.')
-    return (a, b) if better == "A" else (b, a)
+    return ((a, b), ("a", "b")) if better == "A" else ((b, a), ("b", "a"))
 
 
 def _dimension(row: Mapping[str, Any], where: str) -> str:

@@ -1,7 +1,6 @@
 """Multimodal RewardBench 2 (arXiv 2512.16899, CC BY-NC 4.0): its items, and how its authors score them.
 
-Most of its items hold several pictures, in the question and inside the responses. They are loaded whole; a judge can be
-asked about those with one picture only, as long as no backend carries more.
+Most of its items hold several pictures, in the question and inside the responses; a judge is shown each at its place.
 """
 
 import json
@@ -200,7 +199,6 @@ BENCHMARK = Benchmark(
     name=NAME,
     load=load_mmrb2,
     items=4000,
-    defects=("Most items show several pictures; those are left out as long as a judge can be shown one only.",),
     protocols=(
         Protocol(
             name=OFFICIAL,

@@ -4,7 +4,7 @@ A picture that cannot be read is refused where the file is a person's own, and l
 benchmark is a published one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,15 +31,17 @@ def take_pictures_in(
     rows: dict[str, ImageRow] = {}
     taken: list[BenchmarkItem] = []
     refused: list[tuple[BenchmarkItem, ImageRefused]] = []
+
+    def stored(path: str) -> ImageRow:
+        row = image_row(store.put(read_limited(Path(path), limits), limits), source=source, name=Path(path).name)
+        return rows.setdefault(row.image_id, row)
+
+    source = f"benchmark {name}"
     for item in items:
         try:
-            stored = store.put(read_limited(Path(item.image), limits), limits)
+            taken.append(_with_stored(item, stored))
         except ImageRefused as refusal:
             refused.append((item, refusal))
-            continue
-        row = image_row(stored, source=f"benchmark {name}", name=Path(item.image).name)
-        rows.setdefault(row.image_id, row)
-        taken.append(replace(item, image_id=row.image_id, image=row.path))
     if refused and is_file(name):
         raise SourceError(_refusal(expanded(name), refused, store.workspace / "unpacked"))
     for item, reason in refused:
@@ -47,6 +49,22 @@ def take_pictures_in(
     if not taken:
         raise SourceError(f"evaluate.benchmarks: not one image of '{name}' can be read. Check its files.")
     return taken, list(rows.values())
+
+
+def _with_stored(item: BenchmarkItem, stored: Callable[[str], ImageRow]) -> BenchmarkItem:
+    """The item with every picture stored; its first one stands for it where pictures are counted as clusters."""
+    asked, more, preferred, degraded = (
+        [stored(path) for path in paths]
+        for paths in (filter(None, [item.image]), item.more_images, item.preferred_images, item.degraded_images)
+    )
+    return replace(
+        item,
+        image_id=[*asked, *preferred, *degraded][0].image_id,
+        image=asked[0].path if asked else "",
+        more_images=tuple(row.path for row in more),
+        preferred_images=tuple(row.path for row in preferred),
+        degraded_images=tuple(row.path for row in degraded),
+    )
 
 
 def _refusal(path: Path, refused: Sequence[tuple[BenchmarkItem, ImageRefused]], folder: Path) -> str:

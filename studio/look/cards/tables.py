@@ -69,6 +69,8 @@ class RunRow:
     bytes: int | None
     url: str | None = None
     """Link that chooses this run; None = a click arrives as act "open"."""
+    measured_as: str = "accuracy"
+    """What the shares are called."""
     deletable: bool = True
     """False while it is active."""
 
@@ -79,7 +81,7 @@ _RUN_COLUMNS = (
     Column(name="Base model", is_far=True),
     Column(name="Source", is_far=True),
     Column(name="Iterations", is_optional=True),
-    Column(name="Accuracy, strict"),
+    Column(name="Right, strict"),
     Column(name="Best version", is_far=True),
     Column(name="Best", is_number=True),
     Column(name="Kept", is_number=True, is_optional=True),
@@ -93,6 +95,14 @@ def runs_table(runs: Sequence[RunRow], *, selected: str | None = None) -> Html:
     """All runs. Acts: "open" on the name, "delete" on the last column, `id` the run's name."""
     rows = [row(_RUN_COLUMNS, _run_cells(run), selected=run.run == selected) for run in runs]
     return table(_RUN_COLUMNS, rows, caption="Runs of this workspace")
+
+
+def _best(run: RunRow) -> Html:
+    """The best version's share, with its name below where that is not accuracy."""
+    share = esc(words.decimal(run.best_accuracy, missing="–"))
+    if run.best_accuracy is None or run.measured_as == "accuracy":
+        return share
+    return element("span", share, element("small", esc("self-made labels")), class_="st-two", title=run.measured_as)
 
 
 def _run_cells(run: RunRow) -> list[Html]:
@@ -117,7 +127,7 @@ def _run_cells(run: RunRow) -> list[Html]:
         esc(f"{run.iteration}{of}"),
         sparkline(run.accuracies, places=places),
         esc(run.best or "–"),
-        esc(words.decimal(run.best_accuracy, missing="–")),
+        _best(run),
         esc(words.percent(run.kept_share, missing="–")),
         esc(words.duration(run.seconds, missing="–")),
         esc(words.size(run.bytes, missing="–")),
@@ -217,7 +227,7 @@ _LINEAGE_COLUMNS = (
     Column(name="Parent"),
     Column(name="Trained on", is_number=True),
     Column(name="Steps", is_number=True, is_optional=True),
-    Column(name="Accuracy, strict", is_number=True),
+    Column(name="Right, strict", is_number=True),
     Column(name="", is_optional=True),
 )
 

@@ -23,6 +23,7 @@ from studio.queries.scores import run_scores
 from studio.queries.verdicts import items as item_rows
 from studio.tabs.versions import use, view
 from studio.tabs.versions.comparison import CHANGES, Choices, Chosen, Compared, choose, compared
+from studio.tabs.versions.measured import measured_panel
 from studio.tabs.versions.view import PAGE_SIZE, Table
 
 _JUDGE = re.compile(r"judge-v\d{1,4}")
@@ -319,7 +320,10 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
             *_plot_texts(table, chosen, result, best, is_promoted=promoted is not None),
             *_changed(page, run, chosen, result, place),
             cards.sheet(view.leans_panel(table, chosen)),
-            cards.sheet(view.numbers_table(table, chosen, result)),
+            cards.sheet(
+                measured_panel(scores, chosen, page.workspace.run(run), deciding=choices.benchmarks[0]),
+                view.numbers_table(table, chosen, result),
+            ),
             cards.sheet(cards.panel(cards.padded(cards.command(_command(page.workspace, run, chosen))))),
         ),
         figures=(
@@ -336,7 +340,7 @@ def _plot_texts(table: Table, chosen: Chosen, result: Compared, best: str, *, is
     by_version = cards.legend(("judge, 95 % band", "new"), ("controls", "control"))
     by_dimension = cards.legend((chosen.older, "base"), (chosen.newer, "new"))
     return (
-        cards.sheet(cards.panel_head("Accuracy by version", by_version)),
+        cards.sheet(cards.panel_head(f"{view.called(chosen)} by version", by_version)),
         _foot(view.accuracy_sentence(table, chosen, result, best, is_promoted=is_promoted)),
         cards.sheet(cards.panel_head("By dimension", by_dimension)),
         _foot(view.dimension_sentence(result)),

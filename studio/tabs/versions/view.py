@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from engine.measure.benchmarks.held_out import number_on
 from engine.measure.controls import is_control, judge_behind
 from engine.measure.intervals import Gain
 from engine.measure.leaks import leak_sentences
 from engine.measure.metrics import ALL, STRICT
+from engine.measure.published import references
 from engine.records import BASE_JUDGE, BenchmarkItem, ScoreRow
 from studio.look import cards, charts, words
 from studio.look.cards import Action, ChangedItem, ComparedRow, Html, Score, Stat
@@ -18,6 +20,8 @@ from studio.tabs.versions.comparison import Change, Chosen, Compared, number_of
 
 PAGE_SIZE = 8
 """Changed items of one page; each is 56 px high, so that the list is as high as the leans beside it."""
+_PUBLISHED_LINES = 5
+"""Of one source; the panel below the chart lists all."""
 _CHART_DIMENSIONS = 12
 """Dots of more dimensions are not told apart; the table below has them all."""
 
@@ -72,6 +76,12 @@ def control_name(judge: str) -> str:
     return name.replace("-", " ")
 
 
+def called(chosen: Chosen) -> str:
+    """What the shares are called: "Accuracy", or what it is instead where the key is self-made."""
+    name = number_on(chosen.benchmark)
+    return name[0].upper() + name[1:]
+
+
 def strip(table: Table, chosen: Chosen, result: Compared) -> Html:
     """Accuracy, gain, best control, got worse."""
     score, gain = table.get(chosen.newer), result.gains.get(ALL)
@@ -83,7 +93,7 @@ def strip(table: Table, chosen: Chosen, result: Compared) -> Html:
     strip = cards.stat_strip(
         [
             Stat(
-                label=f"Accuracy, {chosen.newer}",
+                label=f"{called(chosen)}, {chosen.newer}",
                 value=words.decimal(score.accuracy if score else None),
                 context=f"{words.interval(score.low, score.high)}, {words.plural(score.n, 'item')}" if score else "",
             ),
@@ -110,7 +120,7 @@ def strip(table: Table, chosen: Chosen, result: Compared) -> Html:
 
 
 def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
-    """All versions under one protocol, controls as dashed lines."""
+    """All versions under one protocol; controls and what others published under it as dashed lines."""
     points = [
         VersionPoint(judge=judge, accuracy=row.accuracy, low=row.low, high=row.high)
         for judge in table.judges()
@@ -120,7 +130,13 @@ def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
         ControlLine(name=control_name(row.judge), accuracy=row.accuracy) for row in table.controls(chosen.newer)
     ]
     coin = [charts.COIN_STRICT] if chosen.protocol == "strict" else []
-    return charts.accuracy_by_version(points, [*controls, *coin], best=best)
+    published = [
+        ControlLine(name=f"{result.judge}, published", accuracy=result.overall)
+        for one in references()
+        if (one.benchmark, one.protocol) == (chosen.benchmark, chosen.protocol)
+        for result in one.results[:_PUBLISHED_LINES]
+    ]
+    return charts.accuracy_by_version(points, [*controls, *coin, *published], best=best)
 
 
 def leak_notes(scores: Sequence[ScoreRow], chosen: Chosen) -> Html:

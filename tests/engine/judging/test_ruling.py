@@ -233,7 +233,7 @@ def test_output_in_a_folder_that_is_not_there_is_refused_before_anything_is_aske
 
 @pytest.mark.parametrize(
     ("image", "said"),
-    [("", "is empty"), (["a.png"], "is a list"), (7, "is a int"), ("https://x/a.png", "is a https address"),
+    [("", "is empty"), ([["a.png"]], "is a list"), (7, "is a int"), ("https://x/a.png", "is a https address"),
      ("data:image/png;base64,AAAA", "is a data address"), ("A" * 5000, "5,000 letters"), ("A" * 300, "300 letters")],
 )  # fmt: skip
 def test_image_that_is_no_path_is_one_short_sentence(comparisons_file, tmp_path, image, said):

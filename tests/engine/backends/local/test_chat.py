@@ -150,7 +150,7 @@ def test_a_turned_photograph_is_seen_upright(tmp_path, encoders):
         slot = ImageSlot(tmp_path / name)
         encoders["llava"].encode(ask("?", image=tmp_path / name), slot)
         seen.append(slot.inputs["pixel_values"])
-        assert slot.size == (60, 90)
+        assert slot.sizes == ((60, 90),)
     assert (seen[0] - seen[1]).abs().mean() < 0.02, "but for JPEG's rounding"
 
 

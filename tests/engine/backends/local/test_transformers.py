@@ -290,3 +290,20 @@ def test_close_frees_the_model(models):
     backend.close()
     gc.collect()
     assert weight() is None
+
+
+@pytest.mark.parametrize("family", ["llava", "gemma3", "idefics3", "qwen2_vl", "mllama"])
+def test_several_images_stand_where_the_text_says_as_in_the_librarys_own_generate(backends, scenes, family):
+    backend = backends[family]
+    greedy = Sampling(max_tokens=12)
+
+    def compare(key, one, two):
+        message = Message(role="user", text="Is this newer than this?", pictures=((7, scenes[one]), (23, scenes[two])))
+        return Request(key=key, messages=(message,), sampling=greedy)
+
+    requests = [compare("ab", 0, 1), compare("ba", 1, 0), ask("one", scenes[0], sampling=greedy), compare("cd", 2, 3)]
+    found = by_sample(backend.generate(requests))
+    for request in requests:
+        slot = ImageSlot(request.pictures[0], more=request.pictures[1:])
+        assert found[request.key, 0].text == greedy_of_transformers(backend, request, slot)
+    assert "with several images" in backend.how()

@@ -72,7 +72,7 @@ def test_a_server_is_started_as_settings_say_and_answers_through_the_backend(tmp
         assert stat.S_IMODE(Path(options["uds"]).parent.stat().st_mode) == 0o700, "nobody else may enter"
         assert options["max_model_len"] == "9216"
         assert options["max_num_seqs"] == "256"
-        assert json.loads(options["limit_mm_per_prompt"]) == {"image": 1}
+        assert json.loads(options["limit_mm_per_prompt"]) == {"image": 16}
         assert options["dtype"] == "float16"
         assert options["enable_lora"] == "True"
         assert options["max_lora_rank"] == "128"
