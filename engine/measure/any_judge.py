@@ -49,6 +49,8 @@ from engine.workspace.parts import Parts
 DEFAULT_ITEMS = 600
 """Most items where no published protocol asks for all: both orders of so many tell five points apart."""
 _PART_ROWS = 500
+_PARTS = 20
+"""Of one measurement, at least: what a kill costs is a twentieth of its replies, and readers open few files."""
 
 Told = Callable[[int, int], None]
 """(replies there, replies wanted): called as they come."""
@@ -319,7 +321,7 @@ def _measure(
     ]
     known = {} if several else _of_the_run(judge, prepared)
     folder = _folder(judge, protocol, prepared, workspace)
-    prompts = load_pack(judge.settings.prompt_pack) if protocol.prompts is None else protocol_prompts(protocol.prompts)
+    prompts = _prompts_of(protocol, judge)
     if any(asked.key not in known for asked in wanted):
         folder.begin(_identity(judge, protocol, prompts, prepared))
         with writing_alone(folder):
@@ -332,6 +334,12 @@ def _measure(
         folder.write("scores", [replace(row, left_out=prepared.without_image) for row in stored])
         folder.finish({"judge": _name(judge), "protocol": protocol.name, "items": len(items), "replies": len(verdicts)})
     return scores
+
+
+def _prompts_of(protocol: Protocol, judge: JudgeRef) -> PromptPack | RulingPrompts:
+    if protocol.prompts is None:
+        return load_pack(judge.settings.prompt_pack)
+    return protocol_prompts(protocol.prompts) if isinstance(protocol.prompts, str) else protocol.prompts
 
 
 def _stored_scores(
@@ -409,7 +417,7 @@ def _ask_missing(
     requests = [
         _request(prompts, asked, name, sampling, workspace.root, judge.settings.loop.seed) for asked in missing.values()
     ]
-    with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
+    with Parts(folder, "verdicts", rows=max(1, min(_PART_ROWS, len(wanted) // _PARTS))) as parts:
         for there_now, reply in enumerate(backend.generate(requests), done + 1):
             parts.add([_row(_name(judge), protocol, missing[reply.key], reply)])
             told(there_now, len(wanted))

@@ -1,31 +1,28 @@
-"""Comparisons with known answers, for evaluation only. One file per benchmark, its protocols with it; this one lists
-them, so that a new benchmark is a file and a line."""
+"""Comparisons with known answers, for evaluation only. One file per benchmark, its protocols with it: a new one is a
+file here whose `BENCHMARK` says what it is."""
 
+import pkgutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from engine.errors import SettingsError, SourceError, UsageError
-from engine.measure.benchmarks import mm_rlhf_rewardbench, mmrb2, multimodal_rewardbench, vl_rewardbench
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.protocol import Benchmark, LeaveOut, Loaded, Protocol
 from engine.paths import expanded, is_jsonl
 from engine.shapes.looks import CLEAR, Look
 
 SHAPES = "shapes"
-PUBLISHED: dict[str, Benchmark] = {
-    one.name: one
-    for one in (
-        vl_rewardbench.BENCHMARK,
-        multimodal_rewardbench.BENCHMARK,
-        mm_rlhf_rewardbench.BENCHMARK,
-        mmrb2.BENCHMARK,
-    )
-}
-_OURS = frozenset({SHAPES, HELD_OUT, *PUBLISHED})
-"""Names that stand for more than a file's: published protocols go by them."""
+
+
+def published_in(folders: Iterable[str]) -> dict[str, Benchmark]:
+    """The benchmarks that the modules of this package in `folders` hold, by name."""
+    modules = [import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(folders)]
+    held = [module.BENCHMARK for module in modules if hasattr(module, "BENCHMARK")]
+    return {one.name: one for one in held}
 
 
 def is_file(name: str) -> bool:
@@ -115,3 +112,8 @@ def _parts(name: str) -> tuple[str, ...]:
 def _is_taken(called: dict[str, tuple[str, ...]], name: str) -> bool:
     mine = called[name]
     return "/".join(mine) in _OURS or sum(parts == mine for parts in called.values()) > 1
+
+
+PUBLISHED = published_in(__path__)
+_OURS = frozenset({SHAPES, HELD_OUT, *PUBLISHED})
+"""Names that stand for more than a file's: published protocols go by them."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.measure.intervals import clustered_interval
 from engine.measure.metrics import ALL, in_slice, length_lean, position_lean, with_parents
+from engine.prompts import RulingPrompts
 from engine.records import ORDERS, BenchmarkItem, Order, ScoreRow, Verdict, VerdictRow
 
 MACRO = "macro"
@@ -27,8 +28,8 @@ class Protocol:
     """A way to measure a judge on a benchmark, under the name that the number carries."""
 
     name: str
-    prompts: str | None
-    """Name of the prompt under assets/protocols; None for the judge's own."""
+    prompts: str | RulingPrompts | None
+    """The prompt, or its name under assets/protocols; None for the judge's own."""
     temperature: float
     top_p: float = 1.0
     max_tokens: int | None

@@ -245,7 +245,7 @@ def numbers_table(table: Table, chosen: Chosen, result: Compared) -> Html:
         )
     body = cards.comparison_table(rows, older=chosen.older, newer=chosen.newer)
     note = cards.sub(
-        "Intervals are 95 %, clustered by image. Gain: same items, bootstrap over images, sign-flip test.", dim=True
+        "Intervals are 95 %, clustered by image. Gain: same items, Student's t over images, sign-flip test.", dim=True
     )
     return cards.panel(body, title="All numbers", foot=note)
 

@@ -1,6 +1,10 @@
 """Measuring outside the loop with a scripted judge: what is asked, what a kill costs, what is stored and refused."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +99,31 @@ def test_published_protocol_on_fewer_items_is_refused_unless_asked_for_and_then_
     assert official(workspace, release, FakeBackend(sees)).scores[0].protocol == "vlrb-official"
 
 
-def test_measuring_killed_at_nine_tenths_asks_only_what_is_missing(workspace: Workspace, release: Path) -> None:
+def killed_after(replies: int, workspace: Workspace, release: Path) -> None:
+    """Measure in this process until so many replies came, then end it as a power loss does."""
+    backend = FakeBackend(sees, shuffle=3)
+    backend.after = lambda count: os.kill(os.getpid(), signal.SIGKILL) if count == replies else None
+    official(workspace, release, backend, partial=True)
+
+
+def test_measuring_that_lost_its_server_at_nine_tenths_asks_only_what_is_missing(
+    workspace: Workspace, release: Path
+) -> None:
     with pytest.raises(BackendError):
-        official(workspace, release, FakeBackend(sees, shuffle=3, fail_after=90), partial=True)
+        official(workspace, release, FakeBackend(sees, shuffle=3, fail_after=91), partial=True)
+    again = FakeBackend(sees)
+    official(workspace, release, again, partial=True)
+    assert len(again.requests) == 9
+
+
+def test_measuring_killed_at_nine_tenths_asks_only_what_is_missing(workspace: Workspace, release: Path) -> None:
+    code = (
+        "import pathlib; from engine.workspace.folders import open_workspace; from tests.engine.measure import "
+        f"test_any_judge as t; t.killed_after(90, open_workspace(pathlib.Path({str(workspace.root)!r})), "
+        f"pathlib.Path({str(release)!r}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False)
+    assert ended.returncode == -signal.SIGKILL
     again = FakeBackend(sees)
     found = official(workspace, release, again, partial=True)
     assert len(again.requests) == 10
