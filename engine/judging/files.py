@@ -66,16 +66,16 @@ def _lines(path: Path) -> list[_Line]:
 def _line(path: Path, where: str, line: str, seen: Counter[str]) -> _Line:
     row = comparison_row(where, line)
     image, inside = row.get("image"), [row.get(f"{name}_images") for name in "ab"]
-    first, *more = _image_files(path.parent, image, where) or [None]
+    files = _image_files(path.parent, image, where)
     same = content_id(image, row["question"], row["a"], row["b"], *(one for one in inside if one))
     seen[same] += 1
     key = content_id(same, seen[same])  # a line that occurs twice is answered twice
     comparison = Comparison(
-        image=first,
+        image=files[0] if files else None,
         question=row["question"],
         preferred=row["a"],
         degraded=row["b"],
-        more_images=tuple(filter(None, more)),
+        more_images=tuple(files[1:]),
         preferred_images=tuple(_image_files(path.parent, inside[0], where)),
         degraded_images=tuple(_image_files(path.parent, inside[1], where)),
     )

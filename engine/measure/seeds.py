@@ -80,7 +80,7 @@ def _settings(folder: Path, _changed: int) -> tuple[int, str]:
 
 def _first_and_last(run: RunFolder) -> tuple[float, float] | None:
     """Strict accuracy of judge-v0 and of the last version on the deciding benchmark."""
-    found = []
+    found: list[float] = []
     while (summary := run.stage(len(found), "evaluate").summary()) and summary.get("accuracy") is not None:
         found.append(float(summary["accuracy"]))
     return (found[0], found[-1]) if len(found) > 1 else None

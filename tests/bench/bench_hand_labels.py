@@ -5,8 +5,8 @@
 Every simulated rater has a preference on every item, which is the key's more often where the judge is sure, and labels
 the first items of an order drawn anew. The truth is the share of items on which that rater calls the judge right.
 
-"At best" is how much narrower any estimate could be that knew, for every item, how likely this rater calls the judge right
-given its verdict and how split the verdicts are: the rest is the rater's own, and only labels tell it.
+"At best" is how much narrower any estimate could be that knew, for every item, how likely this rater calls the judge
+right given its verdict and how split the verdicts are: the rest is the rater's own, and only labels tell it.
 """
 
 import argparse
@@ -105,9 +105,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--raters", type=int, default=500)
     raters = parser.parse_args().raters
-    print(
-        "| items | labels | sides with key | judge | covered | width | labels alone | narrower | at best | κ covered |"
-    )
+    names = "items", "labels", "sides with key", "judge", "covered", "width", "labels alone", "narrower", "at best"
+    print(f"| {' | '.join(names)} | κ covered |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     covered = []
     for world in worlds():

@@ -1,4 +1,4 @@
-"""Seconds that every number of one judge on one benchmark takes: scores of all slices, and the paired gain over another.
+"""Seconds that all numbers of one judge on one benchmark take: scores of every slice, and paired gains over another.
 
     python tests/bench/bench_metrics.py [--items 5000]
 

@@ -96,9 +96,9 @@ def _pictures(row: Mapping[str, Any], name: str, where: str, root: Path, folder:
     elif value is None:
         return ()
     try:
-        is_list = isinstance(value, list) and len(value) > 1 and not isinstance(value[0], int)  # else one's bytes
-        many = value if is_list else [value]
-        return tuple(str(image_file(one, root, folder)) for one in many)
+        if isinstance(value, list) and len(value) > 1 and not isinstance(value[0], int):  # these are one's bytes
+            return tuple(str(image_file(one, root, folder)) for one in value)
+        return (str(image_file(value, root, folder)),)
     except ImageRefused as refusal:
         raise SourceError(f"{where}: the image cannot be used: {refusal}. Correct the line.") from None
 
