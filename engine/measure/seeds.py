@@ -14,6 +14,7 @@ from statistics import mean, stdev
 from engine.errors import JudgeStudioError
 from engine.measure.intervals import t_quantile
 from engine.records import version_name
+from engine.workspace.conclusions import Measured
 from engine.workspace.folders import RunFolder
 from engine.workspace.run_record import run_settings
 from engine.workspace.state import read_state
@@ -81,8 +82,8 @@ def _settings(folder: Path, _changed: int) -> tuple[int, str]:
 def _first_and_last(run: RunFolder) -> tuple[float, float] | None:
     """Strict accuracy of judge-v0 and of the last version on the deciding benchmark."""
     found: list[float] = []
-    while (summary := run.stage(len(found), "evaluate").summary()) and summary.get("accuracy") is not None:
-        found.append(float(summary["accuracy"]))
+    while (measured := run.conclusion(len(found), Measured)) is not None and measured.accuracy is not None:
+        found.append(measured.accuracy)
     return (found[0], found[-1]) if len(found) > 1 else None
 
 

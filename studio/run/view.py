@@ -153,7 +153,8 @@ def accuracies(view: RunView) -> list[float | None]:
 
 def measured_as(view: RunView) -> str:
     """What these shares are called: "accuracy", or "agreement with self-made labels"."""
-    return number_on(str(view.summaries.get((0, "evaluate"), {}).get("benchmark")))
+    measured = view.concluded(0, Measured)
+    return number_on((measured.benchmark if measured else None) or "")
 
 
 def best_accuracy(view: RunView) -> float | None:

@@ -114,7 +114,8 @@ def main() -> int:
         covered.append(found.covered)
         print(
             f"| {world.items} | {world.labels} | {world.agree} | {world.accuracy} | {found.covered:.3f} "
-            f"| {found.width:.3f} | {found.width_alone:.3f} | {found.narrower:.0%} | {found.at_best:.0%} | {found.kappa_covered:.3f} |"
+            f"| {found.width:.3f} | {found.width_alone:.3f} | {found.narrower:.0%} | {found.at_best:.0%} "
+            f"| {found.kappa_covered:.3f} |"
         )
     print(f"mean {np.mean(covered):.3f}, least {min(covered):.3f}")
     return int(np.mean(covered) < 0.95)

@@ -1,6 +1,20 @@
 """How one version's numbers on a benchmark came about: each protocol it was measured under, what others published, and
 what a reader must know. Plain values in, HTML out."""
 
+from collections.abc import Sequence
+
+from engine.measure.any_judge import known_protocols
+from engine.measure.benchmarks import PUBLISHED
+from engine.measure.benchmarks.held_out import AGREEMENT, NAME, deciding_note
+from engine.measure.published import reference_lines
+from engine.measure.scores import near_training_lines
+from engine.measure.seeds import seed_lines
+from engine.records import ScoreRow
+from engine.workspace.folders import RunFolder
+from studio.look import cards, words
+from studio.look.cards import Column, Html
+from studio.tabs.versions.comparison import Chosen
+
 _PARTIAL = ", partial"
 _WHY_THEY_DIFFER = (
     "The numbers differ because prompt, sampling, the orders shown, and what becomes of a reply without a verdict do."
