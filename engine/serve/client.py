@@ -27,7 +27,7 @@ class JudgeByUrl:
 
     def rule_all(self, asked: Iterable[Contest]) -> list[Ruling]:
         """Rulings on many, in their order. Raises `BackendError` with the server's own sentence."""
-        comparisons = [{"image": sent(one.image), "question": one.question, "a": one.a, "b": one.b} for one in asked]
+        comparisons = [_sent(one) for one in asked]
         if not comparisons:
             return []
         try:
@@ -59,6 +59,17 @@ def sent(picture: Picture | None) -> str | None:
     else:
         data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
     return f"data:application/octet-stream;base64,{base64.b64encode(data).decode()}"
+
+
+def _sent(asked: Contest) -> dict[str, Any]:
+    """As `/v1/judge` takes it."""
+    row: dict[str, Any] = {"image": sent(asked.image), "question": asked.question, "a": asked.a, "b": asked.b}
+    if asked.more_images:
+        row["image"] = [row["image"], *map(sent, asked.more_images)]
+    for name, pictures in (("a_images", asked.a_images), ("b_images", asked.b_images)):
+        if pictures:
+            row[name] = [*map(sent, pictures)]
+    return row
 
 
 def _ruling(url: str, row: dict[str, Any]) -> Ruling:

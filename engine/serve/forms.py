@@ -13,6 +13,8 @@ from engine.judging.ruling import Ruling, as_row
 from engine.serve.pictures import picture_bytes
 from engine.serve.use import Contest
 
+MOST_PICTURES = 16
+"""Of a question, or of an answer."""
 MOST_COMPARISONS = 1024
 """Of one request; more are sent in parts."""
 
@@ -26,21 +28,43 @@ _NO_VERDICT = {
 
 
 def question_of(row: Any, where: str = "") -> Contest:
-    """One comparison of our own form: {"image", "question", "a", "b"}; without image, or null, it has none."""
+    """One comparison of our own form: {"image", "question", "a", "b"}; without image, or null, it has none. Several are
+    a list; those inside an answer are "a_images" and "b_images"."""
     if not isinstance(row, Mapping):
         raise UsageError(f"{where}expected an object with image, question, a, b.")
-    known = {"key", "image", "question", "a", "b", "judge"}
+    known = {"key", "image", "question", "a", "b", "judge", "a_images", "b_images"}
     unknown = sorted(set(row) - known)
     if unknown:
         raise UsageError(f"{where}no field called '{unknown[0]}'. Fields are: {', '.join(sorted(known))}.")
     for field in ("question", "a", "b"):
         if not isinstance(row.get(field), str):
             raise UsageError(f"{where}'{field}' is missing or no text.")
-    image = row.get("image")
-    if image is not None and not isinstance(image, str):
-        raise UsageError(f"{where}'image' is no text. Send data:image/png;base64,…")
-    data = None if image is None else picture_bytes(image)
-    return Contest(image=data, question=row["question"], a=row["a"], b=row["b"])
+    asked, in_a, in_b = (_pictures(row.get(name), f"{where}'{name}'") for name in ("image", "a_images", "b_images"))
+    return _contest(asked, row["question"], row["a"], row["b"], a_images=in_a, b_images=in_b)
+
+
+def _pictures(given: Any, what: str) -> list[bytes]:
+    """One picture, or several in a list, each a text. Raises `UsageError` that begins with `what`."""
+    many = given if isinstance(given, list) else [] if given is None else [given]
+    if not all(isinstance(one, str) for one in many):
+        raise UsageError(f"{what} is no text. Send data:image/png;base64,…")
+    if len(many) > MOST_PICTURES:
+        raise UsageError(f"{what} holds {len(many):,} pictures. Send at most {MOST_PICTURES}.")
+    return [picture_bytes(one) for one in many]
+
+
+def _contest(
+    asked: list[bytes], question: str, a: str, b: str, *, a_images: list[bytes], b_images: list[bytes]
+) -> Contest:
+    return Contest(
+        image=asked[0] if asked else None,
+        question=question,
+        a=a,
+        b=b,
+        more_images=tuple(asked[1:]),
+        a_images=tuple(a_images),
+        b_images=tuple(b_images),
+    )
 
 
 def many_of(body: Mapping[str, Any]) -> Sequence[Any]:
@@ -70,10 +94,8 @@ def question_of_chat(body: Mapping[str, Any]) -> Contest:
     if body.get("n") not in (None, 1):
         raise UsageError("n: a ruling is greedy, so every further one would be the same. Leave n at 1.")
     texts, images = zip(*(_parts(turn, place) for place, turn in enumerate(turns)), strict=True)
-    if images[1] or images[2] or len(images[0]) > 1:
-        raise UsageError("messages: the judge looks at one picture, in the user's message.")
-    data = picture_bytes(images[0][0]) if images[0] else None
-    return Contest(image=data, question=texts[0], a=texts[1], b=texts[2])
+    asked, in_a, in_b = (_pictures(found, "messages: image_url") for found in images)
+    return _contest(asked, *texts, a_images=in_a, b_images=in_b)
 
 
 def _parts(turn: Mapping[str, Any], place: int) -> tuple[str, list[str]]:

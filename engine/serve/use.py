@@ -36,6 +36,11 @@ class Contest:
     question: str
     a: str
     b: str
+    more_images: tuple[Picture, ...] = ()
+    """Further pictures of the question."""
+    a_images: tuple[Picture, ...] = ()
+    b_images: tuple[Picture, ...] = ()
+    """Pictures inside an answer."""
 
 
 class OpenJudge:
@@ -56,8 +61,15 @@ class OpenJudge:
         """
         if judge is not None and judge not in self.judges:
             raise UsageError(f"judge '{judge}': is not open here. Open are: {', '.join(self.judges)}.")
-        image = None if asked.image is None else self._shelf.take(asked.image)
-        comparison = Comparison(image=image, question=asked.question, preferred=asked.a, degraded=asked.b)
+        comparison = Comparison(
+            image=None if asked.image is None else self._shelf.take(asked.image),
+            question=asked.question,
+            preferred=asked.a,
+            degraded=asked.b,
+            more_images=tuple(map(self._shelf.take, asked.more_images)),
+            preferred_images=tuple(map(self._shelf.take, asked.a_images)),
+            degraded_images=tuple(map(self._shelf.take, asked.b_images)),
+        )
         return self._desk.submit(comparison, judge=judge or self.judges[0])
 
     def rule(self, *, image: Picture | None, question: str, a: str, b: str, judge: str | None = None) -> Ruling:

@@ -3,6 +3,10 @@
 `datasets` is imported only when such a source is opened. Code that comes with a dataset is never run.
 """
 
+import atexit
+import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,14 @@ from engine.paths import expanded
 from engine.records import Skipped
 from engine.sources.columns import Columns, check_columns, columns_of, entry_of, finder
 from engine.sources.entry import Entry, Source, readable_name
+from engine.sources.json_array import is_array
 from engine.sources.labels import Labels, class_names, named
 from engine.sources.pictures.upright import ImageRefused, Limits
+from engine.sources.table import open_table
 
 _SAVED = ("dataset_info.json", "dataset_dict.json")
 """Either file marks a folder that `save_to_disk` wrote."""
+_PATTERN = re.compile(r"[\[\]*?{}!#%:]")
 _HUB_PATIENCE = 10.0
 """Seconds to wait for the hub's first answer; `datasets` alone would retry for 23 s before saying it is away."""
 
@@ -34,6 +41,8 @@ def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
     assert settings.path is not None
     path = expanded(settings.path)
     where = f"source.path: dataset '{readable_name(settings.path, 200)}'"
+    if (array := _json_array(path)) is not None:
+        return open_table(array, columns_of(settings), limits)
     if path.is_file():
         kind = "zip" if path.suffix.lower() == ".zip" else "table"
         raise SourceError(f"{where}: is a file, not a folder or a Hugging Face id. Use source.kind={kind} for it.")
@@ -47,6 +56,19 @@ def open_dataset(settings: SourceSettings, limits: Limits) -> Source:
         total=total,
         entries=_entries(rows, columns, find, settings.split, labels),
     )
+
+
+def _json_array(path: Path) -> Path | None:
+    """The file that is one JSON array of rows: `path` itself, or the only .json of a folder (LLaVA's form, beside its
+    pictures), which `datasets` would take for a folder of pictures."""
+    found = [path] if path.is_file() else sorted(path.glob("*.json")) if path.is_dir() else []
+    if len(found) != 1 or found[0].name in _SAVED or found[0].suffix.lower() != ".json":
+        return None
+    try:
+        with found[0].open("rb") as file:
+            return found[0] if is_array(file.read(4096)) else None
+    except OSError:
+        return None
 
 
 def load_rows(name: str, *, split: str, where: str, config: str | None = None) -> Any:
@@ -70,9 +92,20 @@ def load_rows(name: str, *, split: str, where: str, config: str | None = None) -
         cached = _is_cached(name)
         if not cached:
             _check_hub(name, where)
-    known = str(path) if path.exists() else name
+    known = str(_plainly_named(path)) if path.exists() else name
     # Streamed, because the images are stored in the workspace anyway; what is in the cache already is used as it is.
     return _undecoded(_attempt(lambda: datasets.load_dataset(known, config, split=split, streaming=not cached), where))
+
+
+def _plainly_named(folder: Path) -> Path:
+    """The folder, by a link where its name holds signs that `datasets` would take for a pattern or a part of a URL."""
+    if not _PATTERN.search(str(folder.absolute())):
+        return folder
+    home = Path(tempfile.mkdtemp(prefix="judge-studio-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)  # rows are read until the process ends
+    link = home / "dataset"
+    link.symlink_to(folder.absolute(), target_is_directory=True)
+    return link
 
 
 def _undecoded(rows: Any) -> Any:

@@ -266,3 +266,18 @@ def test_photograph_is_shown_upright_and_one_sent_again_is_not_read_again(judges
 def test_backend_error_keeps_its_own_sentence(judges, picture):
     with judge_server(FakeBackend(sees, fail_after=0), judges) as url:
         assert error_of(httpx.post(f"{url}/v1/judge", json=comparison(picture))).endswith("Start it again.")
+
+
+def test_several_pictures_reach_the_judge_in_both_forms(judges, picture):
+    backend = FakeBackend(sees, choose=sure)
+    several = chat(picture)
+    several[0]["content"].append({"type": "image_url", "image_url": {"url": picture}})
+    with judge_server(backend, judges) as url:
+        own = comparison(None, image=[picture, picture], a_images=[picture])
+        assert httpx.post(f"{url}/v1/judge", json=own).json()["verdict"] == "A"
+        assert {len(request.pictures) for request in backend.requests} == {3}
+        backend.requests.clear()
+        answer = httpx.post(f"{url}/v1/chat/completions", json={"messages": several})
+        assert answer.json()["ruling"]["verdict"] == "A"
+        assert {len(request.pictures) for request in backend.requests} == {2}
+        assert "at most 16" in error_of(httpx.post(f"{url}/v1/judge", json=comparison(None, image=[picture] * 17)))

@@ -1,3 +1,4 @@
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,28 @@ def test_file_as_a_dataset_is_told_its_kind(tmp_path: Path, name: str, kind: str
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SourceError, match=f"is a file.*source.kind={kind}"):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["d[1]", "d*", "d?", "photos #2", "{a}", "50%", "a!b", "d[", "a::b"])
+def test_folder_whose_name_looks_like_a_pattern_is_read(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "a.png").write_bytes(PNG)
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "question": "What is it?"}\n')
+    (entry,) = read(folder)
+    assert isinstance(entry, Entry)
+    assert (entry.data, entry.question) == (PNG, None)
+    (asked,) = read(folder, question_column="question")
+    assert isinstance(asked, Entry)
+    assert asked.question == "What is it?"
+
+
+def test_json_array_beside_its_pictures_is_read_as_file_and_as_folder(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(PNG)
+    row = {"image": "images/a.png", "conversations": [{"from": "human", "value": "<image>\nHow many?"}]}
+    (tmp_path / "data.json").write_text(json.dumps([row]))
+    for path in (tmp_path, tmp_path / "data.json"):
+        (entry,) = read(path, question_column="conversations")
+        assert isinstance(entry, Entry)
+        assert (entry.data, entry.question) == (PNG, "How many?")
