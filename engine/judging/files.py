@@ -65,7 +65,10 @@ def _lines(path: Path) -> list[_Line]:
 
 def _line(path: Path, where: str, line: str, seen: Counter[str]) -> _Line:
     row = comparison_row(where, line)
-    image, inside = row.get("image"), [row.get(f"{name}_images") for name in "ab"]
+    image = row.get("images") if row.get("image") is None else row["image"]
+    if image == []:
+        raise SourceError(f"{where}: its image is a list of none. Name one, or leave the field out.")
+    inside = [row.get(f"{name}_images") for name in "ab"]
     files = _image_files(path.parent, image, where)
     same = content_id(image, row["question"], row["a"], row["b"], *(one for one in inside if one))
     seen[same] += 1

@@ -10,7 +10,7 @@ from engine.backends.base import Message, Request
 from engine.backends.served.openai import OpenAIBackend
 from engine.config import Settings
 from engine.errors import SourceError
-from engine.judging.files import rule_file
+from engine.judging.files import read_comparisons, rule_file
 from engine.judging.judges import JudgeRef
 from engine.measure.any_judge import home_of, leak_scores, measure
 from engine.measure.benchmarks.jsonl import load_jsonl
@@ -114,6 +114,15 @@ def test_file_of_comparisons_may_name_several_pictures(tmp_path: Path) -> None:
     assert sum(rule_file(backend, PACK, source, tmp_path / "out.jsonl", judges={"mine": "judge-v0"})) == 1
     assert [len(request.pictures) for request in backend.requests] == [3, 3, 3, 3]
     assert json.loads((tmp_path / "out.jsonl").read_text())["image"] == ["one.png", "two.png"]
+
+
+def test_pictures_of_a_comparison_are_never_left_out_without_a_word(tmp_path: Path) -> None:
+    ((_, called_images, _),) = read_comparisons(own_file(tmp_path, image=None, images=["one.png", "two.png"]))
+    assert [file.name for file in called_images.pictures] == ["one.png", "two.png"]
+    with pytest.raises(SourceError, match="line 1: its image is a list of none"):
+        read_comparisons(own_file(tmp_path, image=[]))
+    ((_, blind, _),) = read_comparisons(own_file(tmp_path, image=None))
+    assert blind.pictures == ()
 
 
 def test_rows_of_older_workspaces_have_one_picture() -> None:

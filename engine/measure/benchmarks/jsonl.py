@@ -93,7 +93,7 @@ def _pictures(row: Mapping[str, Any], name: str, where: str, root: Path, folder:
         value = row.get("images")
         if value is None and any(row.get(f"{one}_images") for one in _RESPONSES):
             return ()
-    elif value is None:
+    elif value is None or value == []:
         return ()
     try:
         if isinstance(value, list) and len(value) > 1 and not isinstance(value[0], int):  # these are one's bytes
