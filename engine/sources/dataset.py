@@ -4,6 +4,7 @@
 """
 
 import atexit
+import os
 import re
 import shutil
 import tempfile
@@ -98,14 +99,18 @@ def load_rows(name: str, *, split: str, where: str, config: str | None = None) -
 
 
 def _plainly_named(folder: Path) -> Path:
-    """The folder, by a link where its name holds signs that `datasets` would take for a pattern or a part of a URL."""
+    """The folder, or links to all its files under a plain name where its own has signs that `datasets` would take for a
+    pattern or a part of a URL. It follows a link to the folder itself back to that name."""
     if not _PATTERN.search(str(folder.absolute())):
         return folder
     home = Path(tempfile.mkdtemp(prefix="judge-studio-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)  # rows are read until the process ends
-    link = home / "dataset"
-    link.symlink_to(folder.absolute(), target_is_directory=True)
-    return link
+    for here, _, names in os.walk(folder.absolute()):
+        there = home / Path(here).relative_to(folder.absolute())
+        there.mkdir(exist_ok=True)
+        for name in names:
+            (there / name).symlink_to(Path(here) / name)
+    return home
 
 
 def _undecoded(rows: Any) -> Any:

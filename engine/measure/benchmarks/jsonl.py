@@ -91,10 +91,10 @@ def _pictures(row: Mapping[str, Any], name: str, where: str, root: Path, folder:
     value = row.get(name)
     if name == "image" and value is None:
         value = row.get("images")
-        if value is None and any(row.get(f"{one}_images") for one in _RESPONSES):
+    if value is None or value == []:
+        if name != "image" or any(row.get(f"{one}_images") for one in _RESPONSES):
             return ()
-    elif value is None or value == []:
-        return ()
+        value = None
     try:
         if isinstance(value, list) and len(value) > 1 and not isinstance(value[0], int):  # these are one's bytes
             return tuple(str(image_file(one, root, folder)) for one in value)
