@@ -277,7 +277,7 @@ def _sides(run: RunFolder, judge: str, benchmark: str) -> dict[str, Said | None]
 def _items(run: RunFolder, benchmark: str | None) -> dict[str, BenchmarkItem]:
     rows = run.stage(0, "benchmark").read("items", BenchmarkItem)
     wanted = benchmark or (rows[0].benchmark if rows else None)
-    found = {row.item_id: row for row in rows if row.benchmark == wanted}
+    found = {row.item_id: row for row in rows if row.benchmark == wanted and row.has_one_picture}  # a person sees one
     if not found:
         raise UsageError(f"run '{run.name}': there are no items of {wanted or 'a benchmark'} to label yet.")
     return found
