@@ -25,6 +25,7 @@ from engine.measure.benchmarks.protocol import Loaded, Protocol, both_orders
 from engine.measure.benchmarks.stored import take_pictures_in
 from engine.measure.controls import MODEL_FREE, control_verdicts, wrong_image
 from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT, score_rows
+from engine.measure.near_training import near_sentence, near_training
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.measure.wrong_image import wrong_image_verdicts
 from engine.paths import expanded
@@ -84,6 +85,8 @@ class Prepared:
     unusable: int
     several_pictures: int = 0
     """Items left out by an older version, which could show a judge one picture only."""
+    near_training: int = 0
+    """Items about a picture that the judge's run trains on, or one that looks the same."""
 
     @property
     def left_out(self) -> int:
@@ -148,12 +151,13 @@ def notes(prepared: Prepared) -> tuple[str, ...]:
         (prepared.repeats, "because they repeat another row exactly"),
     )
     left_out = [f"{count:,} of {prepared.rows:,} rows are left out {why}." for count, why in counts if count]
+    near = [near_sentence(prepared.name, prepared.near_training)] if prepared.near_training else []
     defects = PUBLISHED[prepared.name].defects if prepared.name in PUBLISHED else ()
-    return (*left_out, *defects)
+    return (*left_out, *near, *defects)
 
 
 def _refusal(protocol: Protocol, prepared: Prepared) -> str:
-    found = " ".join(notes(replace(prepared, name="")))
+    found = " ".join(notes(replace(prepared, name="", near_training=0)))
     return (
         f"--protocol {protocol.name}: is defined on all items of {prepared.name}, here are {len(prepared.items):,} of "
         f"{prepared.rows:,}. {found}{' ' if found else ''}Add what is missing, or --partial to measure on these; the "
@@ -184,7 +188,7 @@ def prepare(judge: JudgeRef, benchmark: str, *, count: int | None, workspace: Wo
         if folder.summary() is None:
             _prepare(folder, benchmark, count, judge, workspace)
     summary = folder.summary() or {}
-    counted = ("rows", "without_image", "repeats", "unusable", "several_pictures")
+    counted = ("rows", "without_image", "repeats", "unusable", "several_pictures", "near_training")
     counts = {key: int(summary.get(key, 0)) for key in counted}
     return Prepared(slug=slug, name=name, items=folder.read("items", BenchmarkItem), **counts)
 
@@ -214,7 +218,8 @@ def _prepare(folder: StageFolder, benchmark: str, count: int | None, judge: Judg
     for control in MODEL_FREE:
         folder.write("scores", score_rows(control, items[0].benchmark, control_verdicts(control, items), by_id))
     folder.write("scores", score_rows(TEXT_ONLY, items[0].benchmark, text_only_verdicts(items), by_id))
-    folder.finish(_counts(loaded, items))
+    near = near_training(judge.run, items) if judge.run is not None else []
+    folder.finish({**_counts(loaded, items), "near_training": len(near), "benchmark": items[0].benchmark})
 
 
 def _counts(loaded: Loaded, items: Sequence[BenchmarkItem]) -> dict[str, int]:

@@ -6,10 +6,12 @@ from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_wrong_image
 from engine.measure.hand_labels import HandEstimate
 from engine.measure.leaks import Finding, findings
+from engine.measure.near_training import near_sentence
 from engine.measure.seeds import seed_lines
 from engine.measure.self_confirmation import narrowing_lines
 from engine.records import BASE_JUDGE, ScoreRow, version_number
 from engine.workspace.conclusions import Gathered, Measured, Selected
+from engine.workspace.files import read_json
 from engine.workspace.folders import RunFolder, StageFolder
 from engine.workspace.state import read_state
 
@@ -100,11 +102,12 @@ def _chosen_lines(run: RunFolder) -> list[str]:
 
 def near_training_lines(run: RunFolder) -> list[str]:
     """A sentence per benchmark with pictures that were trained on."""
-    near = (run.conclusion(0, Gathered) or Gathered()).near_training
-    return [
-        f"  {name}: {count:,} items are about a picture that looks the same as one trained on, so memory may answer."
-        for name, count in near.items()
-    ]
+    near = dict((run.conclusion(0, Gathered) or Gathered()).near_training)
+    for folder in sorted(run.folder.glob("iteration-00/benchmark-*")):  # measured outside the loop
+        done = read_json(folder / "done.json") or {}
+        if count := done.get("near_training"):
+            near.setdefault(str(done["benchmark"]), int(count))
+    return [f"  {near_sentence(name, count)}" for name, count in near.items()]
 
 
 def hand_label_lines(found: HandEstimate) -> list[str]:

@@ -16,16 +16,16 @@ from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.held_out import held_out_items
 from engine.measure.benchmarks.protocol import LeaveOut
 from engine.measure.benchmarks.stored import take_pictures_in
-from engine.records import BenchmarkItem, ImageLook, ImageRow, Instruction, Pair
+from engine.measure.near_training import near_training
+from engine.records import BenchmarkItem, ImageRow, Pair
 from engine.shapes.looks import Look
-from engine.sources.pictures.alike import look_of, twins
 from engine.sources.pictures.store import ImageStore
 from engine.sources.pictures.upright import limits_of
 from engine.stages.bench import Bench
 from engine.stages.identity import setting_fields
 from engine.workspace.conclusions import Gathered
 from engine.workspace.files import read_json, write_json
-from engine.workspace.folders import RunFolder, StageFolder, Workspace
+from engine.workspace.folders import Workspace
 
 _LEFT_OUT = "left-out.json"
 """Benchmark → rows that could not be measured; the stage's summary repeats it."""
@@ -60,24 +60,13 @@ def prepare_benchmarks(bench: Bench, held_out: Sequence[Pair]) -> Gathered:
             folder.write("items", [replace(item, benchmark=called[name]) for item in items])
         counts[name] = sum(item.benchmark == called[name] for item in folder.read("items", BenchmarkItem))
         progress.advance()
-    near = _near_training(folder, bench.run)
+    items = [item for item in folder.read("items", BenchmarkItem) if item.benchmark != HELD_OUT]
+    near = dict(Counter(item.benchmark for item in near_training(bench.run, items)))
     for name, count in near.items():
         progress.event("near-training", benchmark=name, items=count)
     gathered = Gathered(items=counts, left_out=left_out, near_training=near)
     folder.finish(asdict(gathered))
     return gathered
-
-
-def _near_training(folder: StageFolder, run: RunFolder) -> dict[str, int]:
-    """Benchmark → its items whose picture looks the same as one that is trained on; only those that have any."""
-    intake = run.intake()
-    trained_on = {one.image_id for one in intake.read("instructions", Instruction) if one.split == "train"}
-    trained = {row.image_id: row.look for row in intake.read("looks", ImageLook) if row.image_id in trained_on}
-    items = [item for item in folder.read("items", BenchmarkItem) if item.benchmark != HELD_OUT]
-    paths = {item.image_id: run.workspace.root / item.image for item in items}
-    looks = {image_id: look for image_id, path in paths.items() if (look := look_of(path)) is not None}
-    near = {one for one, _ in twins(looks, trained)} | (paths.keys() & trained_on)
-    return dict(Counter(item.benchmark for item in items if item.image_id in near))
 
 
 def _items_with_images(

@@ -18,6 +18,9 @@ from engine.judging.judges import JudgeRef
 from engine.measure.any_judge import home_of, leak_scores, measure
 from engine.measure.leaks import leak_sentences
 from engine.measure.protocol_table import measured_lines
+from engine.measure.scores import near_training_lines
+from engine.records import Instruction
+from engine.sources.pictures.store import store_image
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import Workspace, open_workspace
 from tests.engine.sources.picture_files import file_bytes, picture
@@ -167,6 +170,24 @@ def test_judge_of_a_run_has_its_rows_beside_the_runs_own(workspace: Workspace, r
     stored = open_catalog(workspace).sql("select distinct run, judge from verdicts").rows
     assert stored == [("mine", "judge-v0")]
     assert folder.is_dir()
+
+
+def test_items_about_pictures_that_the_run_trains_on_are_counted_and_said(workspace: Workspace, release: Path) -> None:
+    run = workspace.run("mine")
+    run.folder.mkdir(parents=True)
+    judge = JudgeRef(label="mine/judge-v0", settings=Settings(), version="judge-v0", adapter=None, run=run)
+    trained = store_image(workspace.root, release / "3.png").image_id
+    asked = Instruction(
+        instruction_id="i", image_id=trained, question="q", kind="open", answer_type=None, dimension=None, choices=(),
+        answer=None, split="train",
+    )  # fmt: skip
+    run.intake().write("instructions", [asked])
+    found = measure(
+        FakeBackend(sees), judge, benchmark=f"vl-rewardbench={release}", protocol="strict", workspace=workspace
+    )
+    said = "vl-rewardbench: 1 items are about a picture that looks the same as one trained on, so memory may answer."
+    assert said in found.notes
+    assert near_training_lines(run) == [f"  {said}"]
 
 
 def test_both_protocols_of_ones_own_prompt_count_the_same_replies(workspace: Workspace, release: Path) -> None:
