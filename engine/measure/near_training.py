@@ -21,7 +21,8 @@ def near_training(run: RunFolder, items: Sequence[BenchmarkItem]) -> list[Benchm
 
 def near_sentence(name: str, count: int) -> str:
     """What a reader of a number on such items must know."""
-    return f"{name}: {count:,} items are about a picture that looks the same as one trained on, so memory may answer."
+    items = "1 item is" if count == 1 else f"{count:,} items are"
+    return f"{name}: {items} about a picture that looks the same as one trained on, so memory may answer."
 
 
 def _pictures(item: BenchmarkItem) -> list[str]:

@@ -185,7 +185,7 @@ def test_items_about_pictures_that_the_run_trains_on_are_counted_and_said(worksp
     found = measure(
         FakeBackend(sees), judge, benchmark=f"vl-rewardbench={release}", protocol="strict", workspace=workspace
     )
-    said = "vl-rewardbench: 1 items are about a picture that looks the same as one trained on, so memory may answer."
+    said = "vl-rewardbench: 1 item is about a picture that looks the same as one trained on, so memory may answer."
     assert said in found.notes
     assert near_training_lines(run) == [f"  {said}"]
 
