@@ -181,6 +181,7 @@ def test_items_about_pictures_that_the_run_trains_on_are_counted_and_said(worksp
         instruction_id="i", image_id=trained, question="q", kind="open", answer_type=None, dimension=None, choices=(),
         answer=None, split="train",
     )  # fmt: skip
+    run.intake().begin({})
     run.intake().write("instructions", [asked])
     found = measure(
         FakeBackend(sees), judge, benchmark=f"vl-rewardbench={release}", protocol="strict", workspace=workspace
