@@ -102,11 +102,13 @@ def _print_settings(comparison: "ComparisonFile") -> None:
 
 
 def _print(comparison: "ComparisonFile") -> None:
+    from engine.measure.benchmarks.held_out import number_on
     from engine.measure.metrics import ALL
     from engine.measure.side_by_side import sentence
 
     result = comparison.result
-    print(f"{comparison.benchmark}, strict (both orders right)")
+    called = "" if (name := number_on(comparison.benchmark)) == "accuracy" else f": {name}"
+    print(f"{comparison.benchmark}, strict (both orders right){called}")
     for name, scores in zip(result.names, result.scores, strict=True):
         if (score := scores.get(ALL)) is not None:
             print(f"  {name}: {score.accuracy:.3f} ({score.low:.3f} to {score.high:.3f}), {score.n:,} items")

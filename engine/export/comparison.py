@@ -12,6 +12,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.export.markup import page, picture, points, table
 from engine.export.word_diff import Run, aligned
+from engine.measure.benchmarks.held_out import number_on
 from engine.measure.intervals import Gain
 from engine.measure.metrics import ALL
 from engine.measure.side_by_side import Side, SideBySide, sentence
@@ -68,7 +69,7 @@ def _headline(comparison: ComparisonFile) -> str:
     said = "".join(f"<p class=lead>{escape(sentence(result, place))}</p>" for place in range(1, len(names)))
     return (
         f"<header><p class=kicker>Judge Studio comparison</p><h1>{escape(' · '.join(names))}</h1>{said}"
-        f"<p class=dim>On {escape(comparison.benchmark)}, strict: an item counts when the verdicts in both orders are "
+        f"<p class=dim>On {escape(comparison.benchmark)}, {number_on(comparison.benchmark)}, strict: an item counts when the verdicts in both orders are "
         "right. Intervals are 95 %, clustered by image; gains are paired, with a sign-flip test over images.</p>"
         "</header>"
     )
