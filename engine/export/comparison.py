@@ -69,8 +69,9 @@ def _headline(comparison: ComparisonFile) -> str:
     said = "".join(f"<p class=lead>{escape(sentence(result, place))}</p>" for place in range(1, len(names)))
     return (
         f"<header><p class=kicker>Judge Studio comparison</p><h1>{escape(' · '.join(names))}</h1>{said}"
-        f"<p class=dim>On {escape(comparison.benchmark)}, {number_on(comparison.benchmark)}, strict: an item counts when "
-        "the verdicts in both orders are right. Intervals are 95 %, clustered by image; gains are paired, with a sign-flip test over images.</p>"
+        f"<p class=dim>On {escape(comparison.benchmark)}, {number_on(comparison.benchmark)}, strict: an item counts "
+        "when the verdicts in both orders are right. Intervals are 95 %, clustered by image; gains are paired, with a "
+        "sign-flip test over images.</p>"
         "</header>"
     )
 
