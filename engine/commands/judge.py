@@ -105,7 +105,8 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
 
 def evaluate(options: Namespace) -> int:
     """Measure judge versions on one benchmark, under one protocol or all it has, and print what was measured."""
-    from engine.measure.any_judge import known_protocols, leak_scores, measure
+    from engine.measure.any_judge import leak_scores, measure
+    from engine.measure.own_protocols import known_protocols
 
     workspace = open_workspace(options.workspace)
     judges = [_reached(one, options.settings) for one in judges_together(options.judge, workspace)]

@@ -3,12 +3,11 @@
     runs/<run>/iteration-00/benchmark-<what>/              items, images, and the scores of rules without a model
     runs/<run>/iteration-<n>/evaluate-<what>-<protocol>/   identity.json, verdicts, scores, done.json
 
-Judges that no run made have such folders under measured/<judge>/ in place of runs/<run>/. What a protocol asks and how
-it counts is in the benchmark's own file.
+Judges that no run made have such folders under measured/<judge>/ in place of runs/<run>/. The items are
+made ready in `prepared.py`; what a protocol asks and how it counts is in the benchmark's own file, ours in
+`own_protocols.py`.
 """
 
-import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,21 +17,16 @@ from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.errors import UsageError
 from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.judges import JudgeRef
-from engine.measure.benchmarks import PUBLISHED, benchmark_name, is_file, load_items, published_protocols
-from engine.measure.benchmarks.held_out import NAME as HELD_OUT
-from engine.measure.benchmarks.mm_rlhf_rewardbench import read_plain
-from engine.measure.benchmarks.protocol import Loaded, Protocol, both_orders
-from engine.measure.benchmarks.stored import take_pictures_in
-from engine.measure.controls import MODEL_FREE, control_verdicts, wrong_image
-from engine.measure.metrics import BOTH_ORDERS_MEAN, STRICT, score_rows
-from engine.measure.near_training import near_sentence, near_training
+from engine.measure.benchmarks.protocol import Protocol
+from engine.measure.controls import wrong_image
+from engine.measure.metrics import STRICT, score_rows
+from engine.measure.own_protocols import OWN, known_protocol, most_items
+from engine.measure.prepared import Prepared, home_of, notes, prepare
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.measure.wrong_image import wrong_image_verdicts
-from engine.paths import expanded
 from engine.prompts import PromptPack, RulingPrompts, load_pack, protocol_prompts
 from engine.records import (
     BenchmarkItem,
-    ImageRow,
     Order,
     ScoreRow,
     VerdictRow,
@@ -41,14 +35,10 @@ from engine.records import (
     seed_for,
     version_number,
 )
-from engine.sources.pictures.store import ImageStore
-from engine.sources.pictures.upright import limits_of
-from engine.workspace.folders import RunFolder, StageFolder, Workspace
+from engine.workspace.folders import StageFolder, Workspace
 from engine.workspace.locks import writing_alone
 from engine.workspace.parts import Parts
 
-DEFAULT_ITEMS = 600
-"""Most items where no published protocol asks for all: both orders of so many tell five points apart."""
 _PART_ROWS = 500
 _PARTS = 20
 """Of one measurement, at least: what a kill costs is a twentieth of its replies, and readers open few files."""
@@ -71,34 +61,6 @@ class MeasuredJudge:
     """What a reader must know: rows without a picture, repeats, known defects."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A benchmark's items with their pictures in the workspace."""
-
-    slug: str
-    """Short name for folders; another benchmark, place, number of items or content has another one."""
-    name: str
-    items: list[BenchmarkItem]
-    rows: int
-    without_image: int
-    repeats: int
-    unusable: int
-    several_pictures: int = 0
-    """Items left out by an older version, which could show a judge one picture only."""
-    near_training: int = 0
-    """Items about a picture that the judge's run trains on, or one that looks the same."""
-
-    @property
-    def left_out(self) -> int:
-        """Rows that should have been measured and are not."""
-        return self.rows - self.repeats - len(self.items)
-
-
-def known_protocols(benchmark: str) -> dict[str, Protocol]:
-    """Every protocol that `benchmark` (as the settings name it) can be measured under, by name."""
-    return {one.name: one for one in (*_OWN, *published_protocols(benchmark_name(benchmark)))}
-
-
 def measure(
     backend: Backend,
     judge: JudgeRef,
@@ -117,14 +79,9 @@ def measure(
     """
     if count is not None and count < 1:
         raise UsageError(f"--items: {count} is not a number of items. Use 1 or more, or leave it out.")
-    known = known_protocols(benchmark)
-    if protocol not in known:
-        raise UsageError(f"--protocol: none called '{protocol}' for {benchmark}. Use one of {', '.join(known)}.")
-    chosen = known[protocol]
-    if count is None and chosen in _OWN:
-        count = DEFAULT_ITEMS
-    prepared = prepare(judge, benchmark, count=count, workspace=workspace)
-    whole = chosen in _OWN or not prepared.left_out
+    chosen = known_protocol(protocol, benchmark)
+    prepared = prepare(judge, benchmark, count=most_items(count, protocol), workspace=workspace)
+    whole = chosen in OWN or not prepared.left_out
     if not whole and not partial:
         raise UsageError(_refusal(chosen, prepared))
     scores = _measure(backend, judge, chosen, prepared, workspace, told)
@@ -142,20 +99,6 @@ def measure(
     )
 
 
-def notes(prepared: Prepared) -> tuple[str, ...]:
-    """Sentences on what was left out, and on what is wrong with the benchmark itself."""
-    counts = (
-        (prepared.without_image, "because their picture is missing or cannot be read"),
-        (prepared.unusable, "because they are about something else than pictures"),
-        (prepared.several_pictures, "because an older version made them ready, and it could show one picture only"),
-        (prepared.repeats, "because they repeat another row exactly"),
-    )
-    left_out = [f"{count:,} of {prepared.rows:,} rows are left out {why}." for count, why in counts if count]
-    near = [near_sentence(prepared.name, prepared.near_training)] if prepared.near_training else []
-    defects = PUBLISHED[prepared.name].defects if prepared.name in PUBLISHED else ()
-    return (*left_out, *near, *defects)
-
-
 def _refusal(protocol: Protocol, prepared: Prepared) -> str:
     found = " ".join(notes(replace(prepared, name="", near_training=0)))
     return (
@@ -163,85 +106,6 @@ def _refusal(protocol: Protocol, prepared: Prepared) -> str:
         f"{prepared.rows:,}. {found}{' ' if found else ''}Add what is missing, or --partial to measure on these; the "
         "score will say so."
     )
-
-
-# --- items ---------------------------------------------------------------------------------------------------------
-
-
-def home_of(judge: JudgeRef, workspace: Workspace) -> RunFolder:
-    """The folder under which a judge's measurements lie: its run's, or one of its own."""
-    if judge.run is not None:
-        return judge.run
-    name = re.sub(r"[^a-z0-9]+", "-", judge.label.lower()).strip("-")[:40]
-    return RunFolder(workspace.measured / f"{name}-{content_id(judge.label, judge.adapter)[:6]}")
-
-
-def prepare(judge: JudgeRef, benchmark: str, *, count: int | None, workspace: Workspace) -> Prepared:
-    """The items, their pictures taken in as a run does: upright, on white, scaled. Done once per run and benchmark."""
-    if benchmark == HELD_OUT:
-        return _held_out(judge, count)
-    name = benchmark_name(benchmark)
-    slug = f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:40]}-{content_id(*_place(benchmark), count)[:6]}"
-    folder = home_of(judge, workspace).stage(0, f"benchmark-{slug}")
-    folder.begin({"benchmark": benchmark, "items": count, "seed": judge.settings.loop.seed})
-    with writing_alone(folder):
-        if folder.summary() is None:
-            _prepare(folder, benchmark, count, judge, workspace)
-    summary = folder.summary() or {}
-    counted = ("rows", "without_image", "repeats", "unusable", "several_pictures", "near_training")
-    counts = {key: int(summary.get(key, 0)) for key in counted}
-    return Prepared(slug=slug, name=name, items=folder.read("items", BenchmarkItem), **counts)
-
-
-def _place(benchmark: str) -> tuple[object, ...]:
-    """What tells two benchmarks of one name apart: where they lie, and whether they are still the same."""
-    place = benchmark if is_file(benchmark) else benchmark.partition("=")[2]
-    path = expanded(place or ".")
-    if not place or not path.exists():
-        return (benchmark,)
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    stats = [file.stat() for file in files]
-    newest = max((stat.st_mtime_ns for stat in stats), default=0)
-    return (benchmark.partition("=")[0], path.resolve(), len(stats), sum(stat.st_size for stat in stats), newest)
-
-
-def _prepare(folder: StageFolder, benchmark: str, count: int | None, judge: JudgeRef, workspace: Workspace) -> None:
-    for part in (*folder.parts("items"), *folder.parts("images"), *folder.parts("scores")):
-        part.unlink()  # of an earlier try that was killed
-    limits = limits_of(judge.settings.source)
-    with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
-        loaded = load_items(benchmark, count=count, seed=judge.settings.loop.seed, folder=Path(scratch))
-        items, images = take_pictures_in(benchmark, loaded.items, store, limits, leave_out=lambda _: None)
-    folder.write("images", images)
-    folder.write("items", items)
-    by_id = {item.item_id: item for item in items}
-    for control in MODEL_FREE:
-        folder.write("scores", score_rows(control, items[0].benchmark, control_verdicts(control, items), by_id))
-    folder.write("scores", score_rows(TEXT_ONLY, items[0].benchmark, text_only_verdicts(items), by_id))
-    near = near_training(judge.run, items) if judge.run is not None else []
-    folder.finish({**_counts(loaded, items), "near_training": len(near), "benchmark": items[0].benchmark})
-
-
-def _counts(loaded: Loaded, items: Sequence[BenchmarkItem]) -> dict[str, int]:
-    return {
-        "items": len(items),
-        "rows": loaded.rows,
-        "without_image": loaded.without_image + len(loaded.items) - len(items),
-        "repeats": loaded.repeats,
-        "unusable": loaded.unusable,
-    }
-
-
-def _held_out(judge: JudgeRef, count: int | None) -> Prepared:
-    if judge.run is None:
-        raise UsageError(f"--benchmark {HELD_OUT}: {judge.label} belongs to no run, so it has no held-out pairs.")
-    rows = judge.run.stage(0, "benchmark").read("items", BenchmarkItem)
-    found = [item for item in rows if item.benchmark == HELD_OUT][:count]
-    if not found:
-        raise UsageError(f"--benchmark {HELD_OUT}: run {judge.run.name} has no held-out pairs. Name another benchmark.")
-    paths = {row.image_id: row.path for row in judge.run.intake().read("images", ImageRow)}
-    items = [replace(item, image=paths[item.image_id]) for item in found]
-    return Prepared(slug=HELD_OUT, name=HELD_OUT, items=items, rows=len(items), without_image=0, repeats=0, unusable=0)
 
 
 # --- without the picture -------------------------------------------------------------------------------------------
@@ -260,15 +124,13 @@ def leak_scores(
 
     The second one is asked once per judge and benchmark and stored as a stage of its own.
     """
-    if count is None and protocol in (STRICT, BOTH_ORDERS_MEAN):
-        count = DEFAULT_ITEMS
-    prepared = prepare(judge, benchmark, count=count, workspace=workspace)
+    prepared = prepare(judge, benchmark, count=most_items(count, protocol), workspace=workspace)
     by_id = {item.item_id: item for item in prepared.items}
     texts = score_rows(TEXT_ONLY, prepared.items[0].benchmark, text_only_verdicts(prepared.items), by_id)
     number = (version_number(judge.version) or 0) if judge.run is not None else 0
     folder = home_of(judge, workspace).stage(number, f"evaluate-{prepared.slug}-wrong-image")
     pack = load_pack(judge.settings.prompt_pack)
-    folder.begin(_identity(judge, _OWN[0], pack, prepared))
+    folder.begin(_identity(judge, OWN[0], pack, prepared))
     with writing_alone(folder):
         if folder.summary() is None:
             _show_other_pictures(backend, judge, prepared, pack, folder, workspace)
@@ -318,7 +180,7 @@ def _measure(
     backend: Backend, judge: JudgeRef, protocol: Protocol, prepared: Prepared, workspace: Workspace, told: Told
 ) -> list[ScoreRow]:
     seed = judge.settings.loop.seed
-    several = protocol not in _OWN
+    several = protocol not in OWN
     wanted = [
         _Asked(item, order, number if several else 0)
         for item in prepared.items
@@ -351,13 +213,13 @@ def _stored_scores(
     judge: JudgeRef, protocol: Protocol, verdicts: Sequence[VerdictRow], items: Mapping[str, BenchmarkItem]
 ) -> list[ScoreRow]:
     """Our own protocols count the same verdicts, so both are stored."""
-    both = _OWN if protocol in _OWN else (protocol,)
+    both = OWN if protocol in OWN else (protocol,)
     return [row for one in both for row in one.scores(_name(judge), verdicts, items)]
 
 
 def _folder(judge: JudgeRef, protocol: Protocol, prepared: Prepared, workspace: Workspace) -> StageFolder:
     number = (version_number(judge.version) or 0) if judge.run is not None else 0
-    own = STRICT if protocol in _OWN else protocol.name
+    own = STRICT if protocol in OWN else protocol.name
     return home_of(judge, workspace).stage(number, f"evaluate-{prepared.slug}-{own}")
 
 
@@ -450,32 +312,4 @@ def _row(judge: str, protocol: Protocol, asked: _Asked, reply: Completion) -> Ve
     else:
         verdict, right = protocol.read(reply.text, asked.order)
     row = verdict_row(judge, asked.item, asked.order, verdict, reasoning=stored_text(reply), tokens=reply.tokens)
-    return replace(row, correct=right, sample=asked.sample, protocol=STRICT if protocol in _OWN else protocol.name)
-
-
-def _own_scores(name: str) -> Callable[[str, Sequence[VerdictRow], Mapping[str, BenchmarkItem]], list[ScoreRow]]:
-    def scores(judge: str, verdicts: Sequence[VerdictRow], items: Mapping[str, BenchmarkItem]) -> list[ScoreRow]:
-        benchmark = next(iter(items.values())).benchmark
-        return [row for row in score_rows(judge, benchmark, verdicts, items) if row.protocol == name]
-
-    return scores
-
-
-_OWN = tuple(
-    Protocol(
-        name=name,
-        prompts=None,
-        temperature=0.0,
-        max_tokens=None,
-        orders=both_orders,
-        read=read_plain,
-        scores=_own_scores(name),
-        rule=rule,
-    )
-    for name, rule in (
-        (STRICT, "The judge's own prompt, greedy, both orders. An item counts when both are right; ties and replies "
-         "without one verdict are wrong."),
-        (BOTH_ORDERS_MEAN, "The same replies, but each order counts by itself: half an item for one right."),
-    )
-)  # fmt: skip
-"""The protocols of this project; they count the same verdicts."""
+    return replace(row, correct=right, sample=asked.sample, protocol=STRICT if protocol in OWN else protocol.name)

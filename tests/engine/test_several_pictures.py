@@ -12,8 +12,9 @@ from engine.config import Settings
 from engine.errors import SourceError
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.judges import JudgeRef
-from engine.measure.any_judge import home_of, leak_scores, measure
+from engine.measure.any_judge import leak_scores, measure
 from engine.measure.benchmarks.jsonl import load_jsonl
+from engine.measure.prepared import home_of
 from engine.prompts import judge_messages, load_pack
 from engine.records import BenchmarkItem
 from engine.workspace.folders import Workspace, open_workspace

@@ -3,9 +3,9 @@ what a reader must know. Plain values in, HTML out."""
 
 from collections.abc import Sequence
 
-from engine.measure.any_judge import known_protocols
 from engine.measure.benchmarks import PUBLISHED
 from engine.measure.benchmarks.held_out import AGREEMENT, NAME, deciding_note
+from engine.measure.own_protocols import known_protocols
 from engine.measure.published import reference_lines
 from engine.measure.scores import near_training_lines
 from engine.measure.seeds import seed_lines

@@ -15,8 +15,9 @@ from engine.backends.base import Request
 from engine.config import Settings
 from engine.errors import BackendError, UsageError
 from engine.judging.judges import JudgeRef
-from engine.measure.any_judge import home_of, leak_scores, measure
+from engine.measure.any_judge import leak_scores, measure
 from engine.measure.leaks import leak_sentences
+from engine.measure.prepared import home_of
 from engine.measure.protocol_table import measured_lines
 from engine.measure.scores import near_training_lines
 from engine.records import Instruction

@@ -8,7 +8,8 @@ import pytest
 from engine.config import Settings
 from engine.judging.judges import JudgeRef
 from engine.measure import benchmarks
-from engine.measure.any_judge import known_protocols, measure
+from engine.measure.any_judge import measure
+from engine.measure.own_protocols import known_protocols
 from engine.workspace.folders import open_workspace
 from tests.engine.sources.picture_files import file_bytes, picture
 from tests.fake_backend import FakeBackend
