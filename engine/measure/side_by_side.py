@@ -13,8 +13,6 @@ from engine.records import ORDERS, BenchmarkItem, ScoreRow, VerdictRow
 
 Ended = Literal["right", "wrong", "order-flip", "tie", "invalid"]
 """How both orders of one item ended together."""
-Change = Literal["worse", "better", "other", "same"]
-CHANGES: tuple[Change, ...] = ("worse", "better", "other", "same")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +35,12 @@ class ItemRow:
     ended: tuple[Ended | None, ...]
     """Per side; None where it was not asked about this item."""
 
-    def is_change(self, change: Change) -> bool:
-        """Whether some other side changed this item so, seen from the first one. Worse and better are of credit:
-        right in both orders or not; other is another way of being wrong."""
+    def is_change(self, change: str) -> bool:
+        """Whether some other side changed this item so, seen from the first one.
+
+        "worse" and "better" are of credit: right in both orders or not. "other" is another way of being wrong, "same"
+        the same end on all sides.
+        """
         first, *others = self.ended
         known = [other for other in others if other is not None]
         if first is None:
@@ -75,7 +76,7 @@ class SideBySide:
     rows: tuple[ItemRow, ...]
     """Every item that any side was asked about, by dimension and id."""
 
-    def of(self, change: Change) -> list[ItemRow]:
+    def of(self, change: str) -> list[ItemRow]:
         return [row for row in self.rows if row.is_change(change)]
 
     def dimensions(self) -> list[str]:

@@ -126,9 +126,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 def rows_of(found: ComparedSides, change: str) -> Sequence[ItemRow]:
     """Items of one kind of change, in the order in which they are walked through."""
-    return next((found.result.of(kind) for kind in ("worse", "better", "other", "same") if kind == change), None) or (
-        found.result.rows if change == "all" else []
-    )
+    return found.result.rows if change == "all" else found.result.of(change)
 
 
 def walked(catalog: Catalog, run: str | None, place: ComparePlace, walk: Walk) -> ComparePlace:
