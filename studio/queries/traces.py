@@ -16,8 +16,8 @@ from studio.queries.shelf_tables import WAITING
 PAGE_SIZE = 12
 
 _COLUMNS = ("pair_id", "judge", "order", "sample", "reasoning", "verdict", "kept", "reason", "tokens")
-TEMPLATE = r"""array_to_string(list_slice(string_split_regex(trim(lower(regexp_replace(regexp_replace(
-    left(reasoning, 300), '\b[AB]\b', '…', 'g'), '[0-9]+', '#', 'g'))), '\s+'), 1, 6), ' ')"""
+TEMPLATE = r"""lower(regexp_replace(
+    regexp_extract(left(reasoning, 100), '^\s*((?:\S+\s+){0,5}\S+)', 1), '\b[AB]\b|[0-9]+', '…', 'g'))"""
 """SQL: how a reasoning begins, six words of it, whichever response and number it names."""
 _CUBE = ("judge", "order", "verdict", "reason", "dimension")
 

@@ -130,7 +130,7 @@ def _templates(found: Sequence[Beginning], place: TracesPlace) -> Html:
         )
         for one in found
     ]
-    note = "Six words, whichever response or number they name (… and #). Share: of the traces in this table."
+    note = "Six words, whichever response or number they name (…). Share: of the traces in this table."
     return cards.panel(
         table(_TEMPLATES, rows, caption="How reasonings begin"), title="How reasonings begin",
         foot=cards.sub(note, dim=True),
