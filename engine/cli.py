@@ -217,7 +217,14 @@ def _add_result_commands(commands: "argparse._SubParsersAction[argparse.Argument
     )
     sql.add_argument("query", nargs="?")
     sql.add_argument("--limit", type=count, default=1000, metavar="ROWS")
-    _command(commands, "doctor", "results:doctor", "versions, device, memory, disk, and what is missing")
+    doctor = _command(commands, "doctor", "results:doctor", "versions, device, memory, disk, and what is missing")
+    doctor.add_argument(
+        "--for",
+        dest="asked_for",
+        metavar="PRESET|FILE.yaml",
+        help="whether this machine can do that run; times a reply",
+    )
+    doctor.add_argument("settings", nargs="*", metavar="key=value", help="with --for: settings that win over it")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

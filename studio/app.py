@@ -22,6 +22,7 @@ from engine.export.finished import finished_workspace
 from engine.serve.binding import is_loopback
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
+from studio.jobs.places import Places, guard_places
 from studio.look import cards
 from studio.look.cards import glossary, tour
 from studio.look.theme import StudioTheme, style_sheet
@@ -87,6 +88,8 @@ def build_app(workspace: Workspace, *, way_back: str | None = None) -> gr.Blocks
         with tabs:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.key, elem_id=f"tab-{tab.key}"):
+                    if tab is not TABS[0]:  # Home's is the name of the run
+                        gr.HTML(cards.element("h1", cards.esc(tab.label)), elem_classes="st-sr")
                     tab.build(page)
         connect(page, TABS, header, heart)
         api.declare(page)
@@ -133,6 +136,8 @@ def _keep_private(app: gr.Blocks) -> None:
 
 def shown_path(folder: Path) -> str:
     """The folder as a person would write it: relative to here or to the home folder where that is shorter."""
+    if Places.are_guarded:
+        return folder.name
     for base, sign in ((Path.cwd(), "."), (Path.home(), "~")):
         if folder.is_relative_to(base):
             return str(Path(sign) / folder.relative_to(base)) if sign == "~" else f"./{folder.relative_to(base)}"
@@ -230,6 +235,8 @@ def serve(
     check_bind(host, port, auth is not None)
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads / "incoming")
     jobs.sweep_deleted(workspace)
+    if auth is not None:
+        guard_places()
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
         signal.signal(number, lambda *_: over.set())

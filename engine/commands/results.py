@@ -5,11 +5,15 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.commands.terminal import print_json
 from engine.errors import UsageError, WorkspaceError
+from engine.paths import expanded
 from engine.workspace.folders import open_workspace
+
+if TYPE_CHECKING:
+    from engine.runs.doctor import DoctorReport
 
 
 def labels(options: Namespace) -> int:
@@ -131,11 +135,32 @@ def _cell(value: Any) -> str:
     return shown if len(shown) <= 80 else shown[:79] + "…"
 
 
+def _ready_report(options: Namespace) -> "DoctorReport":
+    """What a run with these settings needs and finds, and a reply timed, which later plans remember."""
+    from engine.commands.runs import overrides_from
+    from engine.config import load_settings
+    from engine.runs.doctor import DoctorReport
+    from engine.runs.pace import keep_pace
+    from engine.runs.ready import ready_facts, timed_reply
+
+    is_file = options.asked_for.endswith((".yaml", ".yml"))
+    settings = load_settings(
+        preset=None if is_file else options.asked_for,
+        file=expanded(Path(options.asked_for)) if is_file else None,
+        overrides=overrides_from(options.settings),
+    )
+    workspace = open_workspace(options.workspace)
+    fact, seconds = timed_reply(settings)
+    if seconds is not None:
+        keep_pace(settings, workspace, seconds)
+    return DoctorReport(facts=(*ready_facts(settings, workspace), fact))
+
+
 def doctor(options: Namespace) -> int:
-    """Print what this machine and environment have."""
+    """Print what this machine and environment have; with --for, whether they can do what settings ask."""
     from engine.runs.doctor import doctor_report, report_text
 
-    facts = doctor_report(options.workspace)
+    facts = _ready_report(options) if options.asked_for else doctor_report(options.workspace)
     if options.json:
         print_json(asdict(facts))
     else:

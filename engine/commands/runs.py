@@ -39,13 +39,17 @@ def run(options: Namespace) -> int:
     """Start a run in the foreground, or go on with the one of that name."""
     settings = settings_from(options)
     if options.dry_run:
+        from engine.runs.doctor import DoctorReport, report_text
         from engine.runs.plan import plan_text, run_plan
+        from engine.runs.ready import ready_facts
 
-        plan = run_plan(settings, Workspace(expanded(options.workspace).resolve()))  # which need not exist yet
+        place = Workspace(expanded(options.workspace).resolve())  # which need not exist yet
+        plan = run_plan(settings, place)
         if options.json:
             print_json(asdict(plan))
         else:
             print(plan_text(plan))
+            print(f"\n{report_text(DoctorReport(facts=ready_facts(settings, place)))}")
         return 0
     workspace = open_workspace(options.workspace)
     stem = options.config.stem if options.config and not options.preset else options.preset or "shapes"

@@ -23,7 +23,8 @@ from engine.assets import assets_folder
 from engine.errors import JudgeStudioError, WorkspaceError
 from engine.paths import EMBEDDED
 from engine.workspace.files import read_json, write_json
-from engine.workspace.folders import LAYOUT, RunFolder, Workspace, open_workspace
+from engine.workspace.folders import LAYOUT, STAGES, RunFolder, Workspace, open_workspace
+from engine.workspace.timing import stage_times
 
 NAME = "fog-demo"
 """Of the run inside."""
@@ -107,10 +108,22 @@ def pack(run: RunFolder, target: Path) -> int:
         target.parent.mkdir(exist_ok=True)
         with tarfile.open(target, "w:xz", preset=9) as archived:
             archived.add(workspace.root, arcname=".", filter=_without_owner)
+    write_json(target.with_name("pace.json"), _pace(run))
     size = target.stat().st_size
     if size > MOST_BYTES:
         raise WorkspaceError(f"{target}: {size:,} bytes, at most {MOST_BYTES:,} are shipped. Pack a smaller run.")
     return size
+
+
+def _pace(run: RunFolder) -> dict[str, float]:
+    """Seconds per unit of each stage, over all iterations: how a run's time is shared out."""
+    times = [time for time in stage_times(run).values() if time.finished and time.total and time.stage in STAGES]
+    stages = {time.stage for time in times}
+    totals = {stage: [time for time in times if time.stage == stage] for stage in STAGES if stage in stages}
+    return {
+        stage: round(sum(time.seconds for time in all_) / sum(time.total or 0 for time in all_), 6)
+        for stage, all_ in totals.items()
+    }
 
 
 def _carry(path: Path, target: Path, run: RunFolder) -> None:

@@ -26,6 +26,7 @@ from engine.runs.costs import (
     synthesis,
     training,
 )
+from engine.runs.pace import rates_at, timed_pace
 from engine.runs.sizes import Sizes, sizes_of, synthesis_calls
 from engine.workspace.files import bytes_under, free_bytes
 from engine.workspace.folders import STAGES, RunFolder, Workspace
@@ -42,6 +43,10 @@ _LOW_RATE = 5e-5
 """Learning rate of an adapter from which on "LoRA Without Regret" (in TRL's documentation) finds it too low."""
 _BYTES_PER_TOKEN = 5
 """Of text; Parquet's compression makes it less, so this is an upper bound."""
+
+
+TIMED = "replies timed on this machine"
+"""What times are estimated from before a run of this model has finished a stage here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +94,18 @@ class RunPlan:
         return _total([], [stage.seconds for stage in self.stages], 1)
 
 
-def run_plan(settings: Settings, workspace: Workspace) -> RunPlan:
-    """The plan of a run with these settings in this workspace. Nothing is started, downloaded or written."""
+def run_plan(settings: Settings, workspace: Workspace, *, seconds_per_ruling: float | None = None) -> RunPlan:
+    """The plan of a run with these settings in this workspace. Nothing is started, downloaded or written.
+
+    `seconds_per_ruling`: as it is seen just now; without it what was timed here before counts.
+    """
     sizes = sizes_of(settings)
     before = _earlier_run(settings, workspace)
-    rates = _seconds_per_unit(stage_times(before).values()) if before else {}
+    pace = seconds_per_ruling or timed_pace(settings, workspace)
+    timed = rates_at(settings, pace) if pace else {}
+    seen = _seconds_per_unit(stage_times(before).values()) if before else {}
+    basis = before.name if before and seen else TIMED if timed else None
+    rates = {**timed, **seen}
     baseline = tuple(_timed(stage, rates) for stage in _baseline(settings, sizes))
     stages = tuple(_timed(stage, rates) for stage in _stages(settings, sizes))
     count = settings.loop.iterations
@@ -108,7 +120,7 @@ def run_plan(settings: Settings, workspace: Workspace) -> RunPlan:
         memory_bytes=_memory(settings),
         disk_bytes=_disk(settings, sizes, before),
         free_bytes=free_bytes(_existing(workspace.root)),
-        estimated_from=before.name if before and rates else None,
+        estimated_from=basis,
         notes=tuple(_notes(settings, sizes)),
         offers=() if is_small else _offers(settings, sizes),
         refusal=None if is_small or card is None else refusal(settings, card),
@@ -124,7 +136,8 @@ def plan_text(plan: RunPlan) -> str:
     calls = f"{plan.calls:,}" if plan.calls is not None else "not known before the source is read"
     lines += ["", f"Model replies, at most: {calls}", f"Time, at most: {_time(plan.seconds)}"]
     if plan.estimated_from:
-        lines.append(f"  estimated from run {plan.estimated_from}, by units of work")
+        source = plan.estimated_from if plan.estimated_from == TIMED else f"run {plan.estimated_from}"
+        lines.append(f"  estimated from {source}, by units of work")
     memory = f"{plan.memory_bytes / 1e9:.1f} GB" if plan.memory_bytes is not None else "not known"
     disk = f"{plan.disk_bytes / 1e6:,.0f} MB" if plan.disk_bytes is not None else "not known"
     lines += [f"Memory, at most: {memory}", f"Disk, at most: {disk} ({plan.free_bytes / 1e9:,.1f} GB are free)"]

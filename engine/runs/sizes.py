@@ -1,6 +1,7 @@
 """How much one iteration makes and asks, at most, by the settings alone: images, pairs, traces, replies."""
 
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,9 +108,20 @@ def images_of(settings: Settings) -> int | None:
         known = source.count
     elif source.kind == "folder" and source.path:
         known = _count_pictures(expanded(source.path))
+    elif source.kind == "zip" and source.path:
+        known = _count_in_zip(expanded(source.path))
     if source.limit is not None:
         return source.limit if known is None else min(known, source.limit)
     return known
+
+
+def _count_in_zip(path: Path) -> int | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return None
+    return sum(Path(name).suffix.lower() in _PICTURES and not name.startswith("__MACOSX") for name in names)
 
 
 def _count_pictures(folder: Path) -> int | None:

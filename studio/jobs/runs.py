@@ -22,6 +22,7 @@ from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.locks import is_locked, run_lock
 from engine.workspace.state import ALIVE, read_state, request_stop
 from studio.jobs import child
+from studio.jobs.places import check_places
 from studio.queries import notes
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def start_run(workspace: Workspace, launch: Launch) -> str:
     the command's own sentence if it ended at once.
     """
     workspace.check_writable()
+    check_places(workspace, launch.overrides)
     words = Launch(preset=launch.preset, overrides=launch.overrides).words()
     load_settings(preset=launch.preset, overrides=dict(word.split("=", 1) for word in words if "=" in word))
     name = launch.name or _reserve_free(workspace, launch.preset or "run")

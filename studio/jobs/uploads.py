@@ -25,6 +25,7 @@ from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace
 from engine.workspace.run_record import run_settings
 from studio.jobs import child
+from studio.jobs.places import check_place
 from studio.look import words
 
 SHOWN_IMAGES = 60
@@ -140,6 +141,7 @@ def take_in_settings(workspace: Workspace, settings: Mapping[str, Any]) -> str:
         path = expanded(checked.path or "")
         if not (checked.path or "").strip():
             raise UsageError(f"{checked.kind}: no path was given. Write where the images are on this machine.")
+        check_place(workspace, str(checked.path), what=checked.kind)
         if not path.exists():
             raise UsageError(f"{path}: there is nothing on this machine. Check the path.")
         settings = {**settings, "path": str(path.resolve())}

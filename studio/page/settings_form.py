@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from engine.config import Settings, flat, load_settings, parse_settings
 from engine.errors import SettingsError
 from studio.look import words
+from studio.page.setting_labels import LABELS
 
 Control = Literal["number", "text", "choice", "switch", "list"]
 
@@ -46,6 +47,8 @@ class FormField:
     @property
     def label(self) -> str:
         """ "Traces per order", with the unit where there is one."""
+        if self.key in LABELS:
+            return LABELS[self.key]
         words = self.key.partition(".")[2].replace("_", " ").capitalize()
         return f"{words}, {self.unit}" if self.unit else words
 
@@ -78,9 +81,15 @@ def _field(key: str, info: FieldInfo) -> FormField:
         is_whole=kind is int,
         is_optional=is_optional,
         choices=tuple(str(value) for value in get_args(kind)) if get_origin(kind) is Literal else (),
-        help=" ".join(part for part in (info.description or "", _range(info)) if part),
+        help=" ".join(part for part in (_said_once(key, info.description or ""), _range(info)) if part),
         unit=str(unit) if unit else None,
     )
+
+
+def _said_once(key: str, description: str) -> str:
+    """The description without the label that stands above it already: "Base model: shapes-vlm, …"."""
+    begins = f"{LABELS.get(key, '')}: "
+    return description[len(begins) :] if len(begins) > 2 and description.startswith(begins) else description
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

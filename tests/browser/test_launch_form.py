@@ -72,3 +72,28 @@ def test_missing_folder_is_refused_with_a_sentence(visit: Opener, empty_server: 
     box.fill("/never/there")
     page.get_by_role("button", name="Take in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("there is nothing on this machine")
+
+
+def test_own_photographs_bring_a_model_that_sees_them_and_the_embedded_one_is_said_in_red(
+    visit: Opener, empty_server: Server, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(10):
+        Image.new("RGB", (64, 64), (20 * number, 90, 120)).save(folder / f"{number}.png")
+    page = visit(empty_server).open("?tab=images")
+    page.locator("#upload-files input[type=file]").set_input_files(sorted(folder.iterdir()))
+    page.get_by_role("link", name="Use in a new run").click()
+    launch = page.locator("#tab-launch")
+    expect(launch).to_contain_text("10 images of your own")
+    expect(launch).to_contain_text("2 images are held out")
+    base = page.locator("#set-model-base textarea, #set-model-base input")
+    expect(base).not_to_have_value("shapes-vlm")
+    expect(page.locator("pre.st-cmd:visible").first).to_contain_text("source.held_out=0.2")
+    base.fill("shapes-vlm")
+    base.press("Tab")
+    expect(launch.locator(".st-note.is-error")).to_contain_text("knows drawn shapes only")
+    page.get_by_role("button", name="Start the run").click()
+    expect(page.get_by_role("button", name="Start it all the same")).to_be_visible()
+    page.get_by_role("button", name="Change the settings").click()
+    expect(page.get_by_role("button", name="Start it all the same")).to_be_hidden()

@@ -12,6 +12,7 @@ from studio.look.cards import Action, Html
 from studio.page.place import link
 from studio.page.pulse import stage_stamps
 from studio.run.ledger import ledger
+from studio.run.promise import promise
 from studio.run.stats import stats
 from studio.run.view import (
     RunView,
@@ -78,7 +79,8 @@ def _head(view: RunView) -> Html:
     title = cards.element("div", cards.element("h1", cards.esc(view.name)), chip, class_="st-row")
     tone = "st-sub is-c-rejected" if view.shown_state == "failed" else "st-sub"
     about = cards.element("p", cards.esc(sentence(view)), class_=tone, dir="auto")
-    more = cards.sub(pays_words(view)) if view.shown_state == "done" else cards.EMPTY
+    said = pays_words(view) if view.shown_state == "done" else promise(view)
+    more = cards.sub(said) if said else cards.EMPTY
     main = main_action(view)
     buttons = [*([cards.button(main)] if main else []), *_others(view)]
     return cards.element(

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.config import Settings
 from engine.records import Step
-from engine.runs.plan import PlanStage, RunPlan
+from engine.runs.plan import TIMED, PlanStage, RunPlan
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards, words
@@ -48,9 +48,11 @@ def plan_card(plan: RunPlan) -> Html:
     )
     calls = words.number(plan.calls, missing="as many as the source asks for")
     basis = (
-        f"Times are those of {plan.estimated_from} on this machine, per unit of work."
+        f"Times come from {plan.estimated_from}, by units of work."
+        if plan.estimated_from == TIMED
+        else f"Times are those of {plan.estimated_from} on this machine, per unit of work."
         if plan.estimated_from
-        else "Times are known once a run of this model has finished a stage on this machine."
+        else "Times are known once a reply was timed, or a run of this model has finished a stage here."
     )
     body = _stacked(
         _heading("Before the first iteration"),

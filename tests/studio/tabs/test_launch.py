@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from engine.config import Settings, flat, load_settings
+from engine.runs.ready import ready_facts
 from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import RunState, read_state, write_state
 from studio.jobs import runs as jobs
 from studio.jobs.child import Ended
+from studio.page.setting_labels import LABELS, is_asked
 from studio.page.settings_form import (
     FormField,
     as_setting,
@@ -22,7 +24,8 @@ from studio.page.settings_form import (
     settings_of,
     summaries,
 )
-from studio.tabs.launch import tab as launch
+from studio.tabs.launch import chosen, editing, form, starting
+from studio.tabs.launch.ready import refusal
 from studio.tabs.launch.view import preview_card
 from tests.sample_workspace import HOSTILE, make_workspace
 
@@ -89,7 +92,7 @@ def test_every_group_has_a_summary_for_its_accordion() -> None:
 
 
 def test_plan_and_command_of_the_demo(tmp_path: Path) -> None:
-    plan, command = launch.show_plan(open_workspace(tmp_path), "shapes", "", {})
+    plan, command = editing.show_plan(open_workspace(tmp_path), "shapes", "", {})
     for stage in ("Synthesize", "Judge", "Select", "Train", "Evaluate"):
         assert stage in plan
     assert "not known yet" in plan
@@ -97,20 +100,20 @@ def test_plan_and_command_of_the_demo(tmp_path: Path) -> None:
 
 
 def test_plan_of_settings_that_cannot_be_is_their_sentence(tmp_path: Path) -> None:
-    plan, _ = launch.show_plan(open_workspace(tmp_path), "shapes", "", {"judge.temperature": 9})
+    plan, _ = editing.show_plan(open_workspace(tmp_path), "shapes", "", {"judge.temperature": 9})
     assert "st-note is-error" in plan
     assert "judge.temperature cannot be 9" in plan
 
 
 def test_command_shows_hostile_text_as_text(tmp_path: Path) -> None:
-    _, command = launch.show_plan(open_workspace(tmp_path), "shapes", "", {"source.path": HOSTILE})
+    _, command = editing.show_plan(open_workspace(tmp_path), "shapes", "", {"source.path": HOSTILE})
     assert "<script>" not in command
     assert "&lt;script&gt;" in command
 
 
 def test_chosen_run_shows_settings_events_and_its_action(tmp_path: Path) -> None:
     run = make_workspace(tmp_path).run("shapes-01")
-    about, now = launch.show_run(run)
+    about, now = chosen.show_run(run)
     assert "Settings of shapes-01" in about
     assert "Resume the run" in now
     assert "judge-studio resume shapes-01" in now
@@ -123,7 +126,7 @@ def test_leak_of_the_pairs_is_said_before_they_are_trained_on(tmp_path: Path) ->
     write_json(
         run.stage(number, "synthesize").folder / "done.json", {**summary, "leaks": [f"The pairs leak. {HOSTILE}"]}
     )
-    _, now = launch.show_run(run)
+    _, now = chosen.show_run(run)
     assert "st-note is-warn" in now
     assert "The pairs leak." in now
     assert "<script>" not in now
@@ -132,7 +135,7 @@ def test_leak_of_the_pairs_is_said_before_they_are_trained_on(tmp_path: Path) ->
 def test_finished_run_offers_more_iterations(tmp_path: Path) -> None:
     run = make_workspace(tmp_path).run("shapes-01")
     write_state(run, RunState(run=run.name, state="done", iteration=2, iterations=2))
-    _, now = launch.show_run(run)
+    _, now = chosen.show_run(run)
     assert 'data-act="next-iteration"' in now
     assert 'data-act="until-plateau"' in now
 
@@ -141,7 +144,7 @@ def test_failed_run_shows_the_reason_and_an_open_log(tmp_path: Path) -> None:
     run = make_workspace(tmp_path).run("shapes-01")
     run.log.write_text(f"starting\n{HOSTILE}\n", encoding="utf-8")
     write_state(run, RunState(run=run.name, state="failed", error=f"train: {HOSTILE}"))
-    about, now = launch.show_run(run)
+    about, now = chosen.show_run(run)
     assert "st-note is-error" in now
     assert "<details" in about
     assert " open" in about
@@ -163,17 +166,86 @@ def test_preview_shows_model_text_as_text_and_counts_what_was_dropped() -> None:
 
 
 def test_preview_that_prints_no_pairs_is_a_sentence() -> None:
-    assert "no list of pairs" in launch._preview_outcome(Ended(code=0, said=b'{"a": 1}', problem=b""))
+    assert "no list of pairs" in starting._preview_outcome(Ended(code=0, said=b'{"a": 1}', problem=b""))
     failed = Ended(code=1, said=b"", problem=b"judge-studio preview: no such model")
-    assert "no such model" in launch._preview_outcome(failed)
+    assert "no such model" in starting._preview_outcome(failed)
 
 
 def test_unknown_act_in_launch_does_nothing(tmp_path: Path) -> None:
     workspace: Workspace = make_workspace(tmp_path)
-    assert launch.do(workspace, "format", "shapes-01") == ""
+    assert chosen.do(workspace, "format", "shapes-01") == ""
 
 
 def test_field_ids_are_unique() -> None:
-    ids = [launch.field_id(field) for field in form_fields()]
+    ids = [form.field_id(field) for field in form_fields()]
     assert len(set(ids)) == len(ids)
     assert isinstance(form_fields()[0], FormField)
+
+
+# --- own images ----------------------------------------------------------------------------------------------------
+
+
+def taken_in(workspace: Workspace, *, images: int = 25) -> str:
+    """A folder of pictures, as the Images tab leaves it; its key."""
+    folder = workspace.uploads / "folder-photos"
+    folder.mkdir(parents=True)
+    record = {"label": "folder photos", "settings": {"kind": "folder", "path": str(folder)}, "state": "done"}
+    write_json(folder / "source.json", {**record, "created": 1.0, "count": {"entries": images, "images": images}})
+    return folder.name
+
+
+def form_inputs(preset: str, **changed: Any) -> list[Any]:
+    values = preset_values(preset)
+    shown = {key: as_shown(field, values[key]) for key, field in FIELDS.items()} | changed
+    return [preset, "", *shown.values()]
+
+
+def test_own_images_bring_a_model_that_sees_photos_and_hold_some_out(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    key = taken_in(workspace)
+    preset, told, *fields = editing._Editing(workspace).chosen(key, *form_inputs("shapes"))
+    shown = dict(zip(FIELDS, fields, strict=True))
+    assert preset in editing.OWN_IMAGES
+    assert "25 images of your own" in told["value"]
+    assert "5 images are held out" in told["value"]
+    assert shown["model.base"]["value"] != "shapes-vlm"
+    assert shown["evaluate.benchmarks"]["value"] == "held-out"
+    assert shown["source.held_out"]["value"] == 0.2
+    assert not shown["source.count"]["visible"]
+
+
+def test_own_images_leave_a_form_that_names_another_model_as_it_is(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    key = taken_in(workspace)
+    inputs = form_inputs("smolvlm2-2b", **{"judge.temperature": 0.3})
+    preset, _, *fields = editing._Editing(workspace).chosen(key, *inputs)
+    shown = dict(zip(FIELDS, fields, strict=True))
+    assert "value" in shown["source.path"]
+    assert "value" not in shown["judge.temperature"]
+    assert preset not in editing.OWN_IMAGES
+
+
+def test_embedded_model_on_photographs_is_said_in_red_and_asked_about_before_it_starts(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    (tmp_path / "photos").mkdir()
+    overrides = {"source.kind": "folder", "source.path": str(tmp_path / "photos")}
+    plan, _ = editing.show_plan(workspace, "shapes", "", overrides)
+    assert "is-error" in plan
+    assert "knows drawn shapes only" in plan
+    settings = settings_of("shapes", overrides)
+    assert 'data-act="start-anyway"' in refusal(ready_facts(settings, workspace), settings)
+
+
+def test_fields_of_other_backends_and_sources_are_not_asked_for() -> None:
+    here = {"model.backend": "transformers", "source.kind": "drawn"}
+    assert not is_asked("model.vllm_python", here)
+    assert not is_asked("model.url", here)
+    assert not is_asked("source.path", here)
+    assert is_asked("model.vllm_python", {**here, "model.backend": "vllm"})
+    assert is_asked("source.path", {**here, "source.kind": "zip"})
+    assert all(is_asked(key, here) for key in FIELDS if key.partition(".")[0] not in ("model", "source"))
+
+
+def test_labels_are_words_of_settings_that_exist() -> None:
+    assert LABELS.keys() <= FIELDS.keys()
+    assert not [field.label for field in form_fields() if "_" in field.label]
