@@ -9,6 +9,9 @@ from studio.look.cards import LedgerRow, StageCell
 from studio.look.cards.progress import StageState
 from studio.run.view import RunView, counted
 
+_SLOWEST_SHOWN = 0.05
+"""Units per second below which a rate reads 0.0: while a model loads, nothing is promised from it."""
+
 
 def ledger(view: RunView) -> list[LedgerRow]:
     """The iteration at work first, then the earlier ones, newest first, the baseline last."""
@@ -53,9 +56,9 @@ def _cell(view: RunView, number: int, stage: str) -> StageCell:
     if _is_at(view, number, stage):
         return _current_cell(view)
     if number == 0 and stage in ("judge", "select", "train"):
-        return StageCell(state="waiting", count="–", detail="not in the baseline")
+        return StageCell(state="waiting", count="–")
     if number == 0 and stage == "synthesize" and not _holds_out(view.settings):
-        return StageCell(state="waiting", count="–", detail="the benchmark brings its items")
+        return StageCell(state="waiting", count="–")
     return StageCell(state="waiting", count="Waiting", detail=_expected(view, number, stage))
 
 
@@ -69,8 +72,8 @@ def _is_at(view: RunView, number: int, stage: str) -> bool:
 def _current_cell(view: RunView) -> StageCell:
     state = view.state
     share = state.done / state.total if state.total else None
-    rate = f"{words.decimal(state.rate, 1)} per s" if state.rate else ""
-    left = f"{words.duration(state.stage_left)} left" if state.stage_left is not None else ""
+    rate = f"{words.decimal(state.rate, 1)} per s" if state.rate and state.rate >= _SLOWEST_SHOWN else ""
+    left = f"{words.duration(state.stage_left)} left" if state.stage_left and rate else ""
     detail = ", ".join(part for part in (rate, left) if part) if view.is_active else "finished parts are kept"
     kind: StageState = "running" if view.is_active else "failed" if state.state == "failed" else "stopped"
     count = ("taking in " if state.stage == "intake" else "") + counted(state)

@@ -132,8 +132,11 @@ def _conclusion(path: Path, stage: str, _changed: int) -> Conclusion:
 
 
 def base_name(settings: Settings | None) -> str:
-    """The base model without its folder or owner."""
-    return settings.model.base.rstrip("/").rsplit("/", 1)[-1] if settings else "not known"
+    """The base model: a hub's id whole, of a folder the last part."""
+    if settings is None:
+        return "not known"
+    base = settings.model.base.rstrip("/")
+    return base if base.count("/") == 1 and not base.startswith(("/", ".", "~")) else base.rsplit("/", 1)[-1]
 
 
 def source_words(source: SourceSettings) -> str:

@@ -16,7 +16,7 @@ from studio.page.page import Page
 from studio.page.pulse import only_changed
 from studio.run.view import view_of
 from studio.tabs.launch.editing import show_plan
-from studio.tabs.launch.form import Form, field_updates, read_form, source_choices
+from studio.tabs.launch.form import LaunchForm, field_updates, read_form, source_choices
 from studio.tabs.launch.view import events_card, log_card, run_card, settings_card
 
 UNTIL_PLATEAU = 999
@@ -24,7 +24,7 @@ UNTIL_PLATEAU = 999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class LaunchPlaces:
     """The components that show either the form or the chosen run."""
 
     view: Any
@@ -49,7 +49,7 @@ class Drawn:
     texts: tuple[str, ...]
 
 
-def connect_run(page: Page, form: Form, places: Places) -> None:
+def connect_run(page: Page, form: LaunchForm, places: LaunchPlaces) -> None:
     """Draw the form's plan or the chosen run, and answer its buttons."""
     chosen = _Chosen(page.workspace)
     shown = gr.State(Drawn(is_run=False, sources=source_choices(page.workspace), texts=()))

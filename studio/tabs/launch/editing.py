@@ -20,7 +20,14 @@ from studio.look import cards, words
 from studio.page.page import Page
 from studio.page.setting_labels import DECIDING, is_asked
 from studio.page.settings_form import fault_of, form_fields, preset_values, settings_of
-from studio.tabs.launch.form import FIRST_PRESET, Form, accordion_updates, field_updates, read_form, source_choices
+from studio.tabs.launch.form import (
+    FIRST_PRESET,
+    LaunchForm,
+    accordion_updates,
+    field_updates,
+    read_form,
+    source_choices,
+)
 from studio.tabs.launch.ready import ready_card
 from studio.tabs.launch.view import command_card, plan_card
 
@@ -52,7 +59,7 @@ def own_images_preset() -> str:
     return OWN_IMAGES[0] if card is not None and card.memory >= _LARGE_CARD else OWN_IMAGES[1]
 
 
-def connect_form(page: Page, form: Form, plan: Any, command: Any, told: Any) -> None:
+def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, told: Any) -> None:
     """Join the form's fields to plan, command and each other; `told` says what choosing own images changed."""
     editing = _Editing(page.workspace)
     views = [plan, command, *form.accordions.values()]

@@ -40,7 +40,7 @@ _GROUP_NAMES = {"model": "Model", "source": "Source", "loop": "Stop"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class LaunchForm:
     """The components of the form."""
 
     preset: Any
@@ -56,7 +56,7 @@ class Form:
         return [self.preset, self.name, *self.fields.values()]
 
 
-def lay_out_form(workspace: Workspace) -> Form:
+def lay_out_form(workspace: Workspace) -> LaunchForm:
     """Preset, name, images, the settings nearly every run changes, and all others in folded groups."""
     values = preset_values(FIRST_PRESET)
     fields = {field.key: field for field in form_fields()}
@@ -79,7 +79,7 @@ def lay_out_form(workspace: Workspace) -> Form:
                     made[key] = _control(fields[key], values)
         accordions = _lay_out_groups(values, made)
     ordered = {key: made[key] for key in fields}
-    return Form(preset=preset, name=name, source=source, fields=ordered, accordions=accordions)
+    return LaunchForm(preset=preset, name=name, source=source, fields=ordered, accordions=accordions)
 
 
 def _lay_out_groups(values: Mapping[str, Any], made: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from studio.look import cards, words
 from studio.page.page import Page
 from studio.page.settings_form import settings_of
 from studio.tabs.launch.editing import show_plan
-from studio.tabs.launch.form import Form, read_form
+from studio.tabs.launch.form import LaunchForm, read_form
 from studio.tabs.launch.ready import refusal, timing_steps
 from studio.tabs.launch.view import preview_card
 
@@ -39,7 +39,7 @@ class Starting:
     command: Any
 
 
-def connect_starting(page: Page, form: Form, parts: Starting, view: Any) -> None:
+def connect_starting(page: Page, form: LaunchForm, parts: Starting, view: Any) -> None:
     """Join the buttons; a run that was started is shown in place of the form (`view`)."""
     started = [parts.message, page.run, view, form.name]
     options: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1}

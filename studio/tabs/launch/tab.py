@@ -5,7 +5,7 @@ import gradio as gr
 from studio.look.sheet import card_html
 from studio.page import pulse
 from studio.page.page import Page, Tab
-from studio.tabs.launch.chosen import Places, connect_run
+from studio.tabs.launch.chosen import LaunchPlaces, connect_run
 from studio.tabs.launch.editing import connect_form
 from studio.tabs.launch.form import lay_out_form
 from studio.tabs.launch.starting import PREVIEW_PAIRS, Starting, connect_starting
@@ -33,7 +33,7 @@ def build(page: Page) -> None:
     connect_form(page, form, plan, command, message)
     parts = Starting(start=start, preview=preview, message=message, previewed=previewed, plan=plan, command=command)
     connect_starting(page, form, parts, view)
-    places = Places(
+    places = LaunchPlaces(
         view=view, new=new, old=old, plan=plan, command=command, about=about, run_now=run_now, message=message,
         previewed=previewed,
     )  # fmt: skip
