@@ -38,6 +38,16 @@ STUDIO_READS = {
 }
 """What of the engine only these modules of the studio may use: the live judge, the replay of a pure rule, names."""
 
+LONGEST_FUNCTION = 40
+LONGEST_MODULE = 400
+"""Lines."""
+MOST_LONG_FUNCTIONS = 8
+LONG_FUNCTIONS = {
+    "engine.backends.served.vllm_server.VllmServer.__init__": "half of it is the words that start vLLM, each beside "
+    "what it stands for",
+}
+"""Dotted name → why it is better in one piece. All of both packages stand here, and no others."""
+
 
 @cache
 def modules() -> dict[str, Path]:
@@ -169,6 +179,11 @@ def test_module_of_the_quick_commands_imports_nothing_heavy_at_once(module: str)
     assert not at_once & (HEAVY | {"pyarrow", "numpy", "pandas"})
 
 
+def test_serve_hands_out_its_names_without_importing_a_model() -> None:
+    at_once = imports(modules()["engine.serve"], top_level_only=True)
+    assert [name for name in at_once if name.startswith("engine")] == []
+
+
 @pytest.mark.parametrize(
     "folder",
     sorted(
@@ -196,3 +211,29 @@ def test_public_class_name_occurs_once() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(module)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def functions(tree: ast.AST, prefix: str) -> Iterator[tuple[str, int]]:
+    """Dotted name and number of lines of every function; one inside another counts by itself as well."""
+    for node in ast.iter_child_nodes(tree):
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        inner = f"{prefix}.{node.name}" if isinstance(node, ast.ClassDef) or is_function else prefix
+        if is_function:
+            yield inner, (node.end_lineno or node.lineno) - node.lineno + 1
+        yield from functions(node, inner)
+
+
+def test_long_functions_are_few_and_each_has_its_reason() -> None:
+    long = {
+        name
+        for module, path in modules().items()
+        for name, lines in functions(ast.parse(path.read_text(encoding="utf-8")), module)
+        if lines > LONGEST_FUNCTION
+    }
+    assert long == LONG_FUNCTIONS.keys()
+    assert len(long) <= MOST_LONG_FUNCTIONS
+
+
+def test_no_module_is_longer_than_one_can_hold_in_mind() -> None:
+    lines = {module: path.read_text(encoding="utf-8").count("\n") for module, path in modules().items()}
+    assert {module: count for module, count in lines.items() if count > LONGEST_MODULE} == {}
