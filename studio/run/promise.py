@@ -33,8 +33,10 @@ def promise(view: RunView) -> str:
 
 
 def _pace(view: RunView) -> float | None:
-    """Seconds per ruling, as the run itself sees them while it measures the untrained judge."""
-    state = view.state
+    """Seconds per ruling, as the run itself sees them while it measures the untrained judge, or saw them then."""
+    state, measured = view.state, view.times.get((0, "evaluate"))
+    if measured is not None and measured.finished and measured.total:
+        return measured.seconds / measured.total
     is_sure = state.stage == "evaluate" and state.done >= _FEW and state.rate
     return 1 / state.rate if is_sure and state.rate else None
 
