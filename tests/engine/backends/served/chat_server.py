@@ -328,7 +328,14 @@ def random_fault(dice: random.Random) -> tuple[int | None, list[Any]]:
     return (dice.choice(PASSING), []) if dice.random() < 0.5 else (None, [dice.choice(ODD_ANSWERS)])
 
 
-class SocketServer(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """As many connections at once as a test likes: one that is not accepted is tried again after a second."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+
+class SocketServer(Server):
     """The same behind a Unix socket."""
 
     address_family = socket.AF_UNIX
@@ -345,13 +352,7 @@ class SocketServer(ThreadingHTTPServer):
 def serve(behaviour: Behaviour, port: int = 0, *, at: str | None = None) -> ThreadingHTTPServer:
     """A server on 127.0.0.1, or at a Unix socket; the caller runs and closes it."""
     handler = type("BoundHandler", (Handler,), {"behaviour": behaviour})
-    if at is not None:
-        server: ThreadingHTTPServer = SocketServer(at, handler)  # type: ignore[arg-type]
-    else:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    server.request_queue_size = 512
-    return server
+    return Server(("127.0.0.1", port), handler) if at is None else SocketServer(at, handler)  # type: ignore[arg-type]
 
 
 REGISTRY = """
@@ -382,9 +383,7 @@ def serve_behind_one(behaviours: list[Behaviour]) -> ThreadingHTTPServer:
                 self.behaviour = next(turns)
             super().setup()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Balanced)
-    server.daemon_threads = True
-    return server
+    return Server(("127.0.0.1", 0), Balanced)
 
 
 def fake_vllm(folder: Path, *, first: str = "", site: str = "site") -> Path:
