@@ -4,7 +4,7 @@ the first page nothing. It knows HTTP only, nothing of what either studio shows.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,10 @@ MayEnter = Callable[[Mapping[str, str]], bool]
 """Whether these cookies are those of a visitor who gave the password."""
 
 
+_END_SECONDS = 5.0
+"""A server that is ended waits this long for the app beside it."""
+
+
 class Beside:
     """ASGI middleware: what lies below `path` goes to the app that `make` builds, everything else passes."""
 
@@ -25,11 +29,15 @@ class Beside:
         self._make = make
         self._may_enter = may_enter
         self._opening = asyncio.Lock()
-        self._stack = AsyncExitStack()
+        self._over = asyncio.Event()
+        self._alive: asyncio.Task[None] | None = None
         self._beside: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
+        if scope["type"] == "lifespan":
+            await self._until_the_end(scope, receive, send)
+            return
         if scope["type"] != "http" or not f"{path}/".startswith(f"{self._path}/"):
             await self.app(scope, receive, send)
             return
@@ -48,10 +56,31 @@ class Beside:
         async with self._opening:
             if self._beside is None:
                 made = await run_in_threadpool(self._make)
-                await self._stack.enter_async_context(made.router.lifespan_context(made))
+                began = asyncio.Event()
+                self._alive = asyncio.create_task(self._live(made, began))
+                await began.wait()
                 self._beside = made
         app: ASGIApp = self._beside
         return app
+
+    async def _live(self, made: Any, began: asyncio.Event) -> None:
+        """Its start and its end in one task, as some of what it starts asks for."""
+        try:
+            async with made.router.lifespan_context(made):
+                began.set()
+                await self._over.wait()
+        finally:
+            began.set()
+
+    async def _until_the_end(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The first app's life; when it ends, so does that of the one beside it."""
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._over.set()
+            if self._alive is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._alive, _END_SECONDS)
 
 
 def _see(address: str) -> Response:
