@@ -46,7 +46,7 @@ def tour_button() -> Html:
 
 
 def script(*, starts_itself: bool) -> str:
-    """`js_on_load` of the header. `starts_itself`: at a visitor's first sight of the page."""
+    """`js_on_load` of the header. `starts_itself`: at a visitor's first sight of Home, and nowhere else."""
     return _SCRIPT % (json.dumps([list(step) for step in STEPS]), json.dumps(starts_itself))
 
 
@@ -73,9 +73,10 @@ const button = (text, name, press) => {
   one.addEventListener('click', press);
   return one;
 };
+const isAt = (tab) => (new URL(window.location.href).searchParams.get('tab') || 'home') === tab;
 const goTo = (tab) => {
+  if (isAt(tab)) return;
   const url = new URL(window.location.href);
-  if ((url.searchParams.get('tab') || 'home') === tab) return;
   url.searchParams.set('tab', tab);
   window.history.pushState(null, '', url);
   window.dispatchEvent(new PopStateEvent('popstate'));
@@ -98,5 +99,5 @@ document.addEventListener('click', (event) => {
   if (event.target.closest && event.target.closest('[data-tour]')) show(0, true);
 });
 box.addEventListener('keydown', (event) => { if (event.key === 'Escape') { event.stopPropagation(); end(); } });
-if (startsItself && !remembered()) show(0, false);
+if (startsItself && !remembered() && isAt('home')) show(0, false);
 }"""
