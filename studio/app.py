@@ -46,6 +46,8 @@ from studio.tabs.sql import tab as sql
 from studio.tabs.traces import tab as traces
 from studio.tabs.versions import tab as versions
 
+_LOOKS = (0.02, 0.1)
+"""Seconds between two looks for new work, and for progress to be told, while there is none."""
 MAX_UPLOAD = 512 * 1024 * 1024
 """Bytes of one uploaded file: a zip of a few thousand photographs. Single pictures have a lower limit of their own."""
 
@@ -171,6 +173,9 @@ def listen(
             app_kwargs={"middleware": around, **_NO_DOCS},
             **_shown_as(workspace),
         )
+    # Gradio looks for work a thousand times a second, which costs 5 % of a core for ever; these are its own values
+    # for Windows, near enough.
+    app._queue.sleep_when_free, app._queue.progress_update_sleep_when_free = _LOOKS
     wait_until_up(str(address))
     return str(address)
 
