@@ -50,7 +50,7 @@ def plan_card(plan: RunPlan) -> Html:
     basis = (
         f"Times come from {plan.estimated_from}, by units of work."
         if plan.estimated_from == TIMED
-        else f"Times are those of {plan.estimated_from} on this machine, per unit of work."
+        else f"Times are those of {plan.estimated_from}, per unit of work, on the machine where it ran."
         if plan.estimated_from
         else "Times are known once a reply was timed, or a run of this model has finished a stage here."
     )
