@@ -35,7 +35,7 @@ class TraceHalf:
     reason: str | None = None
     """Its own fate, shown when the two orders ended differently (per-order rule)."""
     mark: str | None = None
-    """What a click on "Right for the wrong reason" sends; None where it cannot be marked: it is not right."""
+    """What a click on "Mark: right for the wrong reason" sends; None where it cannot be marked: it is not right."""
     is_marked: bool = False
 
 
@@ -193,7 +193,7 @@ def _mark(half: TraceHalf) -> Html:
     if half.mark is None:
         return EMPTY
     said = chip("right for the wrong reason", "flip") if half.is_marked else EMPTY
-    label = "Remove mark" if half.is_marked else "Right for the wrong reason"
+    label = "Remove mark" if half.is_marked else "Mark: right for the wrong reason"
     return Html(said + press(esc(label), act="mark", key=half.mark, class_="st-linkish", data_key="f"))
 
 
