@@ -1,6 +1,5 @@
 """Closed answers: how they are found, brought to one form, and voted on. The cases are in answers_cases.yaml."""
 
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -274,11 +273,10 @@ def test_final_answer_of_anything_is_text_or_none(text):
         ". A",
     ],
 )
-def test_final_answer_in_a_long_repetitive_reply_takes_no_time(filler):
-    started = time.process_time()
+def test_final_answer_in_a_long_repetitive_reply_is_looked_for_to_an_end(filler):
+    # A pattern that goes back and forth would take hours, and the limit of every test ends it.
     for pattern in (pattern_of("default"), pattern_of("shapes"), PromptPack.model_fields["final_answer"].default):
-        final_answer("answer" + filler * 3000 + "x", pattern)
-    assert time.process_time() - started < 2.0
+        final_answer("answer" + filler * 10_000 + "x", pattern)
 
 
 # --- votes -----------------------------------------------------------------------------------------------------

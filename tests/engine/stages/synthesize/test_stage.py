@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -373,14 +372,6 @@ def test_stage_writes_many_instructions_in_parts_and_keeps_calls_full(bench):
     assert [len(read_parts([part], Pair)) for part in parts[:-1]] == [256] * (len(parts) - 1)
     assert all(size == 512 for size in backend.calls[:2])
     assert len(backend.calls) <= 6
-
-
-def test_stage_overhead_for_three_hundred_instructions_is_well_under_a_second(bench):
-    settings = settings_of(**{"synthesize.samples": 16, "synthesize.min_votes": 5})
-    run(bench, many(4), FakeBackend(random_writer), iteration=0)  # pyarrow is imported here
-    started = time.process_time()
-    run(bench, many(300), FakeBackend(random_writer), settings=settings)
-    assert time.process_time() - started < 1.0
 
 
 def test_request_that_a_server_refuses_is_one_dropped_row_that_says_why_and_costs_the_others_nothing(bench):
