@@ -17,11 +17,11 @@ from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.errors import UsageError
 from engine.judging.asking import ruling_request, stored_text, verdict_of, verdict_row
 from engine.judging.judges import JudgeRef
-from engine.measure.benchmarks.protocol import Protocol
+from engine.measure.benchmarks.protocol import PARTIAL, Protocol
 from engine.measure.controls import wrong_image
 from engine.measure.metrics import STRICT, score_rows
 from engine.measure.own_protocols import OWN, known_protocol, most_items
-from engine.measure.prepared import Prepared, home_of, notes, prepare
+from engine.measure.prepared import Prepared, home_of, notes, prepare, shortfalls
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.measure.wrong_image import wrong_image_verdicts
 from engine.prompts import PromptPack, RulingPrompts, load_pack, protocol_prompts
@@ -81,26 +81,28 @@ def measure(
         raise UsageError(f"--items: {count} is not a number of items. Use 1 or more, or leave it out.")
     chosen = known_protocol(protocol, benchmark)
     prepared = prepare(judge, benchmark, count=most_items(count, protocol), workspace=workspace)
-    whole = chosen in OWN or not prepared.left_out
-    if not whole and not partial:
+    if not _is_whole(chosen, prepared) and not partial:
         raise UsageError(_refusal(chosen, prepared))
     scores = _measure(backend, judge, chosen, prepared, workspace, told)
-    marked = [
-        replace(
-            row,
-            judge=judge.label,
-            protocol=row.protocol if whole else f"{row.protocol}, partial",
-            left_out=prepared.without_image,
-        )
-        for row in scores
-    ]
+    marked = [replace(row, judge=judge.label) for row in scores]
     return MeasuredJudge(
         judge=judge.label, protocol=chosen, scores=marked, items=len(prepared.items), notes=notes(prepared)
     )
 
 
+def _is_whole(protocol: Protocol, prepared: Prepared) -> bool:
+    """Whether a score is one of the protocol's name. Ours are defined on any items."""
+    return protocol in OWN or not (prepared.left_out or prepared.cut_off)
+
+
+def _said(scores: Sequence[ScoreRow], protocol: Protocol, prepared: Prepared) -> list[ScoreRow]:
+    """The scores with what was left out, under the protocol's name only where they are on all its items."""
+    mark = "" if _is_whole(protocol, prepared) else PARTIAL
+    return [replace(row, protocol=row.protocol + mark, left_out=prepared.without_image) for row in scores]
+
+
 def _refusal(protocol: Protocol, prepared: Prepared) -> str:
-    found = " ".join(notes(replace(prepared, name="", near_training=0)))
+    found = " ".join(shortfalls(prepared))
     return (
         f"--protocol {protocol.name}: is defined on all items of {prepared.name}, here are {len(prepared.items):,} of "
         f"{prepared.rows:,}. {found}{' ' if found else ''}Add what is missing, or --partial to measure on these; the "
@@ -195,10 +197,10 @@ def _measure(
             _ask_missing(backend, judge, protocol, prompts, folder, wanted, known, workspace, told)
     verdicts = [*known.values(), *folder.read("verdicts", VerdictRow)]
     items = {item.item_id: item for item in prepared.items}
-    scores = protocol.scores(_name(judge), verdicts, items)
+    scores = _said(protocol.scores(_name(judge), verdicts, items), protocol, prepared)
     if folder.folder.exists() and folder.summary() is None:
         stored = _stored_scores(judge, protocol, verdicts, items)
-        folder.write("scores", [replace(row, left_out=prepared.without_image) for row in stored])
+        folder.write("scores", _said(stored, protocol, prepared))
         folder.finish({"judge": _name(judge), "protocol": protocol.name, "items": len(items), "replies": len(verdicts)})
     return scores
 

@@ -49,6 +49,11 @@ class Prepared:
         """Rows that should have been measured and are not."""
         return self.rows - self.repeats - len(self.items)
 
+    @property
+    def cut_off(self) -> int:
+        """Rows of the published release that were not in the file."""
+        return max(0, PUBLISHED[self.name].items - self.rows) if self.name in PUBLISHED else 0
+
 
 def home_of(judge: JudgeRef, workspace: Workspace) -> RunFolder:
     """The folder under which a judge's measurements lie: its run's, or one of its own."""
@@ -126,15 +131,22 @@ def _held_out(judge: JudgeRef, count: int | None) -> Prepared:
     return Prepared(slug=HELD_OUT, name=HELD_OUT, items=items, rows=len(items), without_image=0, repeats=0, unusable=0)
 
 
-def notes(prepared: Prepared) -> tuple[str, ...]:
-    """Sentences on what was left out, and on what is wrong with the benchmark itself."""
+def shortfalls(prepared: Prepared) -> list[str]:
+    """Sentences on what is not measured."""
     counts = (
         (prepared.without_image, "because their picture is missing or cannot be read"),
         (prepared.unusable, "because they are about something else than pictures"),
         (prepared.several_pictures, "because an older version made them ready, and it could show one picture only"),
         (prepared.repeats, "because they repeat another row exactly"),
     )
-    left_out = [f"{count:,} of {prepared.rows:,} rows are left out {why}." for count, why in counts if count]
+    said = [f"{count:,} of {prepared.rows:,} rows are left out {why}." for count, why in counts if count]
+    if prepared.cut_off:
+        said.append(f"{prepared.cut_off:,} rows of the published {prepared.name} are not in this file.")
+    return said
+
+
+def notes(prepared: Prepared) -> tuple[str, ...]:
+    """Sentences on what was left out, and on what is wrong with the benchmark itself."""
     near = [near_sentence(prepared.name, prepared.near_training)] if prepared.near_training else []
     defects = PUBLISHED[prepared.name].defects if prepared.name in PUBLISHED else ()
-    return (*left_out, *near, *defects)
+    return (*shortfalls(prepared), *near, *defects)

@@ -46,6 +46,10 @@ class Protocol:
     """How it asks and counts, in one or two sentences for a reader who compares numbers."""
 
 
+PARTIAL = ", partial"
+"""Stands behind the name of a published protocol that was measured on fewer items than it is defined on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """A benchmark as it was found."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from engine.measure.benchmarks import PUBLISHED
 from engine.measure.benchmarks.held_out import AGREEMENT, NAME, deciding_note
+from engine.measure.benchmarks.protocol import PARTIAL
 from engine.measure.own_protocols import known_protocols
 from engine.measure.published import reference_lines
 from engine.measure.scores import near_training_lines
@@ -15,7 +16,6 @@ from studio.look import cards, words
 from studio.look.cards import Column, Html
 from studio.tabs.versions.comparison import Chosen
 
-_PARTIAL = ", partial"
 _WHY_THEY_DIFFER = (
     "The numbers differ because prompt, sampling, the orders shown, and what becomes of a reply without a verdict do."
 )
@@ -68,15 +68,15 @@ def _headlines(scores: Sequence[ScoreRow], chosen: Chosen) -> list[ScoreRow]:
         row.protocol: row
         for row in scores
         if (row.judge, row.benchmark) == (chosen.newer, chosen.benchmark)
-        and (name := row.protocol.removesuffix(_PARTIAL)) in known
+        and (name := row.protocol.removesuffix(PARTIAL)) in known
         and row.dimension == known[name].headline
     }
     order = list(known)
-    return sorted(found.values(), key=lambda row: order.index(row.protocol.removesuffix(_PARTIAL)))
+    return sorted(found.values(), key=lambda row: order.index(row.protocol.removesuffix(PARTIAL)))
 
 
 def _row(row: ScoreRow, chosen: Chosen) -> Html:
-    rule = known_protocols(chosen.benchmark)[row.protocol.removesuffix(_PARTIAL)].rule
+    rule = known_protocols(chosen.benchmark)[row.protocol.removesuffix(PARTIAL)].rule
     says_a = None if row.position_lean is None else 0.5 + row.position_lean
     interval = cards.element("small", cards.esc(words.interval(row.low, row.high, 3)))
     cells = [

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.config import Settings
 from engine.errors import BackendError, UsageError
 from engine.judging.judges import JudgeRef
 from engine.measure.any_judge import leak_scores, measure
+from engine.measure.benchmarks import PUBLISHED
 from engine.measure.leaks import leak_sentences
 from engine.measure.prepared import home_of
 from engine.measure.protocol_table import measured_lines
@@ -100,7 +102,17 @@ def test_published_protocol_on_fewer_items_is_refused_unless_asked_for_and_then_
     assert official(workspace, release, FakeBackend(sees), count=10, partial=True).scores[0].protocol == (
         "vlrb-official, partial"
     )
+    (stored,) = workspace.measured.rglob("evaluate-*-vlrb-official/scores-*.parquet")
+    assert set(pq.read_table(stored)["protocol"].to_pylist()) == {"vlrb-official, partial"}
+
+
+def test_published_protocol_on_a_file_that_was_cut_off_is_refused_though_all_its_rows_are_there(
+    workspace: Workspace, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (release / "data.jsonl").write_text("".join(json.dumps(row(number)) + "\n" for number in range(ITEMS)))
+    with pytest.raises(UsageError, match=r"1,227 rows of the published vl-rewardbench are not in this file"):
+        official(workspace, release, FakeBackend(sees))
+    monkeypatch.setitem(PUBLISHED, "vl-rewardbench", replace(PUBLISHED["vl-rewardbench"], items=ITEMS))
     assert official(workspace, release, FakeBackend(sees)).scores[0].protocol == "vlrb-official"
 
 
