@@ -72,7 +72,7 @@ def test_mmrb2_is_measured_whole_with_every_picture_from_the_store(workspace: Wo
         says_a, bare(), benchmark=f"mmrb2={built}", protocol="mmrb2-official", workspace=workspace, partial=True
     )
     assert found.items == 3
-    assert found.notes == ("1 of 4 rows are left out because their picture is missing or cannot be read.",)
+    assert found.notes[0] == "1 of 4 rows are left out because their picture is missing or cannot be read."
     counts = {request.key.split()[0]: len(request.pictures) for request in says_a.requests}
     assert sorted(counts.values()) == [1, 2, 3]
     files = [picture for request in says_a.requests for picture in request.pictures]
