@@ -56,6 +56,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+_LEFT = ("AbortError: signal is aborted", "Connection errored out")
+"""What Gradio's client writes to the console when a page is left or loaded again while it asks something."""
+
+
 class Watched:
     """A browser page and what went wrong on it."""
 
@@ -70,7 +74,7 @@ class Watched:
         self.page.on("dialog", self._dialog)
 
     def _console(self, message: Any) -> None:
-        if message.type == "error":
+        if message.type == "error" and not any(said in message.text for said in _LEFT):
             self.problems.append(f"console: {message.text}")
 
     def _request(self, request: Any) -> None:

@@ -59,6 +59,7 @@ def test_upload_shows_the_grid_and_refuses_what_is_no_picture(
 def test_source_taken_in_is_used_in_a_new_run(visit: Opener, empty_server: Server) -> None:
     page = visit(empty_server).open("?tab=images&images.way=drawn")
     page.get_by_role("button", name="Draw them").click()
+    page.wait_for_url(re.compile("images.source=drawn-scenes"))  # until then the link is of what was taken in before
     page.get_by_role("link", name="Use in a new run").click()
     expect(page.locator("pre.st-cmd:visible").first).to_contain_text("source.count=60")
     assert "launch.images=drawn-scenes" in page.url
@@ -83,6 +84,7 @@ def test_own_photographs_bring_a_model_that_sees_them_and_the_embedded_one_is_sa
         Image.new("RGB", (64, 64), (20 * number, 90, 120)).save(folder / f"{number}.png")
     page = visit(empty_server).open("?tab=images")
     page.locator("#upload-files input[type=file]").set_input_files(sorted(folder.iterdir()))
+    page.wait_for_url(re.compile("images.source=upload-of-10-files"))  # as above
     page.get_by_role("link", name="Use in a new run").click()
     launch = page.locator("#tab-launch")
     expect(launch).to_contain_text("10 images of your own")

@@ -131,7 +131,7 @@ def test_replay_shows_at_once_what_other_settings_would_keep(visit: Opener, samp
     page = visit(sample_server).open("?tab=traces&run=shapes-01&traces.iteration=1")
     page.get_by_text("Replay the selection with other settings").click()
     expect(page.locator("#traces-replayed")).to_contain_text("instead of 12")
-    page.get_by_label("Max per pair").fill("8")
+    page.get_by_label("At most per pair").fill("8")
     expect(page.locator("#traces-replayed")).to_contain_text("20 of 32 traces would be trained on")
 
 
