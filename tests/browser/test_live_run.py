@@ -93,7 +93,7 @@ _SHOWS_MORE_THAN = r"""reached => {
 }"""
 
 _WHILE_AWAY = re.compile(
-    "ERR_CONNECTION|Failed to fetch|Connection errored|ERR_EMPTY|ERR_INCOMPLETE|network error|AbortError"
+    "ERR_CONNECTION|Failed to fetch|Connection errored|ERR_EMPTY|ERR_INCOMPLETE|network error|AbortError|Server stopped"
 )
 
 
