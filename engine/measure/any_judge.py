@@ -95,12 +95,6 @@ def _is_whole(protocol: Protocol, prepared: Prepared) -> bool:
     return protocol in OWN or not (prepared.left_out or prepared.cut_off)
 
 
-def _said(scores: Sequence[ScoreRow], protocol: Protocol, prepared: Prepared) -> list[ScoreRow]:
-    """The scores with what was left out, under the protocol's name only where they are on all its items."""
-    mark = "" if _is_whole(protocol, prepared) else PARTIAL
-    return [replace(row, protocol=row.protocol + mark, left_out=prepared.without_image) for row in scores]
-
-
 def _refusal(protocol: Protocol, prepared: Prepared) -> str:
     found = " ".join(shortfalls(prepared))
     return (
@@ -196,12 +190,14 @@ def _measure(
         with writing_alone(folder):
             _ask_missing(backend, judge, protocol, prompts, folder, wanted, known, workspace, told)
     verdicts = [*known.values(), *folder.read("verdicts", VerdictRow)]
-    items = {item.item_id: item for item in prepared.items}
-    scores = _said(protocol.scores(_name(judge), verdicts, items), protocol, prepared)
+    scores = _scored(judge, protocol, verdicts, prepared)
     if folder.folder.exists() and folder.summary() is None:
-        stored = _stored_scores(judge, protocol, verdicts, items)
-        folder.write("scores", _said(stored, protocol, prepared))
-        folder.finish({"judge": _name(judge), "protocol": protocol.name, "items": len(items), "replies": len(verdicts)})
+        both = OWN if protocol in OWN else (protocol,)  # ours count the same verdicts
+        counted = (scores if one == protocol else _scored(judge, one, verdicts, prepared) for one in both)
+        folder.write("scores", [row for rows in counted for row in rows])
+        folder.finish(
+            {"judge": _name(judge), "protocol": protocol.name, "items": len(prepared.items), "replies": len(verdicts)}
+        )
     return scores
 
 
@@ -211,12 +207,12 @@ def _prompts_of(protocol: Protocol, judge: JudgeRef) -> PromptPack | RulingPromp
     return protocol_prompts(protocol.prompts) if isinstance(protocol.prompts, str) else protocol.prompts
 
 
-def _stored_scores(
-    judge: JudgeRef, protocol: Protocol, verdicts: Sequence[VerdictRow], items: Mapping[str, BenchmarkItem]
-) -> list[ScoreRow]:
-    """Our own protocols count the same verdicts, so both are stored."""
-    both = OWN if protocol in OWN else (protocol,)
-    return [row for one in both for row in one.scores(_name(judge), verdicts, items)]
+def _scored(judge: JudgeRef, protocol: Protocol, verdicts: Sequence[VerdictRow], prepared: Prepared) -> list[ScoreRow]:
+    """The verdicts counted, with what was left out; under the protocol's name only where they are on all its items."""
+    items = {item.item_id: item for item in prepared.items}
+    mark = "" if _is_whole(protocol, prepared) else PARTIAL
+    counted = protocol.scores(_name(judge), verdicts, items)
+    return [replace(row, protocol=row.protocol + mark, left_out=prepared.without_image) for row in counted]
 
 
 def _folder(judge: JudgeRef, protocol: Protocol, prepared: Prepared, workspace: Workspace) -> StageFolder:
