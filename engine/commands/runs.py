@@ -12,7 +12,8 @@ from engine.config import Settings, load_settings
 from engine.errors import UsageError, WorkspaceError
 from engine.paths import expanded
 from engine.workspace.folders import RunFolder, Workspace, open_workspace, run_stem
-from engine.workspace.state import ALIVE, read_state, request_stop
+from engine.workspace.locks import is_locked
+from engine.workspace.state import read_state, request_stop
 
 
 def settings_from(options: Namespace) -> Settings:
@@ -89,17 +90,17 @@ def resume(options: Namespace) -> int:
 def stop(options: Namespace) -> int:
     """Ask a run to end after its batch."""
     folder = open_workspace(options.workspace, create=False).existing_run(options.name)
-    if read_state(folder).state not in ALIVE:
+    if not is_locked(folder):
         raise WorkspaceError(f"run '{folder.name}': it is {read_state(folder).state}, so there is nothing to stop.")
     request_stop(folder)
     deadline = time.monotonic() + options.wait
-    while read_state(folder).state in ALIVE and time.monotonic() < deadline:
+    while is_locked(folder) and time.monotonic() < deadline:
         time.sleep(0.2)
     state = read_state(folder)
     if options.json:
         print_json(asdict(state))
     else:
-        print(f"{folder.name}: {'stop requested' if state.state in ALIVE else state.state}. Finished parts are kept.")
+        print(f"{folder.name}: {'stop requested' if is_locked(folder) else state.state}. Finished parts are kept.")
     return 0
 
 

@@ -41,7 +41,7 @@ from engine.workspace.conclusions import Measured
 from engine.workspace.decisions import flagged_pairs
 from engine.workspace.files import read_json
 from engine.workspace.folders import RunFolder, StageFolder
-from engine.workspace.locks import device_lock, run_lock
+from engine.workspace.locks import device_lock, is_locked, run_lock
 from engine.workspace.progress import Progress
 from engine.workspace.provenance import model_fingerprint, model_folder
 from engine.workspace.run_record import run_record, run_settings
@@ -60,8 +60,9 @@ def run_loop(
     Raises the `JudgeStudioError` that ended it (not for a stop), after recording it.
     """
     settings = run_settings(run)
+    if not is_locked(run):
+        clear_stop(run)  # one left by an earlier process; whoever sees this one at work asks after it has the lock
     with run_lock(run):
-        clear_stop(run)
         progress = Progress(run, _first_state(run, settings), watch=watch)
         progress.update(state="queued")
         with signals(progress), heartbeat(progress), outcome(progress):

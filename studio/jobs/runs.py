@@ -20,7 +20,7 @@ from engine.errors import JudgeStudioError, LockedError, WorkspaceError
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.locks import is_locked, run_lock
-from engine.workspace.state import ALIVE, read_state, request_stop
+from engine.workspace.state import read_state, request_stop
 from studio.jobs import child
 from studio.jobs.places import check_places
 from studio.queries import notes
@@ -94,7 +94,7 @@ def resume_run(run: RunFolder, *, iterations: int | None = None) -> None:
     run.workspace.check_writable()
     words = [run.name] + (["--iterations", str(iterations)] if iterations is not None else [])
     with _SPAWNING:
-        if is_locked(run) or is_starting(run):
+        if is_at_work(run):
             raise LockedError(f"run '{run.name}': a process is working on it already. Watch it, or stop it first.")
         process = _spawn(run, "resume", words)
     if not _wait_for(process, lambda: is_locked(run)) and process.poll():
@@ -120,11 +120,10 @@ def stop_run(run: RunFolder) -> None:
     """Ask the run to end after its batch. Raises `WorkspaceError` if it is not active."""
     if is_starting(run):
         _end_starting(run)
-        return
-    state = read_state(run).state
-    if state not in ALIVE:
-        raise WorkspaceError(f"run '{run.name}': it is {state}, so there is nothing to stop.")
-    request_stop(run)
+    elif is_locked(run):  # at work, whatever its state says yet
+        request_stop(run)
+    else:
+        raise WorkspaceError(f"run '{run.name}': it is {read_state(run).state}, so there is nothing to stop.")
 
 
 def delete_run(run: RunFolder) -> None:
@@ -162,6 +161,11 @@ def sweep_deleted(workspace: Workspace) -> None:
 def is_starting(run: RunFolder) -> bool:
     """Whether a process was started for this run and has not yet taken its lock."""
     return _starting(run) is not None and not is_locked(run)
+
+
+def is_at_work(run: RunFolder) -> bool:
+    """Whether a process works on this run, or was started for it."""
+    return is_starting(run) or is_locked(run)
 
 
 def log_tail(run: RunFolder, lines: int = 40) -> list[str]:

@@ -60,13 +60,18 @@ the element meanwhile shows something about another image.
 """
 
 
+EACH_CLICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple"}
+"""How to listen to a card's clicks. A card has many buttons, and Gradio's own way ("once") drops a press of one while
+the press of another is being answered: a Stop pressed while Resume was at it went nowhere."""
+
+
 def card_html(
     value: str = "", *, keys: bool = False, closes: bool = False, walks: bool = False, **options: Any
 ) -> gr.HTML:
     """A `gr.HTML` for cards, without Gradio's own text styles. `keys` press its buttons, `closes` is Escape alone,
     `walks` the keys of a list.
 
-    `value` is the output of `cards.sheet(...)`. Listen with `.click(handler, ...)`.
+    `value` is the output of `cards.sheet(...)`. Listen with `.click(handler, ..., **EACH_CLICK)`.
     """
     asked = {PRESS_SCRIPT: keys, CLOSE_SCRIPT: closes, WALK_SCRIPT: walks}
     parts = [script for script, is_asked in asked.items() if is_asked]

@@ -4,6 +4,7 @@ Every page a test opens is watched: an error in the console, a request to anothe
 somebody's text fails the test.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,8 +57,12 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-_LEFT = ("AbortError: signal is aborted", "Connection errored out")
-"""What Gradio's client writes to the console when a page is left or loaded again while it asks something."""
+AWAY = re.compile(
+    r"ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE|Failed to fetch|Connection errored|network error|AbortError"
+    r"|Server stopped|status of 503"
+)
+"""What the browser and Gradio's client write to the console while there is no server to answer, or one that is ending,
+and of what a page had asked when it was left."""
 
 
 class Watched:
@@ -68,13 +73,14 @@ class Watched:
         self.page.set_default_timeout(PATIENCE)
         self.server = server
         self.problems: list[str] = []
+        self.page.on("domcontentloaded", lambda _: self.was_away())
         self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         self.page.on("console", self._console)
         self.page.on("request", self._request)
         self.page.on("dialog", self._dialog)
 
     def _console(self, message: Any) -> None:
-        if message.type == "error" and not any(said in message.text for said in _LEFT):
+        if message.type == "error":
             self.problems.append(f"console: {message.text}")
 
     def _request(self, request: Any) -> None:
@@ -84,6 +90,10 @@ class Watched:
     def _dialog(self, dialog: Any) -> None:
         self.problems.append(f"a script ran: {dialog.message}")
         dialog.dismiss()
+
+    def was_away(self) -> None:
+        """The page was left, or its server was not there: what was said of that until now is no fault."""
+        self.problems[:] = [problem for problem in self.problems if not AWAY.search(problem)]
 
     def open(self, query: str = "") -> Any:
         """Load the app at a place and wait until it answers: before that, nothing hears of another place."""
@@ -128,6 +138,9 @@ def visit(chromium: Any) -> Iterator[Opener]:
         return opened[-1][1]
 
     yield open_page
+    for _, watched in opened:
+        if watched.server.process.poll() is not None:  # a test's own server ends before the page does
+            watched.was_away()
     problems = [problem for _, watched in opened for problem in watched.problems]
     for context, _ in opened:
         context.close()

@@ -9,7 +9,7 @@ from engine.errors import JudgeStudioError
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
-from studio.look.sheet import card_html
+from studio.look.sheet import EACH_CLICK, card_html
 from studio.page import pulse
 from studio.page.page import Page, Tab
 from studio.page.pulse import only_changed
@@ -51,7 +51,7 @@ def build(page: Page) -> None:
         act,
         [page.run, shown],
         [message, page.run, *shown_cards, shown],
-        show_progress="hidden",
+        **EACH_CLICK,
     ).then(None, None, None, js="() => { window.scrollTo({top: 0}); }")
 
 
@@ -77,8 +77,11 @@ def do(workspace: Workspace, act: str, key: str, run: str | None) -> Done:
     """Carry out a card's act; a failure becomes the command line's sentence. `act` and `key` are untrusted."""
     try:
         if act == "demo":
-            name = jobs.start_run(workspace, jobs.Launch(preset=DEMO_PRESET, overrides={}, name=DEMO_RUN))
-            return Done(run=name, message=_said(f"{name} has started. You can close the page: the run goes on."))
+            if not jobs.is_at_work(workspace.run(DEMO_RUN)):  # it is when somebody pressed twice
+                jobs.start_run(workspace, jobs.Launch(preset=DEMO_PRESET, overrides={}, name=DEMO_RUN))
+            return Done(
+                run=DEMO_RUN, message=_said(f"{DEMO_RUN} has started. You can close the page: the run goes on.")
+            )
         if act in ("open", "resume", "next-iteration", "stop", "delete", "delete-yes"):
             return _done_to_run(workspace, act, key, run)
         return Done(run=run)
@@ -87,6 +90,7 @@ def do(workspace: Workspace, act: str, key: str, run: str | None) -> Done:
 
 
 def _done_to_run(workspace: Workspace, act: str, key: str, run: str | None) -> Done:
+    """A second press of a button that was obeyed is no mistake."""
     folder = workspace.existing_run(key)
     if act == "delete":
         return Done(run=run, message=cards.sheet(delete_question(folder)))
@@ -94,11 +98,11 @@ def _done_to_run(workspace: Workspace, act: str, key: str, run: str | None) -> D
         jobs.delete_run(folder)
         left = [other.name for other in workspace.runs()]
         return Done(run=run if run in left else next(iter(left), None), message=_said(f"{key} is deleted."))
-    if act == "resume":
+    if act == "resume" and not jobs.is_at_work(folder):
         jobs.resume_run(folder)
-    if act == "stop":
+    if act == "stop" and jobs.is_at_work(folder):
         jobs.stop_run(folder)
-    if act == "next-iteration":
+    if act == "next-iteration" and not jobs.is_at_work(folder):
         number = jobs.run_next_iteration(folder)
         return Done(run=folder.name, message=_said(f"{folder.name} goes on with iteration {number}."))
     return Done(run=folder.name)

@@ -12,7 +12,7 @@ from engine.errors import JudgeStudioError
 from engine.workspace.folders import Workspace
 from studio.jobs import uploads
 from studio.look import cards
-from studio.look.sheet import card_html
+from studio.look.sheet import EACH_CLICK, card_html
 from studio.page.page import Page, Tab
 from studio.page.pulse import Moment, all_runs, only_changed, stamp
 from studio.tabs.images.view import RUN, show_sources
@@ -139,7 +139,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     for key, way in parts.ways.items():
         way.add.click(tab.adder(key), list(way.fields), parts.outputs, **quiet)
     parts.files.upload(tab.add_files, parts.files, [*parts.outputs, parts.files], show_progress="minimal")
-    parts.found.click(tab.act, list(parts.place), parts.outputs, **quiet)
+    parts.found.click(tab.act, list(parts.place), parts.outputs, **EACH_CLICK)
     inputs = [page.run, *parts.place, parts.shown]
     page.redraw("images", tab.redraw, inputs, [parts.found, parts.shown])
 

@@ -12,6 +12,7 @@ from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.run_record import run_settings
 from studio.jobs import runs as jobs
 from studio.look import cards
+from studio.look.sheet import EACH_CLICK
 from studio.page.page import Page
 from studio.page.pulse import only_changed
 from studio.run.view import view_of
@@ -63,8 +64,8 @@ def connect_run(page: Page, form: LaunchForm, places: LaunchPlaces) -> None:
         show_progress="hidden", trigger_mode="always_last",
     )  # fmt: skip
     acted = [places.message, places.about, places.run_now, shown]
-    places.run_now.click(chosen.act, [page.run, shown], acted, show_progress="hidden")
-    places.about.click(chosen.copy, None, [places.view, form.source, *form.fields.values()], show_progress="hidden")
+    places.run_now.click(chosen.act, [page.run, shown], acted, **EACH_CLICK)
+    places.about.click(chosen.copy, None, [places.view, form.source, *form.fields.values()], **EACH_CLICK)
 
 
 class _Chosen:

@@ -18,6 +18,7 @@ from studio.live.own_examples import OwnExample
 from studio.live.picture import take_picture, uploaded_path
 from studio.live.said import Ruled
 from studio.look.cards.images import SMALL_SOURCE
+from studio.look.sheet import EACH_CLICK
 from studio.page.page import Page
 from studio.tabs.live.components import Aside, Form, hidden, told
 from studio.tabs.live.judging import Update, asked_of
@@ -37,8 +38,8 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
         filling.swapped, [form.stored, form.question, form.a, form.b, form.guess, beside.ruled],
         [form.a, form.b, form.guess, beside.ruled, beside.results], **quiet,
     )  # fmt: skip
-    form.examples.click(filling.example, None, filling.outputs, **quiet)
-    beside.history.click(filling.past, None, [*filling.outputs, beside.item], **quiet)
+    form.examples.click(filling.example, None, filling.outputs, **EACH_CLICK)
+    beside.history.click(filling.past, None, [*filling.outputs, beside.item], **EACH_CLICK)
     gr.on(
         [form.question.blur, form.a.change, form.b.change, form.judges.change, form.stored.change],
         filling.retold, form.asked, [beside.command, form.caution], trigger_mode="always_last", **quiet,

@@ -14,6 +14,7 @@ from studio.live.answers import device_note, judge_choices, usual_judges
 from studio.live.client import busy_devices
 from studio.live.own_examples import OwnExample, own_examples
 from studio.look import cards
+from studio.look.sheet import EACH_CLICK
 from studio.page.page import Page
 from studio.tabs.live.components import Aside, Form, told
 from studio.tabs.live.filling import Filling
@@ -45,8 +46,8 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
         return {**update, seen: now}
 
     page.redraw("live", redraw, [page.run, beside.item, beside.brought, form.question, form.judges, seen], outputs)
-    form.own.click(sight.own, [page.run], sight.filling.outputs, show_progress="hidden")
-    beside.device.click(sight.stop_run, None, beside.message, show_progress="hidden")
+    form.own.click(sight.own, [page.run], sight.filling.outputs, **EACH_CLICK)
+    beside.device.click(sight.stop_run, None, beside.message, **EACH_CLICK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import gradio as gr
 from engine.errors import JudgeStudioError, UsageError
 from studio.look import cards
 from studio.look.keys import ANSWERED, read_walk
-from studio.look.sheet import card_html
+from studio.look.sheet import EACH_CLICK, card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
 from studio.page.page import Page, Tab
@@ -147,7 +147,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     moves: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
     gr.on([parts.listed.click, parts.detail.click], act, inputs, outputs, **moves).then(None, None, None, js=_KEEP)
     parts.head.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_LIST)
-    parts.listed.click(_cleared, None, [box["text"], box["flagged"]], show_progress="hidden")
+    parts.listed.click(_cleared, None, [box["text"], box["flagged"]], **EACH_CLICK)
     parts.save.click(tab.keep, [page.run, box["item"], parts.note, shown], parts.said, show_progress="hidden")
     parts.flag.click(tab.mark, [page.run, box["item"]], parts.said, show_progress="hidden").then(
         redraw, inputs, outputs, **latest

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from studio.look.keys import ANSWERED
-from studio.look.sheet import card_html
+from studio.look.sheet import EACH_CLICK, card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
 from studio.page.page import Page, Tab
@@ -102,7 +102,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     act = clicks.counted(tab.act)
     clicked = [html.click for html in (parts.funnel, parts.templates, parts.head, parts.listed)]
     gr.on(clicked, act, inputs, outputs, **each).then(None, None, None, js=f"() => {{ {ANSWERED} }}")
-    parts.listed.click(_cleared, None, parts.place["text"], show_progress="hidden")
+    parts.listed.click(_cleared, None, parts.place["text"], **EACH_CLICK)
     parts.foot.click(act, inputs, outputs, **each).then(None, None, None, js=_TO_LIST)
 
 

@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,13 @@ from engine.config import Settings, load_settings
 from engine.errors import BackendError, IdentityError, ModelError, SourceError
 from engine.measure.scores import scoreboard, strict_scores
 from engine.records import BASE_JUDGE, Instruction, Pair, Trace, VersionRow
+from engine.runs import loop
 from engine.runs.loop import run_loop
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, open_workspace
+from engine.workspace.locks import run_lock
 from engine.workspace.run_record import create_run, run_settings
-from engine.workspace.state import RunState, read_events, read_state, request_stop
+from engine.workspace.state import RunState, read_events, read_state, request_stop, stop_requested
 from tests.fake_backend import FakeBackend
 from tests.tiny_models import save_tiny_llava
 
@@ -119,6 +123,24 @@ def test_loop_stopped_and_failed_in_between_ends_with_the_rows_of_an_undisturbed
     ):
         rows = [sorted(map(repr, one.stage(1, stage).read(table, record))) for one in (undisturbed, run)]
         assert rows[0] == rows[1]
+
+
+def test_stop_asked_for_the_moment_a_run_is_at_work_is_obeyed(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(tmp_path, settings_for(base))
+    request_stop(run)  # an older one, which an earlier process left
+
+    @contextmanager
+    def locked(run: RunFolder) -> Iterator[None]:
+        with run_lock(run):
+            assert not stop_requested(run)
+            request_stop(run)  # somebody saw that it is at work
+            yield
+
+    monkeypatch.setattr(loop, "run_lock", locked)
+    assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply)).state == "stopped"
+    assert run.intake().summary() is None
 
 
 def test_done_run_asks_for_nothing_again_and_goes_on_with_more_iterations(tmp_path: Path, base: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from engine.errors import JudgeStudioError, LockedError, SettingsError, WorkspaceError
 from engine.workspace.files import write_json
 from engine.workspace.folders import RunFolder, Workspace, open_workspace
+from engine.workspace.locks import run_lock
 from engine.workspace.state import RunState, read_state, stop_requested, write_state
 from studio.jobs import runs as jobs
 from studio.jobs.child import environment
@@ -113,6 +114,14 @@ def test_stop_of_a_run_at_work_leaves_the_request_for_it(tmp_path: Path) -> None
     with at_work(run):
         jobs.stop_run(run)
         assert stop_requested(run)
+
+
+def test_stop_of_a_run_that_has_its_lock_and_said_nothing_yet_is_left_for_it(tmp_path: Path) -> None:
+    run = make_workspace(tmp_path).run("shapes-01")
+    write_state(run, RunState(run=run.name, state="stopped"))
+    with run_lock(run):
+        jobs.stop_run(run)
+    assert stop_requested(run)
 
 
 def test_stop_of_a_run_at_rest_says_that_there_is_nothing_to_stop(tmp_path: Path) -> None:

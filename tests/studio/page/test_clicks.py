@@ -1,8 +1,15 @@
-"""A redraw that was asked for before a click and comes after it changes nothing."""
+"""No click on a card is lost: not to the answer of the click before, not to a redraw that comes late."""
+
+from pathlib import Path
 
 import gradio as gr
 
+from engine.workspace.folders import open_workspace
+from studio.app import build_app
 from studio.page.clicks import Clicks
+
+ONE_BUTTON = {"confirmed", "time_reply"}
+"""Listeners of cards with a single button that starts something slow: its second press is to be dropped."""
 
 
 def test_redraw_asked_for_before_a_click_leaves_what_was_clicked() -> None:
@@ -21,3 +28,16 @@ def test_redraw_asked_for_before_a_click_leaves_what_was_clicked() -> None:
     assert redraw("a", "p1", seen, known)[0] == "a p1", "asked for after the click"
     assert redraw("b", "p0", "0", known)[0] == "b p0", "another run was chosen after the click"
     assert redraw("a", "p0", "nonsense", known)[0] == "a p0"
+
+
+def test_press_of_one_button_of_a_card_is_not_dropped_while_another_is_answered(tmp_path: Path) -> None:
+    app = build_app(open_workspace(tmp_path))
+    listeners = {
+        function.name: function.trigger_mode
+        for function in app.fns.values()
+        for target, event in function.targets
+        if event == "click" and isinstance(app.blocks.get(target), gr.HTML)
+    }
+    assert len(listeners) > 10
+    dropping = {name for name, mode in listeners.items() if mode != "multiple"}
+    assert dropping == ONE_BUTTON

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from engine.workspace.folders import Workspace, open_workspace
-from engine.workspace.state import RunState, append_event, write_state
+from engine.workspace.state import RunState, append_event, stop_requested, write_state
 from studio.look.cards import Action
 from studio.page.page import create_page
 from studio.page.place import read_query
@@ -160,3 +160,14 @@ def test_act_on_a_run_that_cannot_be_is_a_sentence(workspace: Workspace, key: st
 
 def test_unknown_act_does_nothing(workspace: Workspace) -> None:
     assert home.do(workspace, "format", "shapes-01", "shapes-01") == home.Done(run="shapes-01")
+
+
+def test_second_press_of_a_button_that_was_obeyed_is_no_mistake(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    assert home.do(workspace, "stop", run.name, run.name) == home.Done(run=run.name), "it has stopped already"
+    with at_work(run):
+        for act in ("resume", "next-iteration"):
+            assert home.do(workspace, act, run.name, run.name) == home.Done(run=run.name)
+        assert home.do(workspace, "stop", run.name, run.name) == home.Done(run=run.name)
+        assert home.do(workspace, "stop", run.name, run.name) == home.Done(run=run.name)
+        assert stop_requested(run)
