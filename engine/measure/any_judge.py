@@ -136,23 +136,23 @@ def leak_scores(
 def _show_other_pictures(
     backend: Backend, judge: JudgeRef, prepared: Prepared, pack: PromptPack, folder: StageFolder, workspace: Workspace
 ) -> None:
-    """A try that was killed is asked anew: it is one call on few items."""
-    for part in (*folder.parts("verdicts"), *folder.parts("scores")):
-        part.unlink()
+    """One call on few items: a try that was killed in it is asked anew."""
     measured, name = judge.settings.evaluate, wrong_image(_name(judge))
-    verdicts = wrong_image_verdicts(
-        backend,
-        prepared.items,
-        {item.image_id: workspace.root / item.image for item in prepared.items},
-        judge=judge.load_into(backend),
-        name=name,
-        pack=pack,
-        max_tokens=measured.max_tokens,
-        most=measured.control_items,
-    )
+    if not folder.parts("verdicts"):
+        said = wrong_image_verdicts(
+            backend,
+            prepared.items,
+            {item.image_id: workspace.root / item.image for item in prepared.items},
+            judge=judge.load_into(backend),
+            name=name,
+            pack=pack,
+            max_tokens=measured.max_tokens,
+            most=measured.control_items,
+        )
+        folder.write("verdicts", said)
     by_id = {item.item_id: item for item in prepared.items}
-    folder.write("verdicts", verdicts)
-    folder.write("scores", score_rows(name, prepared.items[0].benchmark, verdicts, by_id))
+    verdicts = folder.read("verdicts", VerdictRow)
+    folder.write_once("scores", score_rows(name, prepared.items[0].benchmark, verdicts, by_id))
     folder.finish({"judge": name, "replies": len(verdicts)})
 
 
@@ -183,22 +183,37 @@ def _measure(
         for number, order in enumerate(protocol.orders(item, seed))
     ]
     known = {} if several else _of_the_run(judge, prepared)
+    if all(asked.key in known for asked in wanted):
+        return _scored(judge, protocol, list(known.values()), prepared)
     folder = _folder(judge, protocol, prepared, workspace)
     prompts = _prompts_of(protocol, judge)
-    if any(asked.key not in known for asked in wanted):
-        folder.begin(_identity(judge, protocol, prompts, prepared))
-        with writing_alone(folder):
-            _ask_missing(backend, judge, protocol, prompts, folder, wanted, known, workspace, told)
-    verdicts = [*known.values(), *folder.read("verdicts", VerdictRow)]
-    scores = _scored(judge, protocol, verdicts, prepared)
-    if folder.folder.exists() and folder.summary() is None:
-        both = OWN if protocol in OWN else (protocol,)  # ours count the same verdicts
-        counted = (scores if one == protocol else _scored(judge, one, verdicts, prepared) for one in both)
-        folder.write("scores", [row for rows in counted for row in rows])
-        folder.finish(
-            {"judge": _name(judge), "protocol": protocol.name, "items": len(prepared.items), "replies": len(verdicts)}
-        )
-    return scores
+    folder.begin(_identity(judge, protocol, prompts, prepared))
+    with writing_alone(folder):
+        _ask_missing(backend, judge, protocol, prompts, folder, wanted, known, workspace, told)
+        verdicts = [*known.values(), *_beside(known, folder)]
+        if folder.summary() is None:
+            _conclude(judge, protocol, verdicts, prepared, folder)
+    return _scored(judge, protocol, verdicts, prepared)
+
+
+def _beside(known: Mapping[str, VerdictRow], folder: StageFolder) -> list[VerdictRow]:
+    """What was asked here and not by the run, which may have asked the same later."""
+    return [row for row in folder.read("verdicts", VerdictRow) if _key(row) not in known]
+
+
+def _conclude(
+    judge: JudgeRef, protocol: Protocol, verdicts: Sequence[VerdictRow], prepared: Prepared, folder: StageFolder
+) -> None:
+    """Store the scores of every protocol that counts these verdicts, and that all is there."""
+    both = OWN if protocol in OWN else (protocol,)
+    folder.write_once("scores", [row for one in both for row in _scored(judge, one, verdicts, prepared)])
+    folder.finish(
+        {"judge": _name(judge), "protocol": protocol.name, "items": len(prepared.items), "replies": len(verdicts)}
+    )
+
+
+def _key(row: VerdictRow) -> str:
+    return f"{row.item_id} {row.order} {row.sample}"
 
 
 def _prompts_of(protocol: Protocol, judge: JudgeRef) -> PromptPack | RulingPrompts:
@@ -251,7 +266,7 @@ def _of_the_run(judge: JudgeRef, prepared: Prepared) -> dict[str, VerdictRow]:
     wanted = {item.item_id for item in prepared.items}
     number = version_number(judge.version) or 0
     return {
-        f"{row.item_id} {row.order} 0": row
+        _key(row): row
         for row in judge.run.stage(number, "evaluate").read("verdicts", VerdictRow)
         if row.judge == judge.version and row.benchmark == prepared.name and row.item_id in wanted
     }
@@ -270,7 +285,7 @@ def _ask_missing(
 ) -> None:
     """Ask for every reply that is neither known nor in a part. What came in is kept, whatever ends it."""
     folder.sweep()
-    there = {f"{row.item_id} {row.order} {row.sample}" for row in folder.read("verdicts", VerdictRow)} | known.keys()
+    there = {_key(row) for row in folder.read("verdicts", VerdictRow)} | known.keys()
     missing = {asked.key: asked for asked in wanted if asked.key not in there}
     done = len(wanted) - len(missing)
     told(done, len(wanted))

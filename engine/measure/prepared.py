@@ -93,18 +93,19 @@ def _place(benchmark: str) -> tuple[object, ...]:
 
 
 def _prepare(folder: StageFolder, benchmark: str, count: int | None, judge: JudgeRef, workspace: Workspace) -> None:
-    for part in (*folder.parts("items"), *folder.parts("images"), *folder.parts("scores")):
-        part.unlink()  # of an earlier try that was killed
     limits = limits_of(judge.settings.source)
     with tempfile.TemporaryDirectory(prefix="judge-studio-") as scratch, ImageStore(workspace.root) as store:
         loaded = load_items(benchmark, count=count, seed=judge.settings.loop.seed, folder=Path(scratch))
         items, images = take_pictures_in(benchmark, loaded.items, store, limits, leave_out=lambda _: None)
-    folder.write("images", images)
-    folder.write("items", items)
+    folder.write_once("images", images)
+    folder.write_once("items", items)
     by_id = {item.item_id: item for item in items}
-    for control in MODEL_FREE:
-        folder.write("scores", score_rows(control, items[0].benchmark, control_verdicts(control, items), by_id))
-    folder.write("scores", score_rows(TEXT_ONLY, items[0].benchmark, text_only_verdicts(items), by_id))
+    said = {
+        **{control: control_verdicts(control, items) for control in MODEL_FREE},
+        TEXT_ONLY: text_only_verdicts(items),
+    }
+    scores = [score_rows(control, items[0].benchmark, verdicts, by_id) for control, verdicts in said.items()]
+    folder.write_once("scores", [row for rows in scores for row in rows])
     near = near_training(judge.run, items) if judge.run is not None else []
     folder.finish({**_counts(loaded, items), "near_training": len(near), "benchmark": items[0].benchmark})
 

@@ -56,7 +56,8 @@ def prepare_benchmarks(bench: Bench, held_out: Sequence[Pair]) -> Gathered:
             write_json(folder.folder / _LEFT_OUT, left_out)  # before the items: a kill must not lose the count
             if missing:
                 progress.event("left-out", benchmark=called[name], rows=len(missing), first=missing[0])
-            folder.write("images", images)
+            there = set(folder.read("images", ImageRow))  # of a try that was killed before its items
+            folder.write("images", [image for image in images if image not in there])
             folder.write("items", [replace(item, benchmark=called[name]) for item in items])
         counts[name] = sum(item.benchmark == called[name] for item in folder.read("items", BenchmarkItem))
         progress.advance()

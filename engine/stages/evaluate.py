@@ -74,8 +74,7 @@ def evaluate(bench: Bench, items: Items) -> Measured:
     _ask_missing(bench, folder, wanted)
     verdicts = folder.read("verdicts", VerdictRow)
     scores = _scores(bench, list(dict.fromkeys(asked.name for asked in wanted)), verdicts, items)
-    if not folder.parts("scores"):
-        folder.write("scores", scores)
+    folder.write_once("scores", scores)
     measured = _conclude(bench, verdicts, scores, items)
     for found in findings(scores):
         bench.progress.event("control", control=found.control, leaks=found.leaks, sentence=found.sentence)

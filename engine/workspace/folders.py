@@ -208,6 +208,11 @@ class StageFolder:
         write_part(path, table, rows)
         return path
 
+    def write_once(self, table: str, rows: Sequence[Any]) -> None:
+        """Write a table that follows whole from what is there, unless a try that was killed has written it."""
+        if not self.parts(table):
+            self.write(table, rows)
+
     def read(self, table: str, record: type[Record]) -> list[Record]:
         """All rows written so far."""
         from engine.workspace.tables import read_parts

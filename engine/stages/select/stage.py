@@ -38,8 +38,7 @@ def select(bench: Bench, pairs: Sequence[Pair], traces: Sequence[Trace], *, flag
             some = missing[start : start + TRACES_PER_PART]
             parts.add(some)
             progress.advance(len(some))
-    if not folder.parts("fates"):
-        folder.write("fates", fates)
+    folder.write_once("fates", fates)
     concluded = summarize(pairs, selected, settings.select, settings.loop.seed)
     folder.finish(asdict(concluded))
     return concluded

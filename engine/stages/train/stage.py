@@ -100,8 +100,7 @@ def _finish(bench: Bench, job: TrainingJob, *, trained_on: int, seconds: float) 
         adapter=str(job.adapter.relative_to(bench.run.workspace.root)),
         trained_on=trained_on,
     )
-    if not job.folder.parts("versions"):
-        job.folder.write("versions", [version])
+    job.folder.write_once("versions", [version])
     shutil.rmtree(job.checkpoints, ignore_errors=True)
     steps = job.folder.read("steps", Step)
     last = [step.loss for step in steps[-max(1, len(steps) // 10) :]]

@@ -28,6 +28,7 @@ from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import Workspace, open_workspace
 from tests.engine.sources.picture_files import file_bytes, picture
 from tests.fake_backend import FakeBackend
+from tests.power_loss import lost_after_every_part, rows_below
 
 ITEMS = 20
 
@@ -146,6 +147,20 @@ def test_measuring_killed_at_nine_tenths_asks_only_what_is_missing(workspace: Wo
     assert len(again.requests) == 10
     whole = official(workspace, release, FakeBackend(sees), partial=True)
     assert found.scores == whole.scores
+
+
+def test_measuring_that_lost_its_power_after_every_part_holds_each_row_once(
+    workspace: Workspace, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark, undisturbed = f"vl-rewardbench={release}", open_workspace(tmp_path / "undisturbed")
+
+    def all_of_it(place: Workspace) -> None:
+        official(place, release, FakeBackend(sees), partial=True)
+        leak_scores(FakeBackend(sees), bare(), benchmark=benchmark, protocol="vlrb-official", workspace=place)
+
+    all_of_it(undisturbed)
+    assert lost_after_every_part(monkeypatch, lambda: all_of_it(workspace)) >= 10
+    assert rows_below(workspace.measured) == rows_below(undisturbed.measured)
 
 
 def test_finished_measurement_is_read_and_nothing_asked(workspace: Workspace, release: Path) -> None:

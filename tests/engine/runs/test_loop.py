@@ -21,9 +21,13 @@ from engine.workspace.locks import run_lock
 from engine.workspace.run_record import create_run, run_settings
 from engine.workspace.state import RunState, read_events, read_state, request_stop, stop_requested
 from tests.fake_backend import FakeBackend
+from tests.power_loss import lost_after_every_part, rows_below
 from tests.tiny_models import save_tiny_llava
 
 SENTENCES = "There are two objects. The top left has a red circle."
+
+
+ONE_ITERATION = {"loop.iterations": 1, "evaluate.benchmarks": ["shapes", "held-out"], "evaluate.items": 6}
 
 
 def reply(request: Request, sample: int) -> str:
@@ -66,6 +70,14 @@ def start(tmp_path: Path, settings: Settings) -> RunFolder:
     return run
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, base: Path) -> RunFolder:
+    """A run of one iteration, measured on two benchmarks, that nothing came in between of."""
+    run = start(tmp_path_factory.mktemp("undisturbed"), settings_for(base, **ONE_ITERATION))
+    run_loop(run, opener=lambda _settings, _root: FakeBackend(reply))
+    return run
+
+
 def test_loop_ends_with_versions_scores_and_a_complete_catalog(tmp_path: Path, base: Path) -> None:
     run = start(tmp_path, settings_for(base))
     seen: list[RunState] = []
@@ -97,12 +109,9 @@ def test_loop_ends_with_versions_scores_and_a_complete_catalog(tmp_path: Path, b
 
 
 def test_loop_stopped_and_failed_in_between_ends_with_the_rows_of_an_undisturbed_one(
-    tmp_path: Path, base: Path
+    tmp_path: Path, base: Path, undisturbed: RunFolder
 ) -> None:
-    settings = settings_for(base, **{"loop.iterations": 1})
-    undisturbed = start(tmp_path / "a", settings)
-    run_loop(undisturbed, opener=lambda _settings, _root: FakeBackend(reply))
-    run = start(tmp_path / "b", settings)
+    run = start(tmp_path, settings_for(base, **ONE_ITERATION))
 
     def stopping(_settings: Settings, _root: Path) -> FakeBackend:
         backend = FakeBackend(reply, shuffle=3)
@@ -141,6 +150,20 @@ def test_stop_asked_for_the_moment_a_run_is_at_work_is_obeyed(
     monkeypatch.setattr(loop, "run_lock", locked)
     assert run_loop(run, opener=lambda _settings, _root: FakeBackend(reply)).state == "stopped"
     assert run.intake().summary() is None
+
+
+def test_loop_that_lost_its_power_after_every_part_holds_each_row_once(
+    tmp_path: Path, base: Path, undisturbed: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(tmp_path, settings_for(base, **ONE_ITERATION))
+    lost = lost_after_every_part(
+        monkeypatch, lambda: run_loop(run, opener=lambda _settings, _root: FakeBackend(reply, shuffle=3))
+    )
+    assert lost == sum(1 for _ in run.folder.rglob("*.parquet"))
+    rows, wanted = rows_below(run.folder), rows_below(undisturbed.folder)
+    steps = [found.pop("iteration-01/train/steps") for found in (rows, wanted)]
+    assert rows == wanted
+    assert len(steps[0]) == len(steps[1])
 
 
 def test_done_run_asks_for_nothing_again_and_goes_on_with_more_iterations(tmp_path: Path, base: Path) -> None:
