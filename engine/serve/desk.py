@@ -23,6 +23,8 @@ ROOM = 4096
 """Comparisons that may wait; more are refused, so that callers learn it and memory stays bounded."""
 _AT_ONCE = 256
 """Comparisons that one call takes: full batches, and yet the next callers do not wait long."""
+_QUIET = 0.005
+"""Seconds without a new comparison after which a call does not wait for further ones."""
 SERVER_LANES = 8
 """Calls under way at once where a server answers: it batches by itself, and while one call runs out others are full."""
 
@@ -91,15 +93,27 @@ class RulingDesk:
 
     def _work(self) -> None:
         held: list[_Case] = []
+        answered = 0
         while True:
             with self._news:
                 while not (held or self._waiting or self._closed):
                     self._news.wait()
                 if self._closed and not held:
                     return
+                self._gather(answered)
                 room = max(0, _AT_ONCE - len(held))
                 held += [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-            held = self._round(held)
+            asked, held = len(held), self._round(held) if held else []  # none are left where it was closed meanwhile
+            answered = asked - len(held)
+
+    def _gather(self, answered: int) -> None:
+        """Wait for those who were `answered` by the last call and may ask again at once: a call that begins without
+        them is half empty, and they stand beside it, so that every call after it is half empty too. Where a server
+        batches by itself, nobody waits."""
+        there, expected = -1, len(self._waiting) + answered
+        while len(self._lanes) == 1 and there < len(self._waiting) < expected and not self._closed:
+            there = len(self._waiting)
+            self._news.wait(_QUIET)
 
     def _round(self, cases: list[_Case]) -> list[_Case]:
         """One call of the backend; the cases that have more to ask."""

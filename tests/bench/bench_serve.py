@@ -1,32 +1,36 @@
 """A judge behind HTTP beside the backend alone: rulings per second, in one run, on the same comparisons.
 
-    python tests/bench/bench_serve.py [--judge shapes-vlm] [--clients 64] [--count 512] [--rounds 9]
+    python tests/bench/bench_serve.py [--judge shapes-vlm] [--clients 64] [--count 512] [--rounds 9] [--per-batch .25]
 
 Alone: `rule_many` on all of them, as a run asks. Served: that many clients in a process of their own, each with a
 connection of its own and one comparison under way; then one client that sends batches. The three take turns, each round
 beginning with another one, so that other work on the machine meets them all. What is printed is the median over the
 rounds of each round's own ratio, with the lowest and the highest: of seconds by the clock, which mean little on a busy
 machine, and of the processor's seconds in the process that holds the model, which other work hardly touches.
+
+With `--per-batch .25` a stand-in takes the model's place: every batch of up to 64 sequences takes that long, however
+few are in it, and the processor is free meanwhile. That is a GPU's situation at its hardest for a server, which must
+keep batches full: the ratio is about the serving alone.
 """
 
 import argparse
 import asyncio
 import base64
 import json
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from engine.backends.base import Completion, Request
 from engine.judging.judges import judges_together, opened
 from engine.judging.ruling import rule_many
 from engine.prompts import load_pack
@@ -34,39 +38,42 @@ from engine.records import BenchmarkItem, Comparison
 from engine.shapes.benchmark import items
 from engine.workspace.folders import open_workspace
 from tests.engine.serve.judge_server import judge_server
+from tests.fake_backend import FakeBackend
 
 BATCH = 128
 
 
-async def clients(url: str, bodies: list[dict], count: int) -> None:
-    """`count` clients work the comparisons off together."""
-    left = iter(bodies)
+class Line:
+    """One connection that is kept, as plain as HTTP can be: clients share the machine with the server, and what they
+    cost is taken from its rate."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+        self._reader, self._writer = reader, writer
+        self._head = f"POST /v1/judge HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n".encode()
+
+    async def post(self, body: bytes) -> bytes:
+        """The body of the answer."""
+        self._writer.write(self._head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        (length,) = re.findall(rb"content-length: (\d+)", head.lower())
+        answer = await self._reader.readexactly(int(length))
+        assert head.startswith(b"HTTP/1.1 200 "), (head, answer[:500])
+        return answer
+
+
+async def ask_all(url: str, bodies: list[bytes], count: int) -> None:
+    """`count` clients, each with a connection of its own and one request under way, work the bodies off together."""
+    left, host = iter(bodies), url.removeprefix("http://")
 
     async def one() -> None:
-        async with httpx.AsyncClient(timeout=600) as client:
-            for body in left:
-                answer = await client.post(f"{url}/v1/judge", json=body)
-                assert answer.status_code == 200, answer.text
+        reader, writer = await asyncio.open_connection(*host.split(":"), limit=2**26)
+        line = Line(reader, writer, host)
+        for body in left:
+            answer = await line.post(body)
+            assert b'"error"' not in answer, answer[:500]
+        writer.close()
 
     await asyncio.gather(*(one() for _ in range(count)))
-
-
-def batches(url: str, bodies: list[dict]) -> None:
-    """One client sends them in batches, two under way."""
-    parts = [bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)]
-    asyncio.run(_batches(url, parts))
-
-
-async def _batches(url: str, parts: list[list[dict]]) -> None:
-    left = iter(parts)
-
-    async def one() -> None:
-        async with httpx.AsyncClient(timeout=600) as client:
-            for part in left:
-                answer = await client.post(f"{url}/v1/judge", json={"comparisons": part})
-                assert all("verdict" in ruling for ruling in answer.json()["rulings"]), answer.text[:500]
-
-    await asyncio.gather(one(), one())
 
 
 def timed(words: list[str]) -> float:
@@ -75,12 +82,12 @@ def timed(words: list[str]) -> float:
 
 
 def act_as_client(what: str, url: str, file: str, count: int) -> None:
-    bodies = json.loads(Path(file).read_text())
+    rows = json.loads(Path(file).read_text())
+    if what == "batches":  # one program that has two batches under way
+        rows, count = [{"comparisons": rows[start : start + BATCH]} for start in range(0, len(rows), BATCH)], 2
+    bodies = [json.dumps(row).encode() for row in rows]
     began = time.perf_counter()
-    if what == "clients":
-        asyncio.run(clients(url, bodies, count))
-    else:
-        batches(url, bodies)
+    asyncio.run(ask_all(url, bodies, count))
     print(time.perf_counter() - began)
 
 
@@ -107,6 +114,7 @@ def main() -> None:
     options.add_argument("--clients", type=int, default=64)
     options.add_argument("--count", type=int, default=512)
     options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--per-batch", type=float, help="seconds: a stand-in for the model, see above")
     options.add_argument("--act", nargs=3)
     given = options.parse_args()
     if given.act:
@@ -131,7 +139,8 @@ def contestants(given: argparse.Namespace, scratch: Path) -> Iterator[Contestant
     file = scratch / "bodies.json"
     file.write_text(json.dumps([body_of(one) for one in drawn]))
     pack, most = load_pack(judges[0].settings.prompt_pack), judges[0].settings.judge.max_tokens
-    with opened(judges, workspace) as backend, judge_server(backend, judges) as url:
+    model = opened(judges, workspace) if given.per_batch is None else nullcontext(Paced(given.per_batch))
+    with model as backend, judge_server(backend, judges) as url:
         name = judges[0].load_into(backend)
 
         def alone(some: Mapping[str, Comparison] = comparisons) -> float:
@@ -148,6 +157,21 @@ def contestants(given: argparse.Namespace, scratch: Path) -> Iterator[Contestant
                 f"batches of {BATCH}": lambda: timed([*words, "batches", url, str(file)]),
             },
         )
+
+
+class Paced(FakeBackend):
+    """A model whose every batch takes the same time."""
+
+    SEQUENCES = 64
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(lambda _request, _sample: f"{'I look at both answers. ' * 10}[[A]]")
+        self._seconds = seconds
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        for start in range(0, len(requests), self.SEQUENCES):
+            time.sleep(self._seconds)
+            yield from super().generate(requests[start : start + self.SEQUENCES])
 
 
 def body_of(one: BenchmarkItem) -> dict[str, str]:

@@ -17,6 +17,7 @@ from engine import errors
 from engine.backends.served.vllm_server import GUARD
 from engine.errors import JudgeStudioError, StopRequested, TrainingError
 from engine.machine import Machine
+from engine.records import version_name
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder
 from engine.workspace.progress import Progress
@@ -63,7 +64,7 @@ def train_in_child(run: RunFolder, iteration: int, *, machine: Machine, progress
     folder.mkdir(parents=True, exist_ok=True)
     told = folder / "told.json"
     told.unlink(missing_ok=True)
-    progress.update(stage="train", message=f"Starting the training of judge-v{iteration}", done=0, total=None)
+    progress.update(stage="train", message=f"Starting the training of {version_name(iteration)}", done=0, total=None)
     words = [*launcher(machine), run.name, str(iteration), "--workspace", str(run.workspace.root), "--told", str(told)]
     root = str(Path(engine.__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
