@@ -25,7 +25,7 @@ from engine.measure.agreement import (
     share_by_labels,
 )
 from engine.measure.controls import MODEL_FREE, control_verdicts
-from engine.records import BenchmarkItem, HandLabel, Order, Said, VerdictRow, seed_for
+from engine.records import BenchmarkItem, HandLabel, Order, Said, VerdictRow, in_order, seed_for
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import RunFolder
 from engine.workspace.hand_labels import add_label, read_labels, take_label_back
@@ -68,6 +68,11 @@ class ToLabel:
     @property
     def second(self) -> str:
         return self.item.degraded if self.order == "AB" else self.item.preferred
+
+    @property
+    def pictures(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Paths of the pictures inside the one shown as A and the one shown as B, relative to the workspace."""
+        return in_order(self.order, self.item.preferred_images, self.item.degraded_images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +282,7 @@ def _sides(run: RunFolder, judge: str, benchmark: str) -> dict[str, Said | None]
 def _items(run: RunFolder, benchmark: str | None) -> dict[str, BenchmarkItem]:
     rows = run.stage(0, "benchmark").read("items", BenchmarkItem)
     wanted = benchmark or (rows[0].benchmark if rows else None)
-    found = {row.item_id: row for row in rows if row.benchmark == wanted and row.has_one_picture}  # a person sees one
+    found = {row.item_id: row for row in rows if row.benchmark == wanted}
     if not found:
         raise UsageError(f"run '{run.name}': there are no items of {wanted or 'a benchmark'} to label yet.")
     return found

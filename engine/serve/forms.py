@@ -8,13 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.backends.base import MOST_PICTURES
 from engine.errors import UsageError
 from engine.judging.ruling import Ruling, as_row
 from engine.serve.pictures import picture_bytes
 from engine.serve.use import Contest
 
-MOST_PICTURES = 16
-"""Of a question, or of an answer."""
 MOST_COMPARISONS = 1024
 """Of one request; more are sent in parts."""
 
@@ -40,7 +39,7 @@ def question_of(row: Any, where: str = "") -> Contest:
         if not isinstance(row.get(field), str):
             raise UsageError(f"{where}'{field}' is missing or no text.")
     asked, in_a, in_b = (_pictures(row.get(name), f"{where}'{name}'") for name in ("image", "a_images", "b_images"))
-    return _contest(asked, row["question"], row["a"], row["b"], a_images=in_a, b_images=in_b)
+    return _contest(where, asked, row["question"], row["a"], row["b"], a_images=in_a, b_images=in_b)
 
 
 def _pictures(given: Any, what: str) -> list[bytes]:
@@ -48,14 +47,14 @@ def _pictures(given: Any, what: str) -> list[bytes]:
     many = given if isinstance(given, list) else [] if given is None else [given]
     if not all(isinstance(one, str) for one in many):
         raise UsageError(f"{what} is no text. Send data:image/png;base64,…")
-    if len(many) > MOST_PICTURES:
-        raise UsageError(f"{what} holds {len(many):,} pictures. Send at most {MOST_PICTURES}.")
     return [picture_bytes(one) for one in many]
 
 
 def _contest(
-    asked: list[bytes], question: str, a: str, b: str, *, a_images: list[bytes], b_images: list[bytes]
+    where: str, asked: list[bytes], question: str, a: str, b: str, *, a_images: list[bytes], b_images: list[bytes]
 ) -> Contest:
+    if (many := len(asked) + len(a_images) + len(b_images)) > MOST_PICTURES:
+        raise UsageError(f"{where}the comparison holds {many:,} pictures. Send at most {MOST_PICTURES}.")
     return Contest(
         image=asked[0] if asked else None,
         question=question,
@@ -95,7 +94,7 @@ def question_of_chat(body: Mapping[str, Any]) -> Contest:
         raise UsageError("n: a ruling is greedy, so every further one would be the same. Leave n at 1.")
     texts, images = zip(*(_parts(turn, place) for place, turn in enumerate(turns)), strict=True)
     asked, in_a, in_b = (_pictures(found, "messages: image_url") for found in images)
-    return _contest(asked, *texts, a_images=in_a, b_images=in_b)
+    return _contest("messages: ", asked, *texts, a_images=in_a, b_images=in_b)
 
 
 def _parts(turn: Mapping[str, Any], place: int) -> tuple[str, list[str]]:

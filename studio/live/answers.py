@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from engine.assets import assets_folder
+from engine.backends.base import MOST_PICTURES
 from engine.errors import JudgeStudioError, UsageError
 from engine.judging.judges import versions_of
 from engine.records import BASE_JUDGE, version_number
@@ -81,7 +82,7 @@ def usual_judges(names: Sequence[str], run: str | None) -> list[str]:
 
 
 def check_question(
-    workspace: Workspace, judges: Sequence[str], question: str, a: str, b: str, *, has_image: bool
+    workspace: Workspace, judges: Sequence[str], question: str, a: str, b: str, *, pictures: int
 ) -> list[Choice]:
     """The judges that are meant. Raises `UsageError` for what cannot be asked; every value is untrusted."""
     known = {choice.name: choice for choice in judge_choices(workspace)}
@@ -92,8 +93,10 @@ def check_question(
     for name in judges:
         if name not in known:
             raise UsageError(f"Live judge: there is no judge '{str(name)[:80]}'. Choose one of the list.")
-    if not has_image:
+    if not pictures:
         raise UsageError("Live judge: there is no image. Drop one, or pick an example below.")
+    if pictures > MOST_PICTURES:
+        raise UsageError(f"Live judge: {pictures} images are too many for one question. Use up to {MOST_PICTURES}.")
     for what, text in (("question", question), ("response A", a), ("response B", b)):
         if not text.strip():
             raise UsageError(f"Live judge: {what} is empty. Write it, or pick an example below.")
@@ -102,20 +105,24 @@ def check_question(
     return [known[name] for name in dict.fromkeys(judges)]
 
 
-def miniature_warning(workspace: Workspace, judges: Sequence[str], image: str | None) -> str:
-    """Why the embedded model's verdicts on this picture mean nothing; "" where they may, or there is no picture yet.
+def miniature_warning(workspace: Workspace, judges: Sequence[str], images: Sequence[str]) -> str:
+    """Why the embedded model's verdicts on these pictures mean nothing; "" where they may, or there is none yet.
 
-    `judges` and `image` (relative to the workspace) are the visitor's.
+    `judges` and `images` (relative to the workspace) are the visitor's.
     """
-    if image is None or looks_drawn(workspace.root / image):
+    if not images or (len(images) == 1 and looks_drawn(workspace.root / images[0])):
         return ""
     small = [name.rpartition("/")[2] for name in judges if _is_miniature(workspace, name)]
     if not small:
         return ""
     verb = "knows" if len(small) == 1 else "know"
+    known, given, them = (
+        ("drawn shapes only", "This picture is", "it") if len(images) == 1
+        else ("single drawn scenes only", "Several pictures are", "them")
+    )  # fmt: skip
     return (
-        f"{', '.join(dict.fromkeys(small))} {verb} drawn shapes only: a working miniature. This picture is nothing it "
-        "was made for, and what it says of it means nothing, however sure it sounds."
+        f"{', '.join(dict.fromkeys(small))} {verb} {known}: a working miniature. {given} nothing it was made for, and "
+        f"what it says of {them} means nothing, however sure it sounds."
     )
 
 

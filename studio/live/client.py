@@ -41,7 +41,8 @@ class LiveQuestion:
 
     judges: tuple[str, ...]
     """Names of `engine.judging.judges.resolve_judge`, in the order they are to answer."""
-    image: Path | None
+    images: tuple[Path, ...]
+    """Of the question, which calls several <image 1>, <image 2>, …"""
     question: str
     a: str
     b: str
@@ -121,7 +122,7 @@ class LiveJudge:
                 "id": key,
                 "do": "judge",
                 "judges": list(question.judges),
-                "image": str(question.image) if question.image else None,
+                "images": [str(image) for image in question.images],
                 "question": question.question,
                 "a": question.a,
                 "b": question.b,

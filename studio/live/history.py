@@ -13,6 +13,9 @@ from studio.queries.notes import open_notes
 KEPT = 500
 """The oldest judgements beyond this many are forgotten."""
 _COLUMNS = "key, time, image, question, a, b, judges, results"
+_MORE = """(SELECT json_group_array(image) FROM (
+    SELECT image FROM live_pictures WHERE live_pictures.key = live_judgements.key ORDER BY place))"""
+"""Pictures after the first, which judgements could not have before: JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +25,8 @@ class Judgement:
     key: str
     time: float
     """Unix time."""
-    image: str | None
-    """Relative to the workspace."""
+    images: tuple[str, ...]
+    """Of the question, relative to the workspace."""
     question: str
     a: str
     b: str
@@ -35,7 +38,7 @@ class Judgement:
 def keep(
     workspace: Workspace,
     *,
-    image: str | None,
+    images: Sequence[str],
     question: str,
     a: str,
     b: str,
@@ -48,12 +51,15 @@ def keep(
     with open_notes(workspace) as database:
         database.execute(
             f"INSERT INTO live_judgements({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [key, time.time(), image, question, a, b, json.dumps(list(judges)), stored],
+            [key, time.time(), next(iter(images), None), question, a, b, json.dumps(list(judges)), stored],
         )
+        more = [(key, place, image) for place, image in enumerate(images) if place]
+        database.executemany("INSERT INTO live_pictures(key, place, image) VALUES (?, ?, ?)", more)
         database.execute(
             "DELETE FROM live_judgements WHERE key NOT IN (SELECT key FROM live_judgements ORDER BY time DESC LIMIT ?)",
             [KEPT],
         )
+        database.execute("DELETE FROM live_pictures WHERE key NOT IN (SELECT key FROM live_judgements)")
     return key
 
 
@@ -62,7 +68,7 @@ def recent(workspace: Workspace, *, count: int = 8) -> list[Judgement]:
     if not workspace.notes.exists():
         return []
     with open_notes(workspace) as database:
-        rows = database.execute(f"SELECT {_COLUMNS} FROM live_judgements ORDER BY time DESC LIMIT ?", [count])
+        rows = database.execute(f"SELECT {_COLUMNS}, {_MORE} FROM live_judgements ORDER BY time DESC LIMIT ?", [count])
         return [_judgement(row) for row in rows]
 
 
@@ -71,16 +77,16 @@ def find(workspace: Workspace, key: str) -> Judgement | None:
     if not key or not workspace.notes.exists():
         return None
     with open_notes(workspace) as database:
-        row = database.execute(f"SELECT {_COLUMNS} FROM live_judgements WHERE key = ?", [key[:40]]).fetchone()
+        row = database.execute(f"SELECT {_COLUMNS}, {_MORE} FROM live_judgements WHERE key = ?", [key[:40]]).fetchone()
         return _judgement(row) if row else None
 
 
 def _judgement(row: Sequence[object]) -> Judgement:
-    key, when, image, question, a, b, judges, results = row
+    key, when, image, question, a, b, judges, results, more = row
     return Judgement(
         key=str(key),
         time=float(str(when)),
-        image=None if image is None else str(image),
+        images=() if image is None else (str(image), *json.loads(str(more))),
         question=str(question),
         a=str(a),
         b=str(b),

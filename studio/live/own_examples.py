@@ -10,6 +10,7 @@ from engine.records import BASE_JUDGE, VerdictRow, seed_for
 from engine.workspace.catalog.database import Catalog
 from studio.live.said import JudgeSaid
 from studio.queries.turned import turned_items, untrained_items
+from studio.queries.verdicts import question_pictures
 
 _OF_EACH = 2
 
@@ -24,9 +25,10 @@ class OwnExample:
     question: str
     a: str
     b: str
-    image: str | None
-    """Relative to the workspace."""
+    images: tuple[str, ...]
+    """Of the question, relative to the workspace."""
     width: int | None
+    """Of the first."""
     judges: tuple[str, ...]
     """As `resolve_judge` takes them: the best version, then the base model where it is another one."""
     said: tuple[JudgeSaid, ...]
@@ -46,6 +48,8 @@ def own_examples(catalog: Catalog, run: str, best: str) -> list[OwnExample]:
     )
     for turned in known:
         item = turned.item
+        if item.preferred_images or item.degraded_images:
+            continue  # the page has pictures of the question only
         is_a = seed_for("live example", item.item_id) % 2 == 0  # else A would always be the right one
         found.append(
             OwnExample(
@@ -54,7 +58,7 @@ def own_examples(catalog: Catalog, run: str, best: str) -> list[OwnExample]:
                 question=item.question,
                 a=item.preferred if is_a else item.degraded,
                 b=item.degraded if is_a else item.preferred,
-                image=turned.picture.path,
+                images=tuple(one.path for one in question_pictures(item, turned.picture) if one.path),
                 width=turned.picture.width,
                 judges=tuple(f"{run}/{judge}" for judge in turned.replies),
                 said=tuple(_said(judge, run, rows, is_a=is_a) for judge, rows in turned.replies.items()),

@@ -89,8 +89,8 @@ class JudgeSaid:
 class Ruled:
     """A visitor's comparison and what was said of it."""
 
-    image: str | None
-    """Relative to the workspace."""
+    images: tuple[str, ...]
+    """Of the question, relative to the workspace."""
     question: str
     a: str
     b: str

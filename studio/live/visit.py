@@ -20,8 +20,8 @@ _PULSE = 0.1
 class LiveForm:
     """The form's values, all from the visitor."""
 
-    image: str | None
-    """Relative to the workspace: where `take_picture` put it."""
+    images: tuple[str, ...]
+    """Of the question, relative to the workspace: where `take_picture` put them."""
     question: str
     a: str
     b: str
@@ -84,7 +84,7 @@ async def _follow(
 
 
 def _question(workspace: Workspace, asked: LiveForm) -> LiveQuestion:
-    image = workspace.root / asked.image if asked.image else None
+    images = tuple(workspace.root / image for image in asked.images)
     return LiveQuestion(
-        judges=asked.judges, image=image, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait
+        judges=asked.judges, images=images, question=asked.question, a=asked.a, b=asked.b, wait=asked.wait
     )

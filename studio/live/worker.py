@@ -2,8 +2,8 @@
 
     python -m studio.live.worker --workspace DIR [--idle-seconds 600]
 
-in   {"id": "7", "do": "judge", "judges": ["shapes-01/judge-v2"], "image": "/…/3f.png", "question": "…", "a": "…",
-      "b": "…", "busy": "wait"}            {"id": "7", "do": "cancel"}
+in   {"id": "7", "do": "judge", "judges": ["shapes-01/judge-v2"], "images": ["/…/3f.png"], "question": "…",
+      "a": "…", "b": "…", "busy": "wait"}            {"id": "7", "do": "cancel"}
 out  {"id": "7", "event": "start"} loading … order … piece … said … ruling … failed … end
 
 One request at a time, in the order they came. It is the only module of the studio that opens a model, and ends by
@@ -285,12 +285,13 @@ def read_ruling(backend: Backend, asked: Request, order: Order, reply: Completio
 
 
 def _comparison(request: Mapping[str, Any]) -> Comparison:
-    image = request.get("image")
+    images = [Path(str(image)) for image in request.get("images", ())]
     return Comparison(
-        image=Path(str(image)) if image else None,
+        image=images[0] if images else None,
         question=str(request["question"]),
         preferred=str(request["a"]),
         degraded=str(request["b"]),
+        more_images=tuple(images[1:]),
     )
 
 

@@ -27,8 +27,10 @@ CREATE TABLE IF NOT EXISTS wrong_reasons(
 CREATE TABLE IF NOT EXISTS live_judgements(
     key TEXT PRIMARY KEY, time REAL NOT NULL, image TEXT, question TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
     judges TEXT NOT NULL, results TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS live_pictures(
+    key TEXT NOT NULL, place INTEGER NOT NULL, image TEXT NOT NULL, PRIMARY KEY (key, place));
 """
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

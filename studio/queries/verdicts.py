@@ -16,6 +16,17 @@ class ItemImage:
     width: int | None
 
 
+def question_pictures(item: BenchmarkItem, first: ItemImage) -> list[ItemImage]:
+    """All pictures of an item's question; `first` is what `items` has found for it."""
+    here = [first] if item.image or item.has_one_picture else []
+    return [*here, *pictures_at(item.more_images)]
+
+
+def pictures_at(paths: Sequence[str]) -> list[ItemImage]:
+    """Further pictures of a question, or those inside a response; how wide they are nobody wrote down."""
+    return [ItemImage(path=path, width=None) for path in paths]
+
+
 def verdicts(
     catalog: Catalog, run: str, judge: str, benchmark: str, *, items: Sequence[str] | None = None
 ) -> list[VerdictRow]:

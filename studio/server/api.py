@@ -47,19 +47,28 @@ class Endpoints:
 
     page: Page
 
-    def judge(self, image: dict[str, Any], question: str, a: str, b: str, judges: list[str] | None = None) -> list[Any]:
+    def judge(
+        self,
+        image: dict[str, Any] | list[dict[str, Any]],
+        question: str,
+        a: str,
+        b: str,
+        judges: list[str] | None = None,
+    ) -> list[Any]:
         """Which of two responses is better, by one to four judge versions, in both orders, with their reasons.
 
-        image: an uploaded file (`handle_file("cat.png")`). judges: names such as "shapes-01/judge-v2" (see /runs);
-        without any, the best version of the newest run. Returns one object per judge: verdict (A, B, tie,
-        order-flip, invalid, failed), and per order the verdict, reasoning, confidence and seconds.
+        image: an uploaded file (`handle_file("cat.png")`), or a list of several, which the question calls <image 1>,
+        <image 2>. judges: names such as "shapes-01/judge-v2" (see /runs); without any, the best version of the newest
+        run. Returns one object per judge: verdict (A, B, tie, order-flip, invalid, failed), and per order
+        the verdict, reasoning, confidence and seconds.
         """
         workspace = self.page.workspace
         names = judges or usual_judges([choice.name for choice in judge_choices(workspace)], None)
-        choices = check_question(workspace, names, question, a, b, has_image=image is not None)
-        stored = workspace.root / take_picture(workspace, uploaded_path(image))
+        sent = image if isinstance(image, list) else [] if image is None else [image]
+        choices = check_question(workspace, names, question, a, b, pictures=len(sent))
+        stored = tuple(workspace.root / take_picture(workspace, uploaded_path(one)) for one in sent)
         said = unanswered(choices)
-        asked = LiveQuestion(judges=tuple(said), image=stored, question=question, a=a, b=b)
+        asked = LiveQuestion(judges=tuple(said), images=stored, question=question, a=a, b=b)
         for event in live_judge(workspace).ask(asked):
             said = fold(said, event)
         return [_ruling(name, one) for name, one in said.items()]

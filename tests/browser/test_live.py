@@ -11,8 +11,9 @@ from playwright.sync_api import expect
 from engine.assets import assets_folder
 from engine.records import ImageRow
 from engine.workspace.folders import RunFolder
-from tests.browser.conftest import Opener
+from tests.browser.conftest import PHONE, WIDE, Opener
 from tests.studio_server import Server
+from tests.tiny_models import save_scenes
 
 needs_weights = pytest.mark.skipif(
     not (assets_folder() / "shapes-vlm" / "model.safetensors").is_file(),
@@ -39,6 +40,27 @@ def test_first_sight_is_an_example_with_its_real_rulings_that_swap_with_the_answ
     expect(told).to_contain_text(f"prefers {other}")
     expect((a if other == "A" else b).locator("textarea")).to_have_value(re.compile("A right answer"))
     assert watched.sideways() <= 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_further_pictures_are_added_and_taken_away(
+    visit: Opener, judged_server: Server, tmp_path: Path, dark: bool
+) -> None:
+    watched = visit(judged_server, size=PHONE if dark else WIDE, dark=dark)
+    page = watched.open()
+    panel = watched.go("live")
+    expect(panel.locator("#live-results")).to_contain_text("From this run's own benchmark")
+    more, add = panel.locator("#live-more"), panel.get_by_role("button", name="Add another picture")
+    with page.expect_file_chooser() as chooser:
+        add.click()
+    chooser.value.set_files(save_scenes(tmp_path, 2))
+    expect(more).to_contain_text("image 3")
+    expect(panel).to_contain_text("--image")
+    assert watched.sideways() <= 0
+    panel.get_by_role("button", name="Take image 2 away").click()
+    expect(more).not_to_contain_text("image 3")
+    panel.get_by_role("button", name="Take image 2 away").click()
+    expect(more).to_be_hidden()
 
 
 @pytest.mark.model

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from engine.backends.base import MOST_PICTURES
 from engine.backends.served.announced import Announced, announce, listens
 from engine.backends.served.http_door import UNIX
 from engine.backends.served.openai import OpenAIBackend
@@ -24,9 +25,6 @@ from engine.errors import BackendError
 
 _GRACE = 20.0
 """Seconds between SIGTERM and SIGKILL: vLLM's workers give their memory back in less."""
-
-_MOST_PICTURES = 16
-"""Of one prompt; a request with more is refused by the server, and its reply counts as invalid."""
 
 _LOG_TAIL = 15
 """Lines of the server's log that an error shows where none of them names a cause."""
@@ -82,7 +80,7 @@ class VllmServer:
             *(python or sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", model, "--served-model-name", model, "--dtype", dtype, "--uds", str(self.socket)),
             *("--enable-lora", "--max-lora-rank", str(max_rank), "--max-loras", str(max_judges)),
-            *("--max-num-seqs", str(sequences), "--limit-mm-per-prompt", f'{{"image": {_MOST_PICTURES}}}'),
+            *("--max-num-seqs", str(sequences), "--limit-mm-per-prompt", f'{{"image": {MOST_PICTURES}}}'),
             *("--allowed-local-media-path", str(images.resolve())),
             *("--generation-config", "vllm"),  # not the model's own: what a request does not say is neutral
             *(("--max-model-len", str(context)) if context else ()),

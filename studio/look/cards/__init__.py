@@ -8,7 +8,7 @@ from studio.look.cards.diff import pair_text, without_equal_sentences
 from studio.look.cards.duel import Duel, DuelHalf, DuelSide, duel
 from studio.look.cards.funnel import FunnelStep, funnel
 from studio.look.cards.glossary import explained
-from studio.look.cards.images import GridImage, SkippedFile, image_grid, picture, skipped_files
+from studio.look.cards.images import GridImage, ShownPicture, SkippedFile, image_grid, picture, pictures, skipped_files
 from studio.look.cards.lean import (
     LeanScale,
     invalid_rate,
@@ -123,6 +123,7 @@ __all__ = [
     "RunRow",
     "SchemaTable",
     "Score",
+    "ShownPicture",
     "SkippedFile",
     "StageCell",
     "Stat",
@@ -179,6 +180,7 @@ __all__ = [
     "panel_foot",
     "panel_head",
     "picture",
+    "pictures",
     "plan",
     "position_lean",
     "press",

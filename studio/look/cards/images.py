@@ -37,6 +37,30 @@ def picture(src: str | None, alt: str, *, width: int | None = None, zoom: bool =
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPicture:
+    """One of the pictures of a question or an answer."""
+
+    src: str | None
+    width: int | None = None
+    """Of the source, in pixels."""
+
+
+def pictures(shown: Sequence[ShownPicture], alt: str) -> Html:
+    """One picture as it is; several beside each other, under the names by which the text calls them."""
+    if len(shown) < 2:
+        return Html("".join(picture(one.src, alt, width=one.width, zoom=True) for one in shown))
+    named = [
+        element(
+            "figure",
+            picture(one.src, f"{alt}, image {number}", width=one.width, zoom=True),
+            element("figcaption", esc(f"image {number}")),
+        )
+        for number, one in enumerate(shown, 1)
+    ]
+    return element("div", *named, class_="st-pictures")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GridImage:
     """One image of a source."""
 

@@ -11,13 +11,20 @@ from engine.errors import JudgeStudioError, UsageError
 from engine.measure.agreement import Estimate, Kappa
 from engine.measure.controls import MODEL_FREE, is_control
 from engine.measure.hand_labels import HandEstimate, ToLabel, judged_by_hand, kappa_by_hand, next_to_label
-from engine.records import HandLabel, VerdictRow
+from engine.records import BenchmarkItem, HandLabel, VerdictRow
 from engine.workspace.catalog.database import Catalog
 from engine.workspace.folders import RunFolder
 from engine.workspace.hand_labels import read_labels
 from studio.look import cards, words
 from studio.look.cards import Action, Column, Html
-from studio.queries.verdicts import ItemImage, items, judges_measured, verdicts
+from studio.queries.verdicts import (
+    ItemImage,
+    items,
+    judges_measured,
+    pictures_at,
+    question_pictures,
+    verdicts,
+)
 
 ENOUGH = 20
 """Answers from which agreement is shown: fewer say little, and seeing it sooner could sway the next answer."""
@@ -73,16 +80,19 @@ def _item_panel(catalog: Catalog, run: RunFolder, shown: ToLabel | None, done: i
     if shown is None:
         every = "Every item is answered. What the answers say is below."
         return cards.panel(cards.empty(every, Action(label="Take the last answer back", act=UNDO)), title=_TITLE)
-    _, image = _found(catalog, run, shown.item.benchmark, shown.item.item_id)
+    image = _image_of(catalog, run, shown.item)
     count = f"{words.number(done)} answered, {words.number(shown.total)} in all"
-    responses = cards.element(
-        "div", _response("A", shown.first), _response("B", shown.second), class_="st-result", aria_label="Two answers"
-    )
-    picture = cards.picture(image_url(image.path), "The picture of the question", width=image.width, zoom=True)
+    texts, inside = (shown.first, shown.second), shown.pictures
+    answers = [
+        _response(letter, text, _pictures(pictures_at(found), f"Answer {letter}", image_url))
+        for letter, text, found in zip("AB", texts, inside, strict=True)
+    ]
+    responses = cards.element("div", *answers, class_="st-result", aria_label="Two answers")
+    picture = _pictures(question_pictures(shown.item, image), _OF_QUESTION, image_url)
     return cards.panel(
         cards.element(
             "div",
-            cards.element("div", picture, class_="st-arena-picture"),
+            cards.element("div", picture, class_="st-arena-picture") if picture else cards.EMPTY,
             cards.element(
                 "div",
                 cards.element("p", cards.esc(shown.item.question), class_="st-arena-question", dir="auto"),
@@ -90,7 +100,7 @@ def _item_panel(catalog: Catalog, run: RunFolder, shown: ToLabel | None, done: i
                 _buttons(shown.item.item_id, done),
                 class_="st-arena-side",
             ),
-            class_="st-arena",
+            class_="st-arena" if picture else "st-arena is-bare",
         ),
         title=_TITLE,
         aside=cards.element("span", cards.esc(count), class_="st-sub st-num"),
@@ -99,6 +109,11 @@ def _item_panel(catalog: Catalog, run: RunFolder, shown: ToLabel | None, done: i
 
 
 _TITLE = "You against the judge"
+_OF_QUESTION = "The picture of the question"
+
+
+def _pictures(found: Sequence[ItemImage], alt: str, image_url: ImageUrl) -> Html:
+    return cards.pictures([cards.ShownPicture(src=image_url(one.path), width=one.width) for one in found], alt)
 
 
 def _promise(done: int) -> str:
@@ -108,11 +123,13 @@ def _promise(done: int) -> str:
     return "Which answer is better? Every answer makes the intervals below narrower. Answers never enter training."
 
 
-def _response(letter: str, text: str) -> Html:
+def _response(letter: str, text: str, inside: Html) -> Html:
+    """`inside`: the pictures that the answer itself has."""
     return cards.element(
         "div",
         cards.element("div", cards.element("b", cards.esc(f"Answer {letter}")), class_="st-order"),
         cards.element("p", cards.esc(text), dir="auto"),
+        cards.element("div", inside, class_="st-arena-inside") if inside else cards.EMPTY,
     )
 
 
@@ -197,9 +214,17 @@ def _about(found: HandEstimate) -> str:
         f"You side with the key on {share} of the items "
         f"({words.percent(found.key.low)} to {words.percent(found.key.high)}). κ counts items on which both name an "
         "answer, an order-flip names none; it is 0 for a judge that agrees no more than chance. “Right by you” is the "
-        "share of all items on which you would call the judge right, told from your answers and all its verdicts; a "
-        "control that saw a part of the items has none, and stands here once enough of your answers are among them."
+        "share of all items on which you would call the judge right, told from your answers and all its verdicts"
+        f"{_gain_of_verdicts(found)}; a control that saw a part of the items has none, and stands here once enough of "
+        "your answers are among them."
     )
+
+
+def _gain_of_verdicts(found: HandEstimate) -> str:
+    """What the verdicts on items without an answer are worth: the more often a person sides with the key, the more."""
+    told, alone = (one.high - one.low for one in (found.right, found.labels_alone))
+    narrower = round(100 * (1 - told / alone)) if alone > 0 else 0
+    return f", whose interval they make {narrower} % narrower than your answers alone" if narrower >= 1 else ""
 
 
 def _judges(catalog: Catalog, run: RunFolder, benchmark: str) -> list[str]:
@@ -259,10 +284,16 @@ def _side(rows: Sequence[VerdictRow]) -> str:
 
 
 def _difference(
-    judge: str, label: HandLabel, rows: Sequence[VerdictRow], found: "tuple[object, ItemImage]", image_url: ImageUrl
+    judge: str,
+    label: HandLabel,
+    rows: Sequence[VerdictRow],
+    found: tuple[BenchmarkItem, ItemImage],
+    image_url: ImageUrl,
 ) -> Html:
     item, image = found
     yours, other = ("preferred", "degraded") if label.said == "preferred" else ("degraded", "preferred")
+    text = {"preferred": item.preferred, "degraded": item.degraded}
+    inside = {"preferred": item.preferred_images, "degraded": item.degraded_images}
     side = _side(rows)
     its = {yours: "yours", other: "the other one"}.get(side, side)
     reasons = [
@@ -282,12 +313,14 @@ def _difference(
     ]
     return cards.element(
         "article",
-        cards.picture(image_url(image.path), "The picture of the question", width=image.width, zoom=True),
+        cards.element("div", _pictures(question_pictures(item, image), _OF_QUESTION, image_url)),
         cards.element(
             "div",
-            cards.element("p", cards.element("b", cards.esc(getattr(item, "question", ""))), dir="auto"),
-            cards.element("p", cards.chip("You"), cards.esc(f" {getattr(item, yours, '')}"), dir="auto"),
-            cards.element("p", cards.chip("Not"), cards.esc(f" {getattr(item, other, '')}"), dir="auto"),
+            cards.element("p", cards.element("b", cards.esc(item.question)), dir="auto"),
+            cards.element("p", cards.chip("You"), cards.esc(f" {text[yours]}"), dir="auto"),
+            _pictures(pictures_at(inside[yours]), "Your answer", image_url),
+            cards.element("p", cards.chip("Not"), cards.esc(f" {text[other]}"), dir="auto"),
+            _pictures(pictures_at(inside[other]), "The other answer", image_url),
             cards.element("p", cards.esc(f"{judge}: {its}"), class_="st-sub"),
             *reasons,
             class_="st-stack",
@@ -296,6 +329,7 @@ def _difference(
     )
 
 
-def _found(catalog: Catalog, run: RunFolder, benchmark: str, item_id: str) -> tuple[object, ItemImage]:
-    found = items(catalog, run.name, benchmark, [item_id])
-    return found.get(item_id, (None, ItemImage(path=None, width=None)))
+def _image_of(catalog: Catalog, run: RunFolder, item: BenchmarkItem) -> ItemImage:
+    """The first picture of an item's question."""
+    found = items(catalog, run.name, item.benchmark, [item.item_id]).get(item.item_id)
+    return ItemImage(path=None, width=None) if found is None else found[1]

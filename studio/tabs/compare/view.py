@@ -19,6 +19,7 @@ from studio.look.cards.tables import Column, row, table
 from studio.look.keys import Walk, walked_sheet
 from studio.page.place import link
 from studio.queries.sides import ComparedSides, compared, measured_sides
+from studio.queries.verdicts import ItemImage, question_pictures
 
 ImageUrl = Callable[[str | None], str | None]
 Choices = tuple[tuple[str, str], ...]
@@ -254,11 +255,13 @@ def _detail(
     if not any(item_id in side.items for side in found.sides):
         return ""
     item = _item(found, item_id)
-    src, width = _picture(found, item, image_url)
+    row = found.pictures.get(item.image_id)
+    first = ItemImage(path=row.path if row else None, width=row.width if row else None)
+    shown = [cards.ShownPicture(src=image_url(one.path), width=one.width) for one in question_pictures(item, first)]
     said = [_said(side, item_id) for side in found.sides]
     top = cards.element(
         "div",
-        cards.picture(src, "Image of the item", width=width, zoom=True),
+        cards.element("div", cards.pictures(shown, "Image of the item")),
         cards.element(
             "div",
             cards.element("p", cards.element("b", cards.esc(item.question, limit=2000)), dir="auto"),

@@ -18,8 +18,13 @@ class Form:
     """What a visitor fills in and presses."""
 
     picture: Any
+    """The first one, in full."""
+    add: Any
+    """Brings further pictures."""
+    more: Any
+    """Those after the first."""
     stored: Any
-    """Where the picture lies, relative to the workspace."""
+    """Where all pictures lie, in order, relative to the workspace."""
     question: Any
     a: Any
     b: Any
@@ -46,7 +51,12 @@ class Form:
     @property
     def filled(self) -> list[Any]:
         """What an example or a past judgement fills."""
-        return [self.picture, self.stored, self.question, self.a, self.b, self.judges, self.guess]
+        return [*self.pictures, self.question, self.a, self.b, self.judges, self.guess]
+
+    @property
+    def pictures(self) -> list[Any]:
+        """What another set of pictures changes."""
+        return [self.picture, self.add, self.more, self.stored]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,11 @@ def lay_out_form(page: Page) -> Form:
                     elem_id="live-image",
                 )  # fmt: skip
                 question = _text("Question", "live-question", lines=5, max_lines=6, min_width=150)
+            more = card_html(visible=False, elem_id="live-more")
+            add = gr.UploadButton(
+                "Add another picture", file_count="multiple", file_types=["image"], size="sm", scale=0, min_width=160,
+                visible=False, elem_id="live-add",
+            )  # fmt: skip
             judges = gr.Dropdown(
                 [], value=[], multiselect=True, max_choices=MOST_JUDGES, label="Judge versions, one to four",
                 elem_id="live-judges",
@@ -97,8 +112,8 @@ def lay_out_form(page: Page) -> Form:
             examples = card_html(cards.sheet(example_buttons()), elem_id="live-examples")
     page.url.bind("live.judges", judges, read=lambda text: _read_judges(page.workspace, text))
     return Form(
-        picture=picture, stored=gr.State(None), question=question, a=a, b=b, judges=judges, busy=busy, swap=swap,
-        guess=guess, caution=caution, start=start, stop=stop, examples=examples, own=own,
+        picture=picture, add=add, more=more, stored=gr.State(()), question=question, a=a, b=b, judges=judges, busy=busy,
+        swap=swap, guess=guess, caution=caution, start=start, stop=stop, examples=examples, own=own,
     )  # fmt: skip
 
 

@@ -22,18 +22,20 @@ from studio.look.sheet import EACH_CLICK
 from studio.page.page import Page
 from studio.tabs.live.components import Aside, Form, hidden, told
 from studio.tabs.live.judging import Update, asked_of
-from studio.tabs.live.view import no_results, show_command, show_own, show_results_of, show_turned
+from studio.tabs.live.view import no_results, show_command, show_more_pictures, show_own, show_results_of, show_turned
 
 
 def connect(page: Page, form: Form, beside: Aside) -> None:
     """Connect all that changes the form, but for the run's own examples, which `sight` knows."""
-    filling = Filling(workspace=page.workspace, form=form, beside=beside)
+    filling = Filling(page=page, form=form, beside=beside)
     quiet: dict[str, Any] = {"show_progress": "hidden"}
+    changed = [beside.message, *form.pictures]
     form.picture.upload(
-        filling.uploaded, form.picture, [beside.message, form.picture, form.stored], preprocess=False,
-        show_progress="minimal",
-    )  # fmt: skip
-    form.picture.clear(lambda: None, None, form.stored, **quiet)
+        filling.uploaded, [form.picture, form.stored], changed, preprocess=False, show_progress="minimal"
+    )
+    form.add.upload(filling.added, [form.add, form.stored], changed, preprocess=False, show_progress="minimal")
+    form.picture.clear(lambda stored: filling.pictures(stored[1:]), form.stored, form.pictures, **quiet)
+    form.more.click(filling.removed, form.stored, form.pictures, **EACH_CLICK)
     form.swap.click(
         filling.swapped, [form.stored, form.question, form.a, form.b, form.guess, beside.ruled],
         [form.a, form.b, form.guess, beside.ruled, beside.results], **quiet,
@@ -50,33 +52,62 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
 class Filling:
     """The listeners of one page."""
 
-    workspace: Workspace
+    page: Page
     form: Form
     beside: Aside
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.page.workspace
 
     @property
     def outputs(self) -> list[Any]:
         """What `with_past`, `with_own` and `with_shipped` change."""
         return [*self.form.filled, self.beside.results, self.beside.brought, self.beside.ruled]
 
-    def uploaded(self, payload: Any) -> Update:
-        """A picture was dropped, chosen or pasted."""
-        form, message = self.form, self.beside.message
+    def uploaded(self, payload: Any, stored: Sequence[str]) -> Update:
+        """A picture was dropped, chosen or pasted: it takes the first one's place."""
+        message = self.beside.message
         if payload is None:
             return {message: gr.skip()}
         try:
-            stored = take_picture(self.workspace, uploaded_path(payload))
+            new = take_picture(self.workspace, uploaded_path(payload))
         except JudgeStudioError as error:
-            return {message: told(str(error), "error"), form.picture: None, form.stored: None}
-        return {message: hidden(), form.picture: shown_picture(self.workspace, stored), form.stored: stored}
+            return {message: told(str(error), "error"), **self.pictures(stored[1:])}
+        return {message: hidden(), **self.pictures((new, *stored[1:]))}
 
-    def swapped(self, image: str | None, question: str, a: str, b: str, guess: str, ruled: Ruled | None) -> Update:
+    def added(self, payload: Any, stored: Sequence[str]) -> Update:
+        """Further pictures were chosen; those before one that is none are taken."""
+        message, images = self.beside.message, list(stored)
+        try:
+            for one in payload or ():
+                images.append(take_picture(self.workspace, uploaded_path(one)))
+        except JudgeStudioError as error:
+            return {message: told(str(error), "error"), **self.pictures(images)}
+        return {message: hidden(), **self.pictures(images)}
+
+    def removed(self, stored: Sequence[str], event: gr.EventData) -> Update:
+        """A further picture was pressed: it goes, and the next takes its name. A late press takes no other."""
+        pressed = str(getattr(event, "id", ""))
+        return self.pictures([image for number, image in enumerate(stored, 1) if pressed != f"{number} {image}"])
+
+    def pictures(self, images: Sequence[str]) -> Update:
+        """These pictures in the form."""
+        form, more = self.form, show_more_pictures(images, self.page.image_url)
+        return {
+            form.picture: shown_picture(self.workspace, next(iter(images), None)),
+            form.add: gr.update(value=None, visible=bool(images)),
+            form.more: gr.update(value=more, visible=bool(more)),
+            form.stored: tuple(images),
+        }
+
+    def swapped(self, images: Sequence[str], question: str, a: str, b: str, guess: str, ruled: Ruled | None) -> Update:
         """The answers, the guess and their rulings change places; nothing is asked again. Rulings on what the form held
         before are left as they are."""
         form, beside = self.form, self.beside
         guess = {"A": "B", "B": "A"}.get(guess, guess)
         update: Update = {form.a: b, form.b: a, form.guess: guess}
-        if ruled is None or (ruled.image, ruled.question, ruled.a, ruled.b) != (image, question, a, b):
+        if ruled is None or (ruled.images, ruled.question, ruled.a, ruled.b) != (tuple(images), question, a, b):
             return update
         turned = ruled.turned()
         return {**update, beside.ruled: turned, beside.results: show_turned(turned.said, guess)}
@@ -97,17 +128,17 @@ class Filling:
     def retold(self, *values: Any) -> list[Any]:
         """The command, and what to be told before the click."""
         asked = asked_of(*values)
-        warning = miniature_warning(self.workspace, asked.judges, asked.image)
+        warning = miniature_warning(self.workspace, asked.judges, asked.images)
         return [show_command(self.workspace, asked), told(warning, "error") if warning else hidden()]
 
     def with_past(self, found: Judgement) -> Update:
         """A past judgement with what was said of it."""
-        ruled = Ruled(image=found.image, question=found.question, a=found.a, b=found.b, said=found.said)
+        ruled = Ruled(images=found.images, question=found.question, a=found.a, b=found.b, said=found.said)
         return self._filled(ruled, found.judges, found.key, show_results_of(self.workspace, found))
 
     def with_own(self, example: OwnExample) -> Update:
         """An example of the run's own benchmark with the rulings it was measured by."""
-        ruled = Ruled(image=example.image, question=example.question, a=example.a, b=example.b, said=example.said)
+        ruled = Ruled(images=example.images, question=example.question, a=example.a, b=example.b, said=example.said)
         return self._filled(ruled, example.judges, f"example {example.item_id}", show_own(example))
 
     def with_shipped(self, number: int) -> Update:
@@ -115,7 +146,7 @@ class Filling:
         chosen = examples()[number]
         source = assets_folder() / "examples" / chosen["image"]
         stored = store_image(self.workspace.root, source, source="example").path
-        nothing = Ruled(image=stored, question=chosen["question"], a=chosen["a"], b=chosen["b"], said=())
+        nothing = Ruled(images=(stored,), question=chosen["question"], a=chosen["a"], b=chosen["b"], said=())
         return {**self._filled(nothing, (), f"shipped {number}", no_results()), self.beside.ruled: None}
 
     def _filled(self, ruled: Ruled, judges: Sequence[str], brought: str, results: str) -> Update:
@@ -124,8 +155,8 @@ class Filling:
         known = [(choice.label, choice.name) for choice in judge_choices(self.workspace)]
         chosen = [name for name in judges if name in {name for _, name in known}]
         return {
-            form.picture: shown_picture(self.workspace, ruled.image), form.stored: ruled.image,
-            form.question: ruled.question, form.a: ruled.a, form.b: ruled.b, form.guess: "",
+            **self.pictures(ruled.images), form.guess: "",
+            form.question: ruled.question, form.a: ruled.a, form.b: ruled.b,
             **({form.judges: gr.update(choices=known, value=chosen)} if chosen else {}),
             beside.results: results, beside.brought: brought, beside.ruled: ruled,
         }  # fmt: skip

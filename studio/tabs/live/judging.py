@@ -52,11 +52,11 @@ class Judging:
     async def answer(self, request: gr.Request, guess: str, *values: Any) -> AsyncGenerator[Update, None]:
         """Everything from the press to the finished rulings."""
         asked, beside = asked_of(*values), self._beside
-        about = {"guess": guess or "", "warning": miniature_warning(self._workspace, asked.judges, asked.image)}
+        about = {"guess": guess or "", "warning": miniature_warning(self._workspace, asked.judges, asked.images)}
         command = show_command(self._workspace, asked)
         try:
             choices = check_question(
-                self._workspace, asked.judges, asked.question, asked.a, asked.b, has_image=asked.image is not None
+                self._workspace, asked.judges, asked.question, asked.a, asked.b, pictures=len(asked.images)
             )
         except JudgeStudioError as error:
             yield {**self._fault(error), beside.command: command}
@@ -86,7 +86,7 @@ class Judging:
         key = await asyncio.to_thread(_keep, self._workspace, asked, list(results.values()))
         past = await asyncio.to_thread(show_history, self._workspace)
         said = tuple(results.values())
-        ruled = Ruled(image=asked.image, question=asked.question, a=asked.a, b=asked.b, said=said)
+        ruled = Ruled(images=asked.images, question=asked.question, a=asked.a, b=asked.b, said=said)
         return {
             beside.waiting: hidden(), beside.history: past, beside.item: key, beside.brought: key,
             beside.ruled: ruled, **self._is_busy(False),
@@ -116,13 +116,14 @@ class Judging:
 
 
 def asked_of(
-    image: str | None, question: str | None, a: str | None, b: str | None, judges: Sequence[str] | None,
+    images: Sequence[str] | None, question: str | None, a: str | None, b: str | None, judges: Sequence[str] | None,
     busy: str | None,
 ) -> LiveForm:  # fmt: skip
     """The values of `Form.asked`."""
     return LiveForm(
-        image=image, question=question or "", a=a or "", b=b or "", judges=tuple(judges or ()), wait=busy == "wait"
-    )
+        images=tuple(images or ()), question=question or "", a=a or "", b=b or "", judges=tuple(judges or ()),
+        wait=busy == "wait",
+    )  # fmt: skip
 
 
 def _keep(workspace: Workspace, asked: LiveForm, results: Sequence[JudgeSaid]) -> str:
@@ -132,7 +133,7 @@ def _keep(workspace: Workspace, asked: LiveForm, results: Sequence[JudgeSaid]) -
     try:
         return history.keep(
             workspace,
-            image=asked.image,
+            images=asked.images,
             question=asked.question,
             a=asked.a,
             b=asked.b,

@@ -35,9 +35,7 @@ class Seen:
 
 def connect(page: Page, form: Form, beside: Aside) -> None:
     """Draw the tab whenever it has reason to, and connect what only a drawn tab has."""
-    sight = Sight(
-        page=page, form=form, beside=beside, filling=Filling(workspace=page.workspace, form=form, beside=beside)
-    )
+    sight = Sight(page=page, form=form, beside=beside, filling=Filling(page=page, form=form, beside=beside))
     seen = gr.State(Seen())
     outputs = [*sight.filling.outputs, form.busy, form.own, beside.device, beside.history, seen]
 

@@ -34,7 +34,7 @@ def show_results(results: Mapping[str, JudgeSaid], *, guess: str = "", warning: 
 def show_results_of(workspace: Workspace, found: Judgement) -> str:
     """A past judgement, with its age above."""
     when = cards.sub(f"Judged {words.ago(time.time() - found.time)}.", dim=True)
-    return cards.sheet(when, _results(found.said, warning=miniature_warning(workspace, found.judges, found.image)))
+    return cards.sheet(when, _results(found.said, warning=miniature_warning(workspace, found.judges, found.images)))
 
 
 def show_own(example: OwnExample) -> str:
@@ -59,7 +59,7 @@ def show_own_buttons(examples: Sequence[OwnExample], image_url: Callable[[str | 
         return ""
     buttons = [
         cards.press(
-            cards.picture(image_url(one.image), "", width=one.width),
+            cards.picture(image_url(next(iter(one.images), None)), "", width=one.width),
             cards.element("small", cards.esc(one.label)),
             act="own",
             key=one.item_id,
@@ -70,6 +70,27 @@ def show_own_buttons(examples: Sequence[OwnExample], image_url: Callable[[str | 
     ]
     own = cards.element("div", *buttons, class_="st-examples is-told")
     return cards.sheet(cards.element("div", cards.sub("From this run's own benchmark"), own))
+
+
+def show_more_pictures(images: Sequence[str], image_url: Callable[[str | None], str | None]) -> str:
+    """The question's pictures after the first, each under the name that the question can call it; a press takes it
+    away. Act "remove", `id` its number from 1 and its place."""
+    if len(images) < 2:
+        return ""
+    buttons = [
+        cards.press(
+            cards.picture(image_url(image), ""),
+            cards.element("small", cards.esc(f"image {number} ×")),
+            act="remove",
+            key=f"{number} {image}",
+            class_="st-plain",
+            aria_label=f"Take image {number} away",
+        )
+        for number, image in enumerate(images, 1)
+        if number > 1
+    ]
+    about = "The question can call them <image 1>, <image 2>; the large one is the first."
+    return cards.sheet(cards.element("div", *buttons, class_="st-examples"), cards.sub(about))
 
 
 def show_history(workspace: Workspace) -> str:
@@ -83,11 +104,10 @@ def show_history(workspace: Workspace) -> str:
 
 def show_command(workspace: Workspace, asked: LiveForm) -> str:
     """The same for a terminal."""
-    image = "scene.png"
-    if asked.image:
-        path = workspace.root / asked.image
-        image = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-    values = {"image": image, "question": asked.question, "a": asked.a, "b": asked.b}
-    told = [word for name, value in values.items() for word in (f"--{name}", value)]
+    paths = [workspace.root / image for image in asked.images]
+    images = [os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path) for path in paths]
+    values = [("image", image) for image in images or ["scene.png"]]
+    values += [("question", asked.question), ("a", asked.a), ("b", asked.b)]
+    told = [word for name, value in values for word in (f"--{name}", value)]
     told += [word for judge in asked.judges for word in ("--judge", judge)]
     return cards.sheet(cards.panel(cards.padded(cards.command(jobs.command_line("judge", told, workspace)))))

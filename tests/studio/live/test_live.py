@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +67,7 @@ def live(workspace: Workspace) -> Iterator[LiveJudge]:
 
 
 def question(*judges: str) -> LiveQuestion:
-    return LiveQuestion(judges=judges, image=None, question="How many?", a="Three.", b="Four.")
+    return LiveQuestion(judges=judges, images=(), question="How many?", a="Three.", b="Four.")
 
 
 def picture(folder: Path, name: str = "scene.png") -> Path:
@@ -146,7 +147,7 @@ def test_idle_process_has_ended_by_itself_and_comes_back(workspace: Workspace) -
 
 def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: LiveJudge) -> None:
     async def leave() -> None:
-        asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        asked = LiveForm(images=(), question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
         results = {NOBODY: JudgeSaid(judge="x", about="")}
         async with contextlib.aclosing(judge_live(live, asked, results, Visit())) as steps:
             async for _, told in steps:
@@ -159,7 +160,7 @@ def test_streaming_coroutine_that_is_cancelled_leaves_no_question_behind(live: L
 
 def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(live: LiveJudge) -> None:
     async def stop() -> int:
-        asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
+        asked = LiveForm(images=(), question="q", a="a", b="b", judges=(NOBODY,) * 100_000)
         results = {NOBODY: JudgeSaid(judge="x", about="")}
         visit, steps = Visit(), 0
         async for _, told in judge_live(live, asked, results, visit):
@@ -175,7 +176,7 @@ def test_visitor_who_presses_stop_ends_the_judgement_and_the_process_is_free(liv
 
 def test_visitor_who_waits_for_a_run_is_told_so_and_judged_when_it_has_ended(live: LiveJudge) -> None:
     async def wait() -> list[str]:
-        asked = LiveForm(image=None, question="q", a="a", b="b", judges=(NOBODY,), wait=True)
+        asked = LiveForm(images=(), question="q", a="a", b="b", judges=(NOBODY,), wait=True)
         results = {NOBODY: JudgeSaid(judge="x", about="")}
         said = []
         with contextlib.ExitStack() as held:
@@ -232,7 +233,8 @@ def test_choices_begin_with_the_best_version_and_never_name_what_is_not_there(wo
         ({"judges": []}, "no judge version is chosen"),
         ({"judges": ["/etc"]}, "there is no judge '/etc'"),
         ({"judges": ["shapes-01/judge-v1"] * 5}, "too many at once"),
-        ({"has_image": False}, "there is no image"),
+        ({"pictures": 0}, "there is no image"),
+        ({"pictures": 17}, "17 images are too many for one question. Use up to 16"),
         ({"a": "  "}, "response A is empty"),
         ({"b": "x" * 9_000}, "response B has 9,000 characters"),
     ],
@@ -241,7 +243,7 @@ def test_question_that_cannot_be_asked_is_refused_in_a_sentence(
     workspace: Workspace, values: dict[str, Any], sentence: str
 ) -> None:
     usual: dict[str, Any] = {
-        "judges": ["shapes-01/judge-v1"], "question": "q", "a": "a", "b": "b", "has_image": True,
+        "judges": ["shapes-01/judge-v1"], "question": "q", "a": "a", "b": "b", "pictures": 1,
     }  # fmt: skip
     with pytest.raises(UsageError, match=sentence):
         check_question(workspace, **{**usual, **values})
@@ -288,12 +290,14 @@ def finished(verdict: Any = "A") -> JudgeSaid:
 
 def test_judgement_comes_back_whole_after_a_restart(workspace: Workspace) -> None:
     key = judgements.keep(
-        workspace, image="images/x.png", question=HOSTILE, a="a", b="b", judges=["shapes-01/judge-v1"],
+        workspace, images=["images/x.png", "images/y.png", "images/z.png"], question=HOSTILE, a="a", b="b",
+        judges=["shapes-01/judge-v1"],
         said=[finished()],
     )  # fmt: skip
     found = judgements.find(workspace, key)
     assert found is not None
     assert (found.question, found.judges, found.said) == (HOSTILE, ("shapes-01/judge-v1",), (finished(),))
+    assert found.images == ("images/x.png", "images/y.png", "images/z.png")
     page = show_history(workspace)
     assert "<script>" not in page
     assert f'data-act="history" data-id="{key}"' in page
@@ -319,9 +323,11 @@ def test_history_is_newest_first_forgets_the_oldest_and_knows_no_foreign_key(
     notes.set_flag(workspace, "shapes-01", "p1", True)  # the file was there before the first judgement
     monkeypatch.setattr(judgements, "KEPT", 3)
     for name in ("one", "two", "three", "four"):
-        judgements.keep(workspace, image=None, question=name, a="a", b="b", judges=[], said=[])
+        judgements.keep(workspace, images=[name, f"{name} too"], question=name, a="a", b="b", judges=[], said=[])
     assert [one.question for one in judgements.recent(workspace)] == ["four", "three", "two"]
     assert judgements.find(workspace, "' OR 1=1 --") is None
+    with notes.open_notes(workspace) as database:
+        assert database.execute("SELECT count(*) FROM live_pictures").fetchone() == (3,)
 
 
 def test_history_that_cannot_be_read_is_a_sentence_on_the_page(workspace: Workspace) -> None:
@@ -488,7 +494,7 @@ def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: 
     (workspace.root / "live.log.1").mkdir()  # so that the log cannot be begun
 
     async def steps() -> list[Any]:
-        asked = ("images/a.png", "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
+        asked = (("images/a.png",), "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
         return [step async for step in judging.answer(SimpleNamespace(session_hash="x"), "", *asked)]
 
     last = asyncio.run(steps())[-1]
@@ -497,9 +503,11 @@ def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: 
 
 
 def test_command_of_the_live_judge_quotes_what_a_visitor_wrote(workspace: Workspace) -> None:
-    asked = LiveForm(image=None, question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
+    asked = LiveForm(images=(), question="it's $(rm -rf ~)", a="a", b="b", judges=("shapes-01/judge-v1",))
     shown = html.unescape(show_command(workspace, asked))
     assert "'it'\"'\"'s $(rm -rf ~)'" in shown
+    several = replace(asked, images=("images/a.png", "images/b.png"))
+    assert show_command(workspace, several).count("--image ") == 2
 
 
 @pytest.fixture
@@ -507,7 +515,7 @@ def sight(workspace: Workspace) -> Sight:
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
         form, beside = lay_out_form(page), lay_out_beside(page)
-    return Sight(page=page, form=form, beside=beside, filling=Filling(workspace=workspace, form=form, beside=beside))
+    return Sight(page=page, form=form, beside=beside, filling=Filling(page=page, form=form, beside=beside))
 
 
 def test_first_sight_is_an_example_of_the_run_with_the_rulings_it_was_measured_by(sight: Sight) -> None:
@@ -521,7 +529,8 @@ def test_first_sight_is_an_example_of_the_run_with_the_rulings_it_was_measured_b
 def test_first_sight_without_a_run_is_a_shipped_example(sight: Sight) -> None:
     _, shown = sight.drawn(None, "", "", "", [], Seen())
     assert shown[sight.form.question] == examples()[0]["question"]
-    assert (sight.page.workspace.root / shown[sight.form.stored]).is_file()
+    (stored,) = shown[sight.form.stored]
+    assert (sight.page.workspace.root / stored).is_file()
 
 
 def test_form_that_somebody_filled_and_judges_of_the_url_are_left_alone(sight: Sight) -> None:
@@ -537,8 +546,8 @@ def test_swapped_answers_take_guess_and_rulings_along_and_ask_nobody(sight: Sigh
     first = OrderSaid(order="AB", state="done", verdict="A", prefers_a=0.75, reasoning="one")
     second = OrderSaid(order="BA", state="done", verdict="B", prefers_a=0.5, reasoning="other")
     said = JudgeSaid(judge="judge-v1", about="", orders=(first, second))
-    ruled = Ruled(image=None, question="Which?", a="x", b="y", said=(said,))
-    shown = sight.filling.swapped(None, "Which?", "x", "y", "A", ruled)
+    ruled = Ruled(images=("a.png",), question="Which?", a="x", b="y", said=(said,))
+    shown = sight.filling.swapped(["a.png"], "Which?", "x", "y", "A", ruled)
     assert (shown[sight.form.a], shown[sight.form.b], shown[sight.form.guess]) == ("y", "x", "B")
     (turned,) = shown[sight.beside.ruled].said
     assert [(one.order, one.verdict, one.prefers_a, one.reasoning) for one in turned.orders] == [
@@ -546,8 +555,37 @@ def test_swapped_answers_take_guess_and_rulings_along_and_ask_nobody(sight: Sigh
     ]  # fmt: skip
     assert "You said B." in shown[sight.beside.results]
     assert shown[sight.beside.ruled].turned() == ruled
-    other = sight.filling.swapped(None, "Another?", "x", "y", "A", ruled)
+    other = sight.filling.swapped(["a.png"], "Another?", "x", "y", "A", ruled)
     assert sight.beside.results not in other, "rulings on another question do not turn"
+    other = sight.filling.swapped(["a.png", "b.png"], "Which?", "x", "y", "A", ruled)
+    assert sight.beside.results not in other, "rulings on other pictures do not turn"
+
+
+def test_pictures_are_added_taken_away_and_replaced_and_a_broken_one_loses_none(
+    sight: Sight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    sent = []
+    for number in range(4):
+        Image.new("RGB", (48, 48), (60 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        sent.append({"path": str(tmp_path / f"{number}.png")})
+    (tmp_path / "text.png").write_text("hello")
+    filling, form = sight.filling, sight.form
+    one = filling.uploaded(sent[0], ())
+    assert (len(one[form.stored]), one[form.more]["visible"], one[form.add]["visible"]) == (1, False, True)
+    shown = filling.added(sent[1:3], one[form.stored])
+    three = shown[form.stored]
+    assert len(set(three)) == 3
+    assert "image 2" in shown[form.more]["value"]
+    assert "image 3" in shown[form.more]["value"]
+    broken = filling.added([sent[3], {"path": str(tmp_path / "text.png")}], three)
+    assert broken[form.stored][:3] == three
+    assert "text.png" in broken[sight.beside.message]["value"]
+    pressed = SimpleNamespace(id=f"2 {three[1]}")
+    two = filling.removed(three, pressed)[form.stored]
+    assert two == (three[0], three[2])
+    assert filling.removed(two, pressed)[form.stored] == two, "a second press of the same takes no other"
+    assert filling.uploaded(sent[3], three)[form.stored][1:] == three[1:]
 
 
 def test_batch_shows_wins_flips_and_agreement_of_its_judges(workspace: Workspace) -> None:
@@ -605,8 +643,9 @@ def test_flip_shows_no_confidence() -> None:
 def test_miniature_is_named_for_pictures_it_was_not_made_for(workspace: Workspace) -> None:
     Image.new("RGB", (640, 480)).save(workspace.root / "photo.png")
     scene_image(0, 0).save(workspace.root / "scene.png")
-    warning = miniature_warning(workspace, ["shapes-vlm"], "photo.png")
+    warning = miniature_warning(workspace, ["shapes-vlm"], ["photo.png"])
     assert warning.startswith("shapes-vlm knows drawn shapes only")
-    assert miniature_warning(workspace, ["shapes-vlm"], "scene.png") == ""
-    assert miniature_warning(workspace, ["shapes-vlm"], None) == ""
-    assert miniature_warning(workspace, ["nobody/judge-v1"], "photo.png") == ""
+    assert miniature_warning(workspace, ["shapes-vlm"], ["scene.png"]) == ""
+    assert miniature_warning(workspace, ["shapes-vlm"], []) == ""
+    assert miniature_warning(workspace, ["nobody/judge-v1"], ["photo.png"]) == ""
+    assert "single drawn scenes only" in miniature_warning(workspace, ["shapes-vlm"], ["scene.png", "scene.png"])

@@ -39,7 +39,7 @@ def test_first_example_is_a_gain_whose_rulings_name_the_examples_own_letters(run
         best, base = one.said
         assert (best.ruling.verdict, base.ruling.verdict) == (right, "order-flip")
         assert one.judges == ("arena-01/judge-v2", "arena-01/judge-v0")
-        assert (run.workspace.root / one.image).is_file()
+        assert all((run.workspace.root / image).is_file() for image in one.images)
 
 
 def test_untrained_judge_has_one_that_it_got_right_and_one_that_it_got_wrong(run):

@@ -79,7 +79,7 @@ class Bench:
     def ask(self, *judges: str, key: str = "1", **more: Any) -> list[dict[str, Any]]:
         """Events of one question."""
         before = len(self.sent)
-        question = {"id": key, "do": "judge", "image": None, "question": "How many?", "a": GOOD, "b": BAD}
+        question = {"id": key, "do": "judge", "images": [], "question": "How many?", "a": GOOD, "b": BAD}
         self.worker.answer({**question, "judges": judges, **more})
         return self.sent[before:]
 
@@ -102,6 +102,17 @@ def test_ruling_is_streamed_in_both_orders_and_named_by_the_visitors_own_letters
         "id": "1", "event": "ruling", "judge": "one/judge-v1", "verdict": "A", "confidence": pytest.approx(0.85),
     }  # fmt: skip
     assert events[-1]["event"] == "end"
+
+
+def test_several_pictures_stand_where_the_question_names_them(workspace: Workspace, tmp_path: Path) -> None:
+    bench = Bench(workspace)
+    paths = [str(tmp_path / f"{name}.png") for name in "ab"]
+    bench.ask("one/judge-v1", images=paths, question="Is <image 2> like <image 1>?")
+    asked = bench.opened[0][1].requests[0]
+    (message,) = [one for one in asked.messages if one.pictures]
+    assert (asked.image, [str(path) for _, path in message.pictures]) == (None, paths[::-1])
+    bench.ask("one/judge-v1", images=paths[:1])
+    assert str(bench.opened[0][1].requests[-1].image) == paths[0]
 
 
 def test_reply_that_was_cut_off_is_invalid_as_everywhere_else(workspace: Workspace) -> None:

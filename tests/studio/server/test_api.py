@@ -94,9 +94,9 @@ def test_unknown_run_is_the_engines_sentence(client: Client) -> None:
 
 
 def test_judge_rules_in_both_orders_with_the_judges_asked_for(client: Client, tmp_path: Path) -> None:
-    (scene,) = save_scenes(tmp_path, 1)
+    first, second = save_scenes(tmp_path, 2)
     rulings = client.predict(
-        image=handle_file(scene), question="How many?", a="Three.", b="Four.",
+        image=[handle_file(first), handle_file(second)], question="How many?", a="Three.", b="Four.",
         judges=["made/judge-v1", "made/judge-v0"], api_name="/judge",
     )  # fmt: skip
     assert [ruling["judge"] for ruling in rulings] == ["made/judge-v1", "made/judge-v0"]

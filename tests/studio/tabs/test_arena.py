@@ -1,13 +1,14 @@
 """The Arena tab without a browser: blind items, late presses, agreement from twenty answers on, where they differ."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.judging.asking import verdict_row
 from engine.measure.hand_labels import next_to_label
-from engine.records import ORDERS
+from engine.records import ORDERS, BenchmarkItem
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.folders import RunFolder, open_workspace
 from engine.workspace.hand_labels import read_labels
@@ -41,6 +42,30 @@ def test_item_is_shown_with_its_picture_and_without_key_or_verdicts(run):
     assert NASTY not in html
     assert not [word for word in ("preferred", "degraded", "judge-v", "I looked") if word in html]
     assert shown(run).agreement == shown(run).differences == shown(run).agreement.replace("judge-v1", "")
+
+
+def test_item_of_several_pictures_shows_them_all_by_the_names_its_text_calls_them(run):
+    folder = run.stage(0, "benchmark")
+    rows = folder.read("items", BenchmarkItem)
+    second, third = rows[1].image, rows[2].image
+    several = [replace(row, more_images=(second,), preferred_images=(third,)) for row in rows]
+    for part in folder.parts("items"):
+        part.unlink()
+    folder.write("items", several)
+    item = next_to_label(run)
+    html = shown(run).item
+    of_question, of_answers = html.split("Two answers")
+    assert "image 1" in of_question
+    assert "image 2" in of_question
+    assert f"file={item.item.image}" in of_question
+    assert f"file={second}" in of_question
+    assert of_answers.count("st-arena-inside") == 1
+    assert f"file={third}" in of_answers
+    letter = "A" if item.first == item.item.preferred else "B"
+    assert of_answers.index(f"Answer {letter}") < of_answers.index("st-arena-inside")
+    for _ in range(ENOUGH):
+        vote(run, with_key=False)
+    assert "st-pictures" in shown(run).differences
 
 
 def test_agreement_comes_with_the_twentieth_answer_for_versions_and_controls(run):
