@@ -22,6 +22,8 @@ Said = Literal["preferred", "degraded", "tie", "cannot tell"]
 
 ORDERS: tuple[Order, Order] = ("AB", "BA")
 """AB shows the preferred response as Response A; BA shows it as Response B."""
+MOST_PICTURES = 16
+"""Of one comparison. A vLLM that we start refuses more, so pages and servers refuse them first, in words."""
 
 _VERSION = re.compile(r"judge-v(0|[1-9]\d*)")
 Thing = TypeVar("Thing")

@@ -7,9 +7,6 @@ from typing import Literal, Protocol
 
 from engine.records import BASE_JUDGE
 
-MOST_PICTURES = 16
-"""Of one prompt. A vLLM that we start refuses more, so pages and servers refuse them first, in words."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:

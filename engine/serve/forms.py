@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.backends.base import MOST_PICTURES
 from engine.errors import UsageError
 from engine.judging.ruling import Ruling, as_row
+from engine.records import MOST_PICTURES
 from engine.serve.pictures import picture_bytes
 from engine.serve.use import Contest
 

@@ -12,10 +12,9 @@ from functools import cache
 from typing import Any
 
 from engine.assets import assets_folder
-from engine.backends.base import MOST_PICTURES
 from engine.errors import JudgeStudioError, UsageError
 from engine.judging.judges import versions_of
-from engine.records import BASE_JUDGE, version_number
+from engine.records import BASE_JUDGE, MOST_PICTURES, version_number
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import Workspace
 from engine.workspace.provenance import model_folder

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import httpx
 
-from engine.backends.base import MOST_PICTURES
 from engine.backends.served.announced import Announced, announce, listens
 from engine.backends.served.http_door import UNIX
 from engine.backends.served.openai import OpenAIBackend
 from engine.backends.served.vllm_log import first_error, phase, plain
 from engine.errors import BackendError
+from engine.records import MOST_PICTURES
 
 _GRACE = 20.0
 """Seconds between SIGTERM and SIGKILL: vLLM's workers give their memory back in less."""

@@ -296,7 +296,27 @@ def _difference(
     inside = {"preferred": item.preferred_images, "degraded": item.degraded_images}
     side = _side(rows)
     its = {yours: "yours", other: "the other one"}.get(side, side)
-    reasons = [
+    return cards.element(
+        "article",
+        cards.element("div", _pictures(question_pictures(item, image), _OF_QUESTION, image_url)),
+        cards.element(
+            "div",
+            cards.element("p", cards.element("b", cards.esc(item.question)), dir="auto"),
+            cards.element("p", cards.chip("You"), cards.esc(f" {text[yours]}"), dir="auto"),
+            _pictures(pictures_at(inside[yours]), "Your answer", image_url),
+            cards.element("p", cards.chip("Not"), cards.esc(f" {text[other]}"), dir="auto"),
+            _pictures(pictures_at(inside[other]), "The other answer", image_url),
+            cards.element("p", cards.esc(f"{judge}: {its}"), class_="st-sub"),
+            *_reasons(rows, yours),
+            class_="st-stack",
+        ),
+        class_="st-arena-difference",
+    )
+
+
+def _reasons(rows: Sequence[VerdictRow], yours: str) -> list[Html]:
+    """What the judge said in each order, folded."""
+    return [
         cards.element(
             "details",
             cards.element(
@@ -311,22 +331,6 @@ def _difference(
         for row in rows
         if row.reasoning
     ]
-    return cards.element(
-        "article",
-        cards.element("div", _pictures(question_pictures(item, image), _OF_QUESTION, image_url)),
-        cards.element(
-            "div",
-            cards.element("p", cards.element("b", cards.esc(item.question)), dir="auto"),
-            cards.element("p", cards.chip("You"), cards.esc(f" {text[yours]}"), dir="auto"),
-            _pictures(pictures_at(inside[yours]), "Your answer", image_url),
-            cards.element("p", cards.chip("Not"), cards.esc(f" {text[other]}"), dir="auto"),
-            _pictures(pictures_at(inside[other]), "The other answer", image_url),
-            cards.element("p", cards.esc(f"{judge}: {its}"), class_="st-sub"),
-            *reasons,
-            class_="st-stack",
-        ),
-        class_="st-arena-difference",
-    )
 
 
 def _image_of(catalog: Catalog, run: RunFolder, item: BenchmarkItem) -> ItemImage:
