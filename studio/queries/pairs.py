@@ -11,6 +11,8 @@ from studio.queries.shelf_tables import DROPPED, WAITING
 PAGE_SIZE = 24
 _CUBE = ("kind", "strategy", "dimension", "fate")
 
+_NARROW = "iteration, rank, place, pair_key, fate, kept_traces, traces"
+"""What the shelf says of a pair; `_whole` adds its texts."""
 _COLUMNS = (
     "pair_id", "instruction_id", "image_id", "question", "kind", "strategy", "dimension", "preferred", "degraded",
     "votes", "altered", "writer", "dropped",
@@ -39,8 +41,8 @@ class PairRow:
     """One pair with its fate and its image."""
 
     iteration: int
-    place: int
-    """Position in the run's own order."""
+    rank: int
+    """Position in the order of the page: the run's own, open and closed ones by turns."""
     pair_id: str
     instruction_id: str
     image_id: str
@@ -64,7 +66,7 @@ class PairRow:
 
     @property
     def cursor(self) -> str:
-        return f"{self.place:x}"
+        return f"{self.rank:x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +103,7 @@ def pairs_page(catalog: Catalog, wanted: PairFilter, *, at: str = "", size: int 
     backwards, cursor = read_at(at)
     limit, bounds = _beyond(cursor, backwards)
     direction = "DESC" if backwards else "ASC"
-    question = (
-        "SELECT iteration, place, pair_key, fate, kept_traces, traces FROM pairs "
-        f"WHERE {where}{limit} ORDER BY place {direction} LIMIT {size + 1}"
-    )
+    question = f"SELECT {_NARROW} FROM pairs WHERE {where}{limit} ORDER BY rank {direction} LIMIT {size + 1}"
     found = shelf.ask("pairs", wanted.run, question, [*values, *bounds], iteration=wanted.iteration)
     more = len(found) > size
     found = sorted(found[:size], key=lambda row: row[1])
@@ -159,7 +158,7 @@ def find_pair(catalog: Catalog, run: str, pair_id: str, *, iteration: int | None
     if key is None:
         return None
     question = (
-        "SELECT iteration, place, pair_key, fate, kept_traces, traces FROM pairs WHERE run = ? AND pair_key = ? "
+        f"SELECT {_NARROW} FROM pairs WHERE run = ? AND pair_key = ? "
         "AND (? IS NULL OR iteration = ?) ORDER BY iteration DESC LIMIT 1"
     )
     shelf = shelf_of(catalog)
@@ -174,12 +173,11 @@ def find_pairs(catalog: Catalog, run: str, iteration: int, keys: Collection[int]
         return {}
     shelf = shelf_of(catalog)
     question = (
-        "SELECT iteration, place, pair_key, fate, kept_traces, traces FROM pairs "
-        f"WHERE run = ? AND iteration = ? AND pair_key IN ({', '.join('?' * len(keys))})"
+        f"SELECT {_NARROW} FROM pairs WHERE run = ? AND iteration = ? AND pair_key IN ({', '.join('?' * len(keys))})"
     )
     found = shelf.ask("pairs", run, question, [run, iteration, *keys], iteration=iteration)
-    by_place = {row[1]: row[2] for row in found}
-    return {by_place[row.place]: row for row in _whole(shelf, run, found)}
+    by_rank = {row[1]: row[3] for row in found}
+    return {by_rank[row.rank]: row for row in _whole(shelf, run, found)}
 
 
 def neighbour(
@@ -192,7 +190,7 @@ def neighbour(
 
 
 def read_at(at: str) -> tuple[bool, int | None]:
-    """Whether to go backwards, and the place to go from; anything unreadable is the beginning."""
+    """Whether to go backwards, and the rank to go from; anything unreadable is the beginning."""
     way, _, cursor = at.partition(":")
     try:
         return way == "before", min(int(cursor, 16), 2**62)
@@ -200,9 +198,9 @@ def read_at(at: str) -> tuple[bool, int | None]:
         return False, None
 
 
-def _beyond(place: int | None, backwards: bool) -> tuple[str, list[Any]]:
-    """The rows on one side of a place."""
-    return ("", []) if place is None else (f" AND place {'<' if backwards else '>'} ?", [place])
+def _beyond(rank: int | None, backwards: bool) -> tuple[str, list[Any]]:
+    """The rows on one side of a rank."""
+    return ("", []) if rank is None else (f" AND rank {'<' if backwards else '>'} ?", [rank])
 
 
 def _where(shelf: Shelf, wanted: PairFilter) -> tuple[str, list[Any]]:
@@ -300,10 +298,10 @@ def _count_before(shelf: Shelf, wanted: PairFilter, row: tuple[Any, ...]) -> int
 
 def _whole(shelf: Shelf, run: str, found: Sequence[tuple[Any, ...]]) -> list[PairRow]:
     """Full rows for rows of the shelf, in their order; one whose part vanished meanwhile is left out."""
-    texts = shelf.read("pairs", run, [row[1] for row in found], _COLUMNS)
+    texts = shelf.read("pairs", run, [row[2] for row in found], _COLUMNS)
     images = find_images(shelf, run, {text[_COLUMNS.index("image_id")] for text in texts.values()})
     rows = []
-    for iteration, place, key, fate, kept, traces in found:
+    for iteration, rank, place, key, fate, kept, traces in found:
         text = texts.get(place)
         if text is None or key_of(text[0]) not in (key, None):
             continue
@@ -312,7 +310,7 @@ def _whole(shelf: Shelf, run: str, found: Sequence[tuple[Any, ...]]) -> list[Pai
         known = None if fate == WAITING or fate.startswith(DROPPED) else fate
         rows.append(
             PairRow(
-                iteration=iteration, place=place, **values, fate=known, kept_traces=kept, traces=traces,
+                iteration=iteration, rank=rank, **values, fate=known, kept_traces=kept, traces=traces,
                 image=image, width=width,
             )
         )  # fmt: skip

@@ -1,12 +1,12 @@
 """The tables of the shelf in SQL: what is kept of pairs and traces, and how it is read from Parquet parts."""
 
 ROW_BITS, ITERATION_BITS = 24, 48
-"""A place is one number that says where a row lies: iteration << 48, part << 24, row within the part. It is the order
-of the page too, and the same in every process that reads the same files."""
+"""A place is one number that says where a row lies: iteration << 48, part << 24, row within the part. It is the same in
+every process that reads the same files."""
 
 TABLES = """
 CREATE TABLE pairs(
-    run VARCHAR, iteration USMALLINT, place BIGINT, pair_key UBIGINT, kind VARCHAR, strategy VARCHAR,
+    run VARCHAR, iteration USMALLINT, place BIGINT, rank BIGINT, pair_key UBIGINT, kind VARCHAR, strategy VARCHAR,
     dimension VARCHAR, fate VARCHAR, kept_traces USMALLINT, traces USMALLINT);
 CREATE TABLE texts(run VARCHAR, iteration USMALLINT, place BIGINT, body VARCHAR);
 CREATE TABLE hits(search BIGINT, place BIGINT);
@@ -27,12 +27,20 @@ WAITING = "waiting"
 """Fate of a pair, and reason of a trace, before select is done."""
 
 _KEY = "CASE WHEN length(pair_id) = 16 THEN TRY_CAST('0x' || pair_id AS UBIGINT) END"
+_SORT = "2 * (dropped IS NOT NULL)::INTEGER + (kind IS NOT DISTINCT FROM 'open')::INTEGER"
+_RANK = f"""($iteration::BIGINT << {ITERATION_BITS}) + sort
+    + 4 * (row_number() OVER (PARTITION BY sort ORDER BY {PLACE}) - 1 + (
+        SELECT count(*) FROM pairs WHERE run = $run AND iteration = $iteration AND rank % 4 = sort))"""
+"""The order of the page: an iteration's pairs as they were written, a closed and an open one by turns, the dropped ones
+by themselves. Parts that come later add to it and change no rank. Neighbours of a kind lie in one part, so that a page
+is read from two."""
 _FILL_PAIRS = f"""
 INSERT INTO pairs
-SELECT $run, $iteration, {PLACE}, coalesce({_KEY}, hash(pair_id)), kind, strategy, dimension,
+SELECT $run, $iteration, {PLACE}, {_RANK} AS rank, coalesce({_KEY}, hash(pair_id)), kind, strategy, dimension,
        CASE WHEN dropped IS NOT NULL THEN '{DROPPED}' || dropped ELSE coalesce(fate, '{WAITING}') END,
        kept_traces, traces
-FROM {{parts}} {{fates}}
+FROM (SELECT *, {_SORT} AS sort FROM {{parts}}) {{fates}}
+ORDER BY rank
 """
 _FILL_TEXTS = f"""
 INSERT INTO texts

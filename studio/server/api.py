@@ -84,7 +84,7 @@ class Endpoints:
     def pairs(
         self, run: str, iteration: int | None = None, fate: str | None = None, after: str = "", count: int = 24
     ) -> Any:
-        """Pairs of a run in its own order, at most 200 per call.
+        """Pairs of a run, open and closed ones by turns, at most 200 per call.
 
         fate: kept, rejected, waiting, dropped or a reason code. after: the `next` of the answer before, "" to begin.
         Returns {"total", "pairs", "next"}; `next` is null on the last page. `votes`: answer → samples that gave it.
@@ -137,7 +137,7 @@ def check_fate(fate: str | None) -> None:
 def pair_record(row: PairRow) -> dict[str, Any]:
     """One pair as plain values."""
     values = asdict(row)
-    del values["place"]  # a cursor of the page's own; `next` is what callers go on with
+    del values["rank"]  # a cursor of the page's own; `next` is what callers go on with
     return {**values, "votes": None if row.votes is None else json.loads(row.votes)}
 
 

@@ -105,7 +105,7 @@ def ours(root: Path) -> Callable[[Question, int], int]:
     from engine.workspace.catalog.database import open_catalog
     from engine.workspace.folders import open_workspace
     from studio.queries.pairs import PairFilter, facets, pairs_page
-    from studio.queries.shelf_tables import ITERATION_BITS, ROW_BITS
+    from studio.queries.shelf_tables import ITERATION_BITS
     from studio.queries.traces import TraceFilter, rulings_page, trace_facets
 
     catalog = open_catalog(open_workspace(root, create=False))
@@ -113,7 +113,7 @@ def ours(root: Path) -> Callable[[Question, int], int]:
     def ask(question: Question, turn: int) -> int:
         where = question.where(turn)
         if question.table == "pairs":
-            middle = (where.get("iteration", 2) << ITERATION_BITS) + (400 + turn << ROW_BITS)
+            middle = (where.get("iteration", 2) << ITERATION_BITS) + 4 * (60_000 + turn)
             wanted = PairFilter(run=RUN, **where)
             facets(catalog, wanted)
             return pairs_page(catalog, wanted, at=f"after:{middle:x}" if question.deep else "").total

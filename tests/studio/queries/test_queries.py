@@ -44,7 +44,25 @@ def expected(iteration: int, *numbers: int) -> list[str]:
 # --- pairs ---------------------------------------------------------------------------------------------------
 
 
-def test_pairs_without_a_filter_are_the_usable_ones_in_the_runs_order(catalog: Catalog) -> None:
+def test_open_and_closed_pairs_come_by_turns_whichever_was_written_first(
+    workspace: Workspace, catalog: Catalog
+) -> None:
+    folder = workspace.run(RUN).stage(3, "synthesize")
+    folder.begin({})
+    closed, opened = range(0, 20, 2), range(1, 11, 2)
+    folder.write("pairs", [make_pair(3, number) for number in closed])
+    wanted = PairFilter(run=RUN, iteration=3)
+    assert ids(pairs_page(catalog, wanted).rows) == expected(3, *closed)
+    seen = pairs_page(catalog, wanted, size=2).rows
+    for number in opened:  # a part each, as they are finished
+        folder.write("pairs", [make_pair(3, number, dropped="same" if number == 5 else None)])
+    mixed = expected(3, 0, 1, 2, 3, 4, 7, 6, 9, 8, *range(10, 20, 2))
+    assert ids(pairs_page(catalog, wanted).rows) == mixed
+    assert ids(pairs_page(open_catalog(workspace), wanted).rows) == mixed, "the same in another process"
+    assert ids(pairs_page(catalog, wanted, at=f"after:{seen[-1].cursor}").rows) == mixed[3:]
+
+
+def test_pairs_without_a_filter_are_the_usable_ones(catalog: Catalog) -> None:
     page = pairs_page(catalog, PairFilter(run=RUN))
     assert ids(page.rows) == expected(1, *range(8)) + expected(2, *range(8))
     assert (page.total, page.first, page.has_previous, page.has_next) == (16, 1, False, False)

@@ -134,10 +134,10 @@ def test_path_of_this_machine_is_no_upload(client: Client, tmp_path: Path) -> No
     assert os.path.exists(scene)
 
 
-def test_pairs_give_votes_as_counts_and_no_place_of_the_pages_own(client: Client) -> None:
+def test_pairs_give_votes_as_counts_and_no_rank_of_the_pages_own(client: Client) -> None:
     rows = client.predict("made", None, None, "", 24, api_name="/pairs")["pairs"]
     assert rows[0]["votes"] == {"3": 12, "4": 4}
-    assert "place" not in rows[0]
+    assert "rank" not in rows[0]
 
 
 def test_unknown_fate_is_an_error_that_names_those_there_are(client: Client) -> None:
