@@ -43,9 +43,13 @@ const answered = () => Number((element.querySelector('[data-answered]') || {data
 const stops = () => [...element.querySelectorAll('article, .st-flips > li')];
 let chosen = null, beyond = 0, walkedTo = null, asked = 0, sent = null, since = 0, outbox = [], open = [];
 const mark = () => {
-  const all = openers();
-  if (all.some((one) => one.dataset.id === chosen))
-    all.forEach((one) => boxOf(one).classList.toggle('is-on', one.dataset.id === chosen));
+  const all = openers(), now = all.find((one) => one.dataset.id === chosen);
+  if (!now) return;
+  const part = boxOf(now).dataset.part;
+  all.forEach((one) => {
+    boxOf(one).classList.toggle('is-on', one === now);
+    boxOf(one).classList.toggle('is-ready', boxOf(one).dataset.part !== part);
+  });
 };
 const flush = () => {
   if (!outbox.length || (sent && Date.now() - since < 8000)) return;
@@ -134,7 +138,8 @@ search box, Enter opens.
 What is chosen moves on the page at once; the server is told where that is, one question at a time and always the
 last one, so that no press is lost however quick they come. A question is a `Walk`. Until the list itself says that
 the last question was answered (`data-answered`, see `walked_sheet`), every list that arrives is of an earlier one:
-the page's own mark is put back before it is seen. Where keys went beyond the page, the first list of the next one
+the page's own mark is put back before it is seen. The next page lies ready beside the one that is shown (`ready`) and
+takes its place when keys reach it. Where they went beyond that too, the first list that arrives
 says how far they had come by its question, and they go on from there on the page. `st-answered` on the window only
 lets the next question go, also where one failed.
 """

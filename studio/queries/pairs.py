@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from engine.workspace.catalog.database import Catalog
 from studio.queries.shelf import Shelf, key_of, shelf_of
@@ -37,13 +37,28 @@ class PairFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairRow:
-    """One pair with its fate and its image."""
+class PairSpot:
+    """Where a pair stands in the order of the page."""
 
     iteration: int
     rank: int
-    """Position in the order of the page: the run's own, open and closed ones by turns."""
+    """The run's own order, open and closed pairs by turns; iterations one after the other."""
     pair_id: str
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.rank:x}"
+
+    @property
+    def item(self) -> str:
+        """As the URL names it."""
+        return f"{self.iteration}-{self.pair_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow(PairSpot):
+    """One pair with its fate and its image."""
+
     instruction_id: str
     image_id: str
     question: str
@@ -63,10 +78,6 @@ class PairRow:
     image: str | None
     """Relative to the workspace; None where the image is not known."""
     width: int | None
-
-    @property
-    def cursor(self) -> str:
-        return f"{self.rank:x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +110,8 @@ def pairs_page(catalog: Catalog, wanted: PairFilter, *, at: str = "", size: int 
     Keyset paging: parts that arrive meanwhile never make a pair appear twice or be skipped.
     """
     shelf = shelf_of(catalog)
-    where, values = _where(shelf, wanted)
     backwards, cursor = read_at(at)
-    limit, bounds = _beyond(cursor, backwards)
-    direction = "DESC" if backwards else "ASC"
-    question = f"SELECT {_NARROW} FROM pairs WHERE {where}{limit} ORDER BY rank {direction} LIMIT {size + 1}"
-    found = shelf.ask("pairs", wanted.run, question, [*values, *bounds], iteration=wanted.iteration)
+    found = _nearest(shelf, wanted, cursor, size + 1, backwards=backwards)
     more = len(found) > size
     found = sorted(found[:size], key=lambda row: row[1])
     total = _count(shelf, wanted)
@@ -180,13 +187,31 @@ def find_pairs(catalog: Catalog, run: str, iteration: int, keys: Collection[int]
     return {by_rank[row.rank]: row for row in _whole(shelf, run, found)}
 
 
-def neighbour(
-    catalog: Catalog, wanted: PairFilter, row: PairRow, direction: Literal["previous", "next"]
-) -> PairRow | None:
-    """The pair before or after this one among those that match; the row itself need not match."""
-    at = f"{'before' if direction == 'previous' else 'after'}:{row.cursor}"
-    page = pairs_page(catalog, wanted, at=at, size=1)
-    return page.rows[0] if page.rows else None
+def spots_beyond(catalog: Catalog, wanted: PairFilter, spot: PairSpot, by: int) -> list[PairSpot]:
+    """Up to `by` pairs that match after this one, or before it where `by` is negative, the nearest first.
+
+    The pair itself need not match.
+    """
+    found = _nearest(shelf_of(catalog), wanted, spot.rank, abs(by), backwards=by < 0)
+    return [PairSpot(iteration=row[0], rank=row[1], pair_id=f"{row[3]:016x}") for row in found]
+
+
+def rows_beyond(catalog: Catalog, wanted: PairFilter, spot: PairSpot, by: int) -> list[PairRow]:
+    """The same as whole rows, in the order of the page."""
+    shelf = shelf_of(catalog)
+    found = _nearest(shelf, wanted, spot.rank, abs(by), backwards=by < 0)
+    return _whole(shelf, wanted.run, sorted(found, key=lambda row: row[1]))
+
+
+def _nearest(
+    shelf: Shelf, wanted: PairFilter, rank: int | None, most: int, *, backwards: bool
+) -> list[tuple[Any, ...]]:
+    """Rows of the shelf that match on one side of a rank (None: all), the nearest first."""
+    where, values = _where(shelf, wanted)
+    limit, bounds = _beyond(rank, backwards)
+    direction = "DESC" if backwards else "ASC"
+    question = f"SELECT {_NARROW} FROM pairs WHERE {where}{limit} ORDER BY rank {direction} LIMIT {most:d}"
+    return shelf.ask("pairs", wanted.run, question, [*values, *bounds], iteration=wanted.iteration)
 
 
 def read_at(at: str) -> tuple[bool, int | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import gradio as gr
 
@@ -44,6 +44,35 @@ def settled(iteration: str, there: Sequence[int]) -> str:
     if iteration == ALL_ITERATIONS or iteration in known:
         return iteration
     return known[-1] if known else ""
+
+
+class Row(Protocol):
+    """A row of a page, with the cursor that names it in the URL."""
+
+    @property
+    def cursor(self) -> str: ...
+
+
+class Paged(Protocol):
+    """A page of rows among all that match."""
+
+    @property
+    def has_previous(self) -> bool: ...
+    @property
+    def has_next(self) -> bool: ...
+
+
+def turned(at: str, page: Paged, rows: Sequence[Row], *, forward: bool) -> str:
+    """`at` one page on or back from the page that shows these rows; unchanged where there is none."""
+    if not rows or not (page.has_next if forward else page.has_previous):
+        return at
+    return f"after:{rows[-1].cursor}" if forward else f"before:{rows[0].cursor}"
+
+
+def is_astray(at: str, page: Paged, rows: Sequence[Row]) -> bool:
+    """Whether this page should be the first one instead, which has no `at`: nothing comes before it, or its rows are
+    gone, or `at` is nonsense."""
+    return bool(at) and not (rows and page.has_previous)
 
 
 def iteration_number(iteration: str) -> int | None:

@@ -10,17 +10,17 @@ SMALL_SOURCE = 128
 """Sources narrower than this many pixels are enlarged with hard edges: they are drawings, not photos."""
 
 
-def picture(src: str | None, alt: str, *, width: int | None = None, zoom: bool = False) -> Html:
+def picture(src: str | None, alt: str, *, width: int | None = None, zoom: bool = False, at_once: bool = False) -> Html:
     """A square image, or an empty square with the words of `alt` if the URL does not lead to this server.
 
     `width` is the source's width in pixels; `zoom` makes it fill the page when pressed
-    (without scripts: a link to the image itself).
+    (without scripts: a link to the image itself); `at_once` fetches it also while nobody sees it.
     """
     url = image_url(src)
     small = " is-small" if width is not None and width < SMALL_SOURCE else ""
     if url is None:
         return element("span", class_="st-img is-missing", role="img", aria_label=alt or "image not available")
-    image = element("img", src=url, alt=alt, loading="lazy", decoding="async")
+    image = element("img", src=url, alt=alt, loading="eager" if at_once else "lazy", decoding="async")
     if zoom and not url.startswith("data:"):
         return element(
             "a",

@@ -88,6 +88,14 @@ def press(*body: Html, act: str, key: str = "", url: str | None = None, class_: 
     return element("button", *body, type="button", class_=class_, data_act=act, data_id=key, **values)
 
 
+def ready(class_: str, part: int) -> dict[str, object]:
+    """Attributes of an entry of a list by the page it belongs to: 0 is the one that is shown; entries of the page
+    before (-1) or after (1) it lie ready, unseen, until keys reach them (`studio.look.keys`)."""
+    if not part:
+        return {"class_": class_ or None}
+    return {"class_": f"{class_} is-ready".strip(), "data_part": part}
+
+
 def sheet(*parts: Html) -> Html:
     """What a `gr.HTML` shows: the parts one under the other, in the `.st` class that scopes the style sheet."""
     return element("div", *parts, class_="st st-sheet")

@@ -9,7 +9,7 @@ from studio.look import words
 from studio.look.cards.diff import pair_text
 from studio.look.cards.images import picture
 from studio.look.cards.marks import chip, chips, fate, order_mark, outcome_of, verdict_chip
-from studio.look.cards.markup import EMPTY, Html, clip, element, esc, press
+from studio.look.cards.markup import EMPTY, Html, clip, element, esc, press, ready
 from studio.look.cards.notes import Action, button, key_values, link
 
 VOTE_ROWS = 4
@@ -151,11 +151,11 @@ def vote_histogram(rows: Sequence[VoteBar]) -> Html:
     return element("div", *lines, class_="st-votes", role="img", aria_label=label)
 
 
-def pair_card(card: PairCard, *, selected: bool = False) -> Html:
-    """One pair as a card that opens the drawer: `act` "open", `id` the pair's id."""
+def pair_card(card: PairCard, *, selected: bool = False, part: int = 0) -> Html:
+    """One pair as a card that opens the drawer: `act` "open", `id` the pair's id. `part`: see `ready`."""
     head = element(
         "div",
-        picture(card.src, f"Image of pair {words.short_id(card.pair_id)}", width=card.width),
+        picture(card.src, f"Image of pair {words.short_id(card.pair_id)}", width=card.width, at_once=part != 0),
         element(
             "div",
             element("p", _opener(card, selected=selected), class_="st-card-q", dir="auto"),
@@ -175,7 +175,7 @@ def pair_card(card: PairCard, *, selected: bool = False) -> Html:
         _responses(card, fold=True),
         vote_histogram(_votes(card)),
         foot,
-        class_="st-card is-on" if selected else "st-card",
+        **ready("st-card is-on" if selected else "st-card", part),
     )
 
 
@@ -207,9 +207,18 @@ def _fate(card: PairCard) -> Html:
     return fate(card.fate, clip(card.fate_words, 60) if card.fate_words else None)
 
 
-def pair_grid(cards: Sequence[PairCard], *, selected: str | None = None, full: bool = False) -> Html:
-    """The cards of one page; `full` when the drawer is closed and there is room for a fourth column."""
-    items = [pair_card(card, selected=card.pair_id == selected) for card in cards]
+def pair_grid(
+    cards: Sequence[PairCard],
+    *,
+    selected: str | None = None,
+    full: bool = False,
+    before: Sequence[PairCard] = (),
+    after: Sequence[PairCard] = (),
+) -> Html:
+    """The cards of one page; `full` when the drawer is closed and there is room for a fourth column. Those of the pages
+    `before` and `after` lie ready, see `ready`."""
+    parts = ((before, -1), (cards, 0), (after, 1))
+    items = [pair_card(card, selected=card.pair_id == selected, part=part) for some, part in parts for card in some]
     return element("div", *items, class_="st-cards is-full" if full else "st-cards", data_keys="jk")
 
 

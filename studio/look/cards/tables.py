@@ -8,7 +8,7 @@ from studio.look.cards.glossary import asks
 from studio.look.cards.images import picture
 from studio.look.cards.lean import sparkline
 from studio.look.cards.marks import chip, chips, fate, state_chip
-from studio.look.cards.markup import EMPTY, Html, element, esc, press
+from studio.look.cards.markup import EMPTY, Html, element, esc, press, ready
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +43,10 @@ def _cell_class(column: Column) -> str | None:
     return " ".join(parts) or None
 
 
-def row(columns: Sequence[Column], cells: Sequence[Html], *, selected: bool = False) -> Html:
-    """One row whose cells take the classes of their columns."""
+def row(columns: Sequence[Column], cells: Sequence[Html], *, selected: bool = False, part: int = 0) -> Html:
+    """One row whose cells take the classes of their columns. `part`: see `ready`."""
     tds = [element("td", cell, class_=_cell_class(c)) for c, cell in zip(columns, cells, strict=True)]
-    return element("tr", *tds, class_="is-on" if selected else None, aria_current="true" if selected else None)
+    return element("tr", *tds, aria_current="true" if selected else None, **ready("is-on" if selected else "", part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable
 
-from engine.workspace.catalog.database import Catalog
 from studio.look import cards, words
 from studio.look.cards import Html, PairCard, PairDetail
 from studio.look.cards.pair import RulingRow
 from studio.page.place import link
-from studio.queries.pairs import PairFilter, PairPage, PairRow, neighbour
+from studio.queries.pairs import PairRow, spots_beyond
 from studio.queries.traces import traces_of
-from studio.tabs.pairs.place import item_of
+from studio.tabs.pairs.place import Sight
 
 ImageUrl = Callable[[str | None], str | None]
 
@@ -64,26 +63,24 @@ def fate_of(pair: PairRow) -> tuple[str | None, str | None]:
     return pair.fate, None
 
 
-def drawer(
-    catalog: Catalog, wanted: PairFilter, page: PairPage, pair: PairRow, image_url: ImageUrl, flagged: frozenset[str]
-) -> Html:
-    """The chosen pair in full, with its neighbours under the filter."""
-    items = [item_of(other) for other in page.rows]
-    here = items.index(item_of(pair)) if item_of(pair) in items else None
+def drawer(sight: Sight, pair: PairRow, image_url: ImageUrl) -> Html:
+    """The chosen pair in full, and whether it has neighbours under the filter."""
+    page, items = sight.page, [other.item for other in sight.page.rows]
+    here = items.index(pair.item) if pair.item in items else None
     if here is None:
-        before, after = (neighbour(catalog, wanted, pair, way) is not None for way in ("previous", "next"))
+        before, after = (bool(spots_beyond(sight.catalog, sight.wanted, pair, by)) for by in (-1, 1))
     else:
         before, after = here > 0 or page.has_previous, here < len(items) - 1 or page.has_next
-    traces = traces_of(catalog, wanted.run, pair.iteration, pair.pair_id)
+    traces = traces_of(sight.catalog, sight.run, pair.iteration, pair.pair_id)
     values = {"traces.iteration": pair.iteration, "traces.pair": pair.pair_id}
     return cards.pair_drawer(
         PairDetail(
-            card=card_of(pair, image_url, flagged),
+            card=card_of(pair, image_url, sight.flagged),
             fault=fault(pair),
             judge=traces[0].judge if traces else None,
             rulings=[RulingRow(order=trace.order, verdict=trace.verdict) for trace in traces],
-            provenance=_provenance(wanted.run, pair),
-            traces_url=link("traces", wanted.run, values) if traces else None,
+            provenance=_provenance(sight.run, pair),
+            traces_url=link("traces", sight.run, values) if traces else None,
             has_previous=before,
             has_next=after,
         )

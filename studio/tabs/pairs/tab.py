@@ -18,8 +18,8 @@ from studio.queries import notes
 from studio.queries.notes import Note
 from studio.queries.shelf import shelf_of
 from studio.tabs.filters import LONGEST, names_of, place_of, read_choice
-from studio.tabs.pairs.place import PairsPlace, opened, step, turn, walked
-from studio.tabs.pairs.view import KINDS, PairsShown, show_pairs
+from studio.tabs.pairs.place import PairsPlace, Sight, look_at, opened, step, turn, walked
+from studio.tabs.pairs.view import KINDS, PairsShown, show_no_run, show_pairs
 
 _PLACE = names_of(PairsPlace)
 
@@ -163,12 +163,20 @@ class _Answers:
         self._clicks = clicks
         self._nothing = [gr.skip()] * width
 
-    def show(self, run: str | None, wanted: PairsPlace, before: Before, *, answered: int = 0) -> list[Any]:
+    def show(self, run: str | None, wanted: PairsPlace, before: Before) -> list[Any]:
+        if run is None:
+            return _updates(show_no_run(wanted), run, before, before.answered)
+        return self._show(self._look(run, wanted), before)
+
+    def _look(self, run: str, wanted: PairsPlace) -> Sight:
+        return look_at(self._page.catalog(), run, wanted, notes.flagged_in(self._page.workspace, run))
+
+    def _show(self, sight: Sight, before: Before, *, answered: int = 0) -> list[Any]:
         page, answered = self._page, answered or before.answered
-        now = show_pairs(page.catalog(), page.workspace, page.image_url, run, wanted, answered=answered)
-        if run is not None and now.place.iteration:
-            shelf_of(page.catalog()).warm(run)
-        return _updates(now, run, before, answered)
+        now = show_pairs(page.workspace, page.image_url, sight, answered=answered)
+        if now.place.iteration:
+            shelf_of(page.catalog()).warm(sight.run)
+        return _updates(now, sight.run, before, answered)
 
     def redraw(self, run: str | None, *values: Any) -> list[Any]:
         return self.show(run, _place(*values[:-1]), values[-1])
@@ -196,24 +204,25 @@ class _Answers:
         wanted, name = _place(*values[:-1]), str(getattr(event, "act", ""))
         if run is None:
             return self.show(run, wanted, values[-1])
-        catalog, marked = self._page.catalog(), notes.flagged_in(self._page.workspace, run)
         key, answered = str(getattr(event, "id", ""))[:LONGEST], 0
+        if name == "clear":
+            return self.show(run, PairsPlace(iteration=wanted.iteration, view=wanted.view), values[-1])
+        sight = self._look(run, wanted)
         if name in ("move", "flag"):
             walk = read_walk(key)
-            wanted, answered = walked(catalog, run, wanted, marked, walk), walk.number
-            if name == "flag":
-                self.mark(run, wanted.item)
+            sight, answered = walked(sight, walk), walk.number
         elif name in ("next", "previous"):
-            wanted = step(catalog, run, wanted, marked, forward=name == "next")
+            sight = step(sight, forward=name == "next")
         elif name in ("next-page", "previous-page"):
-            wanted = turn(catalog, run, wanted, marked, forward=name == "next-page")
+            sight = turn(sight, forward=name == "next-page")
         elif name == "open":
-            wanted = opened(catalog, run, wanted, marked, key)
+            sight = opened(sight, key)
         elif name == "close":
-            wanted = replace(wanted, item="")
-        elif name == "clear":
-            wanted = PairsPlace(iteration=wanted.iteration, view=wanted.view)
-        return self.show(run, wanted, values[-1], answered=answered)
+            sight = replace(sight, place=replace(sight.place, item=""))
+        if name == "flag":
+            self.mark(run, sight.place.item)
+            sight = self._look(run, sight.place)
+        return self._show(sight, values[-1], answered=answered)
 
     def keep(self, run: str | None, chosen: str, words: str, before: Before) -> Any:
         """Save the note."""

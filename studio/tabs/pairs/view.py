@@ -1,20 +1,19 @@
 """What the Pairs tab shows of a run: plain values in, HTML out. No Gradio, no SQL."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from engine.workspace.catalog.database import Catalog
 from engine.workspace.folders import Workspace
 from studio.look import cards, words
 from studio.look.cards import Action, Html
 from studio.look.cards.tables import Column, row, table
 from studio.look.keys import walked_sheet
-from studio.queries.notes import Note, flagged_in, read_note
-from studio.queries.pairs import Facets, PairPage, PairRow, facets, pairs_page
+from studio.queries.notes import Note, read_note
+from studio.queries.pairs import Facets, PairPage, PairRow, facets
 from studio.queries.shelf_tables import DROPPED, WAITING
 from studio.tabs.filters import Choices, any_of, iterations
 from studio.tabs.pairs.drawer import ImageUrl, card_of, drawer, fate_of
-from studio.tabs.pairs.place import PairsPlace, chosen_pair, pair_filter, settle
+from studio.tabs.pairs.place import PairsPlace, Sight, beside
 
 KINDS = {"": "All", "open": "Open", "closed": "Closed"}
 _TABLE_CHARACTERS = 400
@@ -25,7 +24,6 @@ class PairsShown:
     """The tab."""
 
     place: PairsPlace
-    """With the iteration that "" stands for."""
     head: str
     list: str
     drawer: str
@@ -39,36 +37,17 @@ class PairsShown:
     fates: Choices
 
 
-def show_pairs(
-    catalog: Catalog,
-    workspace: Workspace,
-    image_url: ImageUrl,
-    run: str | None,
-    place: PairsPlace,
-    *,
-    answered: int = 0,
-) -> PairsShown:
+def show_pairs(workspace: Workspace, image_url: ImageUrl, sight: Sight, *, answered: int = 0) -> PairsShown:
     """One page of pairs, the filter bar's choices, and the chosen pair in full. `answered`: see `walked_sheet`."""
-    if run is None:
-        return _nothing(place)
-    place = settle(catalog, run, place)
-    flagged = flagged_in(workspace, run)
-    wanted = pair_filter(run, place, flagged)
-    page = pairs_page(catalog, wanted, at=place.at)
-    if not page.rows and place.at:  # rows of that page are gone, or the cursor is nonsense
-        place = replace(place, at="")
-        page = pairs_page(catalog, wanted)
-    offered = facets(catalog, wanted)
-    chosen = chosen_pair(catalog, run, place.item)
+    offered, chosen = facets(sight.catalog, sight.wanted), sight.chosen
+    listed = pair_list(sight, image_url, chosen, is_empty=not offered.iterations)
     return PairsShown(
-        place=place,
-        head=cards.sheet(list_head(page)),
-        list=walked_sheet(
-            pair_list(page, place, image_url, flagged, chosen, is_empty=not offered.iterations), answered=answered
-        ),
-        drawer=cards.sheet(drawer(catalog, wanted, page, chosen, image_url, flagged)) if chosen else "",
-        note=read_note(workspace, run, chosen.pair_id) if chosen and workspace.notes.exists() else None,
-        **_choices(offered, place),
+        place=sight.place,
+        head=cards.sheet(list_head(sight.page)),
+        list=walked_sheet(listed, answered=answered),
+        drawer=cards.sheet(drawer(sight, chosen, image_url)) if chosen else "",
+        note=read_note(workspace, sight.run, chosen.pair_id) if chosen and workspace.notes.exists() else None,
+        **_choices(offered, sight.place),
     )
 
 
@@ -90,23 +69,22 @@ def list_head(page: PairPage) -> Html:
     return cards.element("div", count, turns, class_="st-between")
 
 
-def pair_list(
-    page: PairPage,
-    place: PairsPlace,
-    image_url: ImageUrl,
-    flagged: frozenset[str],
-    chosen: PairRow | None,
-    *,
-    is_empty: bool,
-) -> Html:
-    """The page as cards or as a table, or the sentence that says why there is none."""
-    if not page.rows:
+def pair_list(sight: Sight, image_url: ImageUrl, chosen: PairRow | None, *, is_empty: bool) -> Html:
+    """The page as cards or as a table, or the sentence that says why there is none.
+
+    While a pair is chosen, the page that keys may reach next lies ready beside it, unseen.
+    """
+    if not sight.page.rows:
         return cards.empty_place("pairs" if is_empty else "pairs-filtered")
+    before, after = beside(sight)
     selected = chosen.pair_id if chosen else None
-    if place.view == "table":
-        return pair_table(page.rows, image_url, flagged, selected)
-    shown = [card_of(pair, image_url, flagged) for pair in page.rows]
-    return cards.pair_grid(shown, selected=selected, full=chosen is None)
+    if sight.place.view == "table":
+        parts = [(before, -1), (sight.page.rows, 0), (after, 1)]
+        return pair_table(parts, image_url, sight.flagged, selected)
+    earlier, shown, later = (
+        [card_of(pair, image_url, sight.flagged) for pair in rows] for rows in (before, sight.page.rows, after)
+    )
+    return cards.pair_grid(shown, selected=selected, full=chosen is None, before=earlier, after=later)
 
 
 _COLUMNS = (
@@ -118,10 +96,13 @@ _COLUMNS = (
 )
 
 
-def pair_table(pairs: Sequence[PairRow], image_url: ImageUrl, flagged: frozenset[str], selected: str | None) -> Html:
+def pair_table(
+    parts: Sequence[tuple[Sequence[PairRow], int]], image_url: ImageUrl, flagged: frozenset[str], selected: str | None
+) -> Html:
     """The page as a dense table: picture, question, and the sentences in which the responses differ."""
     rows = [
-        row(_COLUMNS, _cells(pair, image_url, pair.pair_id in flagged), selected=pair.pair_id == selected)
+        row(_COLUMNS, _cells(pair, image_url, pair.pair_id in flagged), selected=pair.pair_id == selected, part=part)
+        for pairs, part in parts
         for pair in pairs
     ]
     return cards.panel(table(_COLUMNS, rows, caption="Pairs"))
@@ -183,7 +164,8 @@ def _fates(counts: dict[str, int], chosen: str) -> Choices:
     return tuple(entries)
 
 
-def _nothing(place: PairsPlace) -> PairsShown:
+def show_no_run(place: PairsPlace) -> PairsShown:
+    """The tab in a workspace without runs."""
     return PairsShown(
         place=place, head="", list=cards.sheet(cards.empty_place("pairs")), drawer="", note=None,
         kinds=tuple((label, kind) for kind, label in KINDS.items()),

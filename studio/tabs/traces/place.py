@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from engine.workspace.catalog.database import Catalog
 from studio.queries.notes import TraceMark
 from studio.queries.shelf import shelf_of
-from studio.queries.traces import TraceFilter, rulings_page
-from studio.tabs.filters import iteration_number, settled
+from studio.queries.traces import RulingPage, TraceFilter, rulings_page
+from studio.tabs.filters import is_astray, iteration_number, settled, turned
 
 LENGTHS = {"0-16": (0, 16), "17-64": (17, 64), "65-256": (65, 256), "257-": (257, 10_000_000)}
 """Tokens of a reasoning: a word or two, a glance, a look, a long one."""
@@ -66,13 +66,21 @@ def trace_filter(run: str, place: TracesPlace, marks: frozenset[TraceMark]) -> T
     )
 
 
+def look_at(
+    catalog: Catalog, run: str, place: TracesPlace, marks: frozenset[TraceMark]
+) -> tuple[TracesPlace, TraceFilter, RulingPage]:
+    """The place settled, the query it stands for, and its page; the first one where it names none that there is."""
+    place = settle(catalog, run, place)
+    wanted = trace_filter(run, place, marks)
+    page = rulings_page(catalog, wanted, at=place.at)
+    if is_astray(place.at, page, page.rulings):
+        place, page = replace(place, at=""), rulings_page(catalog, wanted)
+    return place, wanted, page
+
+
 def turn(
     catalog: Catalog, run: str, place: TracesPlace, *, forward: bool, marks: frozenset[TraceMark] = frozenset()
 ) -> TracesPlace:
     """The place one page on or back."""
-    place = settle(catalog, run, place)
-    page = rulings_page(catalog, trace_filter(run, place, marks), at=place.at)
-    if not page.rulings or not (page.has_next if forward else page.has_previous):
-        return place
-    at = f"after:{page.rulings[-1].cursor}" if forward else f"before:{page.rulings[0].cursor}"
-    return replace(place, at=at)
+    place, _, page = look_at(catalog, run, place, marks)
+    return replace(place, at=turned(place.at, page, page.rulings, forward=forward))

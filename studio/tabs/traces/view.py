@@ -1,7 +1,7 @@
 """What the Traces tab shows of a run: plain values in, HTML out. No Gradio, no SQL."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.records import ORDERS, outcome
 from engine.stages.select.reasons import GRAVEST_FIRST, KEPT, REASONS
@@ -19,13 +19,12 @@ from studio.queries.traces import (
     RulingPage,
     TraceFacets,
     TraceRow,
-    rulings_page,
     templates,
     trace_facets,
 )
 from studio.tabs.filters import Choices, any_of, iterations
 from studio.tabs.traces.funnel import funnel_panel
-from studio.tabs.traces.place import LENGTHS, TracesPlace, settle, trace_filter
+from studio.tabs.traces.place import LENGTHS, TracesPlace, look_at
 
 ImageUrl = Callable[[str | None], str | None]
 
@@ -66,13 +65,8 @@ def show_traces(
     """The funnel of an iteration, the filter bar's choices and one page of rulings."""
     if run is None:
         return _nothing(place)
-    place = settle(catalog, run, place)
     marks = marked_in(workspace, run)
-    wanted = trace_filter(run, place, marks)
-    page = rulings_page(catalog, wanted, at=place.at)
-    if not page.rulings and place.at:
-        place = replace(place, at="")
-        page = rulings_page(catalog, wanted)
+    place, wanted, page = look_at(catalog, run, place, marks)
     offered = trace_facets(catalog, wanted)
     if not offered.iterations:
         return _nothing(place)

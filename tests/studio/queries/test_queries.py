@@ -8,7 +8,7 @@ import pytest
 from engine.workspace.catalog.database import Catalog, open_catalog
 from engine.workspace.folders import Workspace
 from studio.queries import pairs, scores, shelf, traces, training
-from studio.queries.pairs import PairFilter, PairRow, facets, find_pair, neighbour, pairs_page
+from studio.queries.pairs import PairFilter, PairRow, facets, find_pair, pairs_page, rows_beyond, spots_beyond
 from studio.queries.traces import TraceFilter, rulings_page, trace_facets, traces_of
 from tests.sample_workspace import (
     FATES,
@@ -210,12 +210,11 @@ def test_neighbours_follow_the_filter_even_from_a_pair_outside_it(catalog: Catal
     wanted = PairFilter(run=RUN, iteration=1, fate="kept")
     outside = find_pair(catalog, RUN, pair_id(1, 3))
     assert outside is not None
-    before, after = (neighbour(catalog, wanted, outside, way) for way in ("previous", "next"))  # type: ignore[arg-type]
-    assert before is not None
-    assert before.pair_id == pair_id(1, 1)
-    assert after is not None
-    assert after.pair_id == pair_id(1, 7)
-    assert neighbour(catalog, wanted, after, "next") is None
+    assert [spot.pair_id for spot in spots_beyond(catalog, wanted, outside, -9)] == expected(1, 1, 0)
+    assert ids(tuple(rows_beyond(catalog, wanted, outside, -9))) == expected(1, 0, 1)
+    (after,) = spots_beyond(catalog, wanted, outside, 1)
+    assert after.item == f"1-{pair_id(1, 7)}"
+    assert spots_beyond(catalog, wanted, after, 1) == []
 
 
 @pytest.mark.parametrize("at", ["after:", "after:zz", "before", "after:" + "f" * 40, "after:-1", "x:1"])

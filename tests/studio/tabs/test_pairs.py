@@ -7,20 +7,19 @@ import gradio as gr
 import pytest
 
 from engine.workspace.catalog.database import Catalog, open_catalog
-from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.folders import Workspace
 from studio.look.keys import read_walk
 from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
 from studio.tabs.pairs.drawer import fault
-from studio.tabs.pairs.place import PairsPlace, chosen_pair, opened, step, turn, walked
+from studio.tabs.pairs.place import PairsPlace, Sight, chosen_pair, look_at, opened, step, turn, walked
 from studio.tabs.pairs.tab import Before
-from studio.tabs.pairs.view import PairsShown, show_pairs
+from studio.tabs.pairs.view import PairsShown, show_no_run, show_pairs
 from tests.sample_workspace import make_pair, make_workspace, pair_id
 
 RUN = "shapes-01"
-NOBODY: frozenset[str] = frozenset()
 
 
 def url(path: str | None) -> str | None:
@@ -38,16 +37,24 @@ def catalog(workspace: Workspace) -> Catalog:
 
 
 def show(catalog: Catalog, place: PairsPlace) -> PairsShown:
-    return show_pairs(catalog, catalog.workspace, url, RUN, place)
+    return show_pairs(catalog.workspace, url, sight(catalog, place))
+
+
+def sight(catalog: Catalog, place: PairsPlace) -> Sight:
+    return look_at(catalog, RUN, place, notes.flagged_in(catalog.workspace, RUN))
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.tabs.pairs.place.PAGE_SIZE", 3)
 
 
 def item(iteration: int, number: int) -> str:
     return f"{iteration}-{pair_id(iteration, number)}"
 
 
-def test_workspace_without_runs_says_what_to_do_next(tmp_path: Path) -> None:
-    workspace = open_workspace(tmp_path)
-    now = show_pairs(open_catalog(workspace), workspace, url, None, PairsPlace())
+def test_workspace_without_runs_says_what_to_do_next() -> None:
+    now = show_no_run(PairsPlace())
     assert "No pairs yet. They appear while synthesize runs." in now.list
     assert 'href="?tab=launch"' in now.list
 
@@ -129,19 +136,44 @@ def test_fault_of_a_closed_pair_counts_the_votes(catalog: Catalog) -> None:
     assert fault(replace(pair, strategy="oracle")) == oracle
 
 
-def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("view", "place"):
-        monkeypatch.setattr(f"studio.tabs.pairs.{module}.pairs_page", _small_pages)
-    place = step(catalog, RUN, PairsPlace(iteration="1"), NOBODY, forward=True)
+@pytest.mark.usefixtures("small_pages")
+def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog) -> None:
+    place = step(sight(catalog, PairsPlace(iteration="1")), forward=True).place
     seen = [place.item]
     for _ in range(9):
-        place = step(catalog, RUN, place, NOBODY, forward=True)
-        assert f'data-id="{place.item.partition("-")[2]}"' in show(catalog, place).list
+        place = step(sight(catalog, place), forward=True).place
+        assert _is_shown(show(catalog, place), place.item)
         seen.append(place.item)
     assert seen == [*(item(1, number) for number in range(8)), item(1, 7), item(1, 7)]
     for number in reversed(range(7)):
-        place = step(catalog, RUN, place, NOBODY, forward=False)
+        place = step(sight(catalog, place), forward=False).place
         assert place.item == item(1, number)
+        assert _is_shown(show(catalog, place), place.item)
+
+
+def _is_shown(now: PairsShown, chosen: str) -> bool:
+    """Whether the chosen pair is on the page and not only ready beside it."""
+    article = next((one for one in now.list.split("<article") if f'data-id="{chosen.partition("-")[2]}"' in one), "")
+    return article.startswith(' class="st-card is-on">')
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_page_that_keys_may_reach_next_lies_ready_unseen(catalog: Catalog) -> None:
+    def ready(place: PairsPlace) -> list[str]:
+        cards = show(catalog, place).list.split("<article")[1:]
+        return [card.split('data-id="')[1][:16] for card in cards if "is-ready" in card.partition(">")[0]]
+
+    first = PairsPlace(iteration="1")
+    assert ready(first) == [], "nobody walks yet"
+    assert ready(replace(first, item=item(1, 0))) == [pair_id(1, number) for number in (3, 4, 5)]
+    second = turn(sight(catalog, first), forward=True).place
+    assert ready(replace(second, item=item(1, 3))) == [pair_id(1, number) for number in (0, 1, 2)]
+    at_end = replace(second, item=item(1, 5))
+    assert ready(at_end) == [pair_id(1, number) for number in (6, 7)]
+    table = show(catalog, replace(at_end, view="table")).list
+    assert table.count('<tr class="is-ready" data-part="1"') == 2
+    clicked = opened(sight(catalog, at_end), pair_id(1, 7))
+    assert _is_shown(show(catalog, clicked.place), item(1, 7))
 
 
 @pytest.mark.parametrize(
@@ -154,43 +186,38 @@ def test_next_and_previous_walk_all_pairs_across_pages(catalog: Catalog, monkeyp
         (2, "nonsense|1|1", 2),
         (2, "{0}|x|1", 2),
         (2, "{0}|1", 2),
+        (0, "{5}|0|1", 5),
+        (0, "{7}|-1|1", 6),
     ],
 )
+@pytest.mark.usefixtures("small_pages")
 def test_keys_that_went_beyond_the_page_arrive_where_they_walked_to(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, start: int, where: str, chosen: int
+    catalog: Catalog, start: int, where: str, chosen: int
 ) -> None:
-    for module in ("view", "place"):
-        monkeypatch.setattr(f"studio.tabs.pairs.{module}.pairs_page", _small_pages)
     ids = [pair_id(1, number) for number in range(8)]
-    place = walked(catalog, RUN, PairsPlace(iteration="1", item=item(1, start)), NOBODY, read_walk(where.format(*ids)))
+    before = sight(catalog, step(sight(catalog, PairsPlace(iteration="1", item=item(1, start))), forward=True).place)
+    before = step(before, forward=False)
+    place = walked(before, read_walk(where.format(*ids))).place
     assert place.item == item(1, chosen)
-    assert f'data-id="{ids[chosen]}"' in show(catalog, place).list
+    assert _is_shown(show(catalog, place), place.item)
 
 
-def _small_pages(*args: object, **options: object) -> object:
-    from studio.queries.pairs import pairs_page
-
-    return pairs_page(*args, **{"size": 3, **options})  # type: ignore[arg-type]
-
-
-def test_turning_pages_forward_and_back_ends_at_the_first_page(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("view", "place"):
-        monkeypatch.setattr(f"studio.tabs.pairs.{module}.pairs_page", _small_pages)
+@pytest.mark.usefixtures("small_pages")
+def test_turning_pages_forward_and_back_ends_at_the_first_page(catalog: Catalog) -> None:
     place = PairsPlace(iteration="1")
     for heading in ("4 to 6", "7 to 8", "7 to 8"):
-        place = turn(catalog, RUN, place, NOBODY, forward=True)
+        place = turn(sight(catalog, place), forward=True).place
         assert heading in show(catalog, place).head
     for heading in ("4 to 6", "1 to 3", "1 to 3"):
-        place = turn(catalog, RUN, place, NOBODY, forward=False)
+        place = turn(sight(catalog, place), forward=False).place
         assert heading in show(catalog, place).head
     assert place.at == ""
 
 
 def test_click_opens_only_a_pair_of_the_page(catalog: Catalog) -> None:
-    assert opened(catalog, RUN, PairsPlace(iteration="1"), NOBODY, pair_id(1, 4)).item == item(1, 4)
-    assert opened(catalog, RUN, PairsPlace(iteration="1"), NOBODY, "<script>").item == ""
+    first = sight(catalog, PairsPlace(iteration="1"))
+    assert opened(first, pair_id(1, 4)).place.item == item(1, 4)
+    assert opened(first, "<script>").place.item == ""
     assert chosen_pair(catalog, RUN, "1-" + pair_id(1, 4)) is not None
     assert chosen_pair(catalog, RUN, "2-" + pair_id(1, 4)) is None
 
