@@ -69,9 +69,12 @@ const ask = (name) => {
 const rebase = () => {
   const then = open.find((one) => one.number === answered());
   open = open.filter((one) => one.number > answered());
-  const all = openers(), at = all.findIndex((one) => one.dataset.id === here());
-  if (!then || !beyond || then.chosen !== chosen || at < 0) return;
-  const to = at + beyond - then.beyond, shown = Math.max(0, Math.min(all.length - 1, to));
+  if (!beyond) return;
+  const all = openers(), placeOf = (id) => all.findIndex((one) => one.dataset.id === id);
+  let at = placeOf(chosen), from = 0;
+  if (at < 0 && then && then.chosen === chosen) { at = placeOf(here()); from = then.beyond; }
+  if (at < 0) return;
+  const to = at + beyond - from, shown = Math.max(0, Math.min(all.length - 1, to));
   chosen = all[shown].dataset.id;
   beyond = to - shown;
 };

@@ -111,6 +111,27 @@ def test_keys_that_outrun_a_page_go_on_at_once_on_the_next(page: Any) -> None:
     assert [key for _, _, key in page.evaluate("said")] == ["c|1|1", "c|2|2", "f|0|3"]
 
 
+def test_page_that_lies_ready_takes_its_place_when_keys_reach_it(page: Any) -> None:
+    first, second = ([pair("x", pair_id=name, src=None, url=None) for name in names] for names in ("abc", "def"))
+    grid = cards.pair_grid(first, selected="b", after=second)
+    _show(page, cards.Html(f"<div id='list'>{walked_sheet(grid, answered=0)}</div>"))
+
+    def shown() -> str:
+        return "".join(page.locator(".st-card:visible [data-act]").evaluate_all("all => all.map((o) => o.dataset.id)"))
+
+    assert shown() == "abc"
+    for key, chosen, there in (("j", "c", "abc"), ("j", "d", "def"), ("k", "c", "abc"), ("j", "d", "def")):
+        page.keyboard.press(key)
+        assert page.locator(".is-on [data-act]").get_attribute("data-id") == chosen
+        assert shown() == there
+    for key in "jjjj":  # two beyond what is known
+        page.keyboard.press(key)
+    third = [pair("x", pair_id=name, src=None, url=None) for name in "ghi"]
+    page.evaluate(_ARRIVE, walked_sheet(cards.pair_grid(second, selected="d", after=third), answered=1))
+    assert page.locator(".is-on [data-act]").get_attribute("data-id") == "h"
+    assert shown() == "ghi"
+
+
 def test_flags_are_never_merged_and_name_the_pair_that_was_chosen_then(page: Any) -> None:
     page.set_content("<div></div>")
     grid = cards.pair_grid([pair("x", pair_id=name, src=None, url=None) for name in ("a", "b", "c")])

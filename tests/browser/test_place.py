@@ -1,12 +1,14 @@
 """The URL: it brings back exactly this run, tab and choice, and the back button works."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
-from tests.studio_server import Server
+from tests.sample_workspace import make_run, make_workspace, pair_id
+from tests.studio_server import Server, studio_server
 
 
 def test_reload_brings_back_the_same_tab_and_view(visit: Opener, sample_server: Server) -> None:
@@ -30,6 +32,19 @@ def test_link_changes_the_place_without_loading_the_page_and_back_returns(visit:
     page.get_by_role("heading", name="shapes-01").wait_for()
     expect(page.get_by_role("tab", name="Home")).to_have_attribute("aria-selected", "true")
     assert page.evaluate("window.stays") is True
+
+
+def test_link_opened_after_another_run_has_started_shows_what_was_copied(visit: Opener, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    with studio_server(workspace.root) as server:
+        page = visit(server).open("?tab=pairs")  # of the newest run, which nobody named
+        page.locator("#pairs-list .st-card").nth(2).click()
+        expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(2, 2))
+        page.wait_for_url(f"**pairs.item=2-{pair_id(2, 2)}*")
+        make_run(workspace, "shapes-02", iterations=1)
+        page.reload()  # what the link in the address opens, to others and to oneself
+        expect(page.locator("#pairs-drawer")).to_contain_text(pair_id(2, 2))
+        expect(page.locator("#pairs-drawer")).to_contain_text("shapes-01, iteration 2")
 
 
 def test_nonsense_in_the_url_shows_home(visit: Opener, sample_server: Server) -> None:
