@@ -241,7 +241,7 @@ def serve(
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads / "incoming")
     jobs.sweep_deleted(workspace)
     if auth is not None:
-        guard_places()
+        guard_places(workspace)
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
         signal.signal(number, lambda *_: over.set())

@@ -2,13 +2,16 @@
 not be who started the server, only what lies in the workspace: uploads, and what runs made.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.assets import assets_folder
 from engine.errors import UsageError
 from engine.paths import EMBEDDED, expanded
 from engine.workspace.folders import Workspace
+from studio.look.paths import hide_paths
 
 _ALWAYS_A_PLACE = ("model.vllm_python", "model.adapters_folder")
 _LOCAL_SOURCES = ("folder", "zip", "table")
@@ -20,9 +23,10 @@ class Places:
     are_guarded = False
 
 
-def guard_places() -> None:
-    """From now on visitors name no place outside the workspace."""
+def guard_places(workspace: Workspace) -> None:
+    """From now on visitors name no place outside the workspace, and read of none where it lies."""
     Places.are_guarded = True
+    hide_paths(workspace.root, Path(sys.prefix), Path(sys.base_prefix), assets_folder(), Path.home(), Path.cwd())
 
 
 def check_place(workspace: Workspace, place: str, *, what: str) -> None:

@@ -75,6 +75,8 @@ class StepSeries:
     values: Sequence[float | None]
     raw: Sequence[float | None] = ()
     """Every step's own value where `values` are smoothed; drawn faintly behind the newest line."""
+    end: float | None = None
+    """What stands at the end of the newest line; None = its last value."""
 
 
 def accuracy_by_version(
@@ -291,7 +293,8 @@ def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: i
         figure.add_trace(_step_line(one, NEW if is_last else BASE if place == 0 else MID, digits, is_last=is_last))
         known = [(step, value) for step, value in zip(one.steps, one.values, strict=True) if value is not None]
         if known and is_last:
-            ends.append((known[-1][1], known[-1][0], _bold(words.decimal(known[-1][1], digits), is_bold=True)))
+            said = known[-1][1] if one.end is None else one.end
+            ends.append((known[-1][1], known[-1][0], _bold(words.decimal(said, digits), is_bold=True)))
     for value, step, text in ends:
         figure.add_annotation(x=step, y=value, text=text, showarrow=False, xanchor="left", xshift=8, bgcolor=GROUND)
     last = max([total_steps or 0, *(max(one.steps, default=0) for one in series), 1])

@@ -273,10 +273,8 @@ def main_action(view: RunView) -> Action | None:
         return None
     if view.shown_state in ("queued", "starting"):
         return Action(label="Open Launch", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
-    if view.shown_state == "stopped":
+    if view.shown_state in ("stopped", "failed"):
         return Action(label="Resume", act="resume", key=view.name, kind="main")
-    if view.shown_state == "failed":
-        return Action(label="Show the error", url=link("launch", view.name, {"launch.view": "run"}), kind="main")
     best = view.state.best
     values = {"versions.older": BASE_JUDGE, "versions.newer": best} if best and best != BASE_JUDGE else {}
     label = f"Compare judge-v0 with {best}" if values else "Compare the versions"

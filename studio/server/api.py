@@ -23,6 +23,7 @@ from studio.live.answers import check_question, judge_choices, ruling_word, unan
 from studio.live.client import LiveQuestion, live_judge
 from studio.live.picture import take_picture, uploaded_path
 from studio.live.said import JudgeSaid, fold
+from studio.look.paths import without_paths
 from studio.page.page import Page
 from studio.queries.pairs import PairFilter, PairRow, pairs_page
 from studio.queries.scores import run_scores
@@ -146,7 +147,7 @@ def run_record(run: RunFolder, names: Sequence[str]) -> dict[str, Any]:
     try:
         state, best = read_state(run), best_judge(run)
     except (JudgeStudioError, TypeError) as error:
-        return {"run": run.name, "state": "failed", "error": str(error), "judges": []}
+        return {"run": run.name, "state": "failed", "error": without_paths(str(error)), "judges": []}
     return {
         "run": run.name,
         "state": state.state,
@@ -181,6 +182,6 @@ def _speaking(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return endpoint(*values, **named)
         except JudgeStudioError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(without_paths(str(error)), print_exception=False) from None
 
     return told

@@ -160,6 +160,7 @@ def _series(steps: dict[int, list[Step]], name: str) -> list[StepSeries]:
                 steps=[rows[place].step for place in kept],
                 values=[line[place] for place in kept],
                 raw=[own[place] for place in kept] if line != own else (),
+                end=None if name == "learning_rate" else ends(own)[1],  # the number that the tile and the foot say
             )
         )
     return found

@@ -7,6 +7,8 @@ import html
 import re
 from typing import NewType
 
+from studio.look.paths import without_paths
+
 Html = NewType("Html", str)
 """Markup made by this package. A plain `str` is never one, so mypy refuses unescaped text as a child."""
 
@@ -15,6 +17,8 @@ EMPTY = Html("")
 TEXT_LIMIT = 20_000
 """Characters of one text that are put on a page; a model can write megabytes, a browser should not get them."""
 
+_READ = frozenset({"title", "aria-label", "alt", "data-label", "placeholder"})
+"""Attributes that a person reads; the others are read by the page."""
 _VOID = frozenset({"img", "br", "input"})
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ufffe\uffff]")
 _LOCAL_URL = re.compile(r"(?!//)[A-Za-z0-9/?#._][A-Za-z0-9\-._~/?=&%#,+@!$'()*]*")
@@ -25,9 +29,13 @@ def esc(value: object, *, limit: int = TEXT_LIMIT) -> Html:
     """The value as text that holds no markup, at most `limit` characters of it.
 
     Control characters, direction overrides and lone surrogates become "\ufffd": the first are invisible, the
-    second show text backwards, the third cannot be sent.
+    second show text backwards, the third cannot be sent. Behind a password it also holds no path of the machine.
     """
-    text = clip(str(value), limit)
+    return _escaped(without_paths(str(value)), limit)
+
+
+def _escaped(text: str, limit: int = TEXT_LIMIT) -> Html:
+    text = clip(text, limit)
     text = _CONTROL.sub("\ufffd", text).encode("utf-8", "replace").decode("utf-8")
     return Html(html.escape(text, quote=True))
 
@@ -53,7 +61,9 @@ def attributes(**values: object) -> str:
 
 def _value(name: str, value: object) -> Html:
     is_picture = name == "src" and _IMAGE_DATA.fullmatch(str(value)) is not None
-    return Html(str(value)) if is_picture else esc(value)
+    if is_picture:
+        return Html(str(value))
+    return esc(value) if name in _READ else _escaped(str(value))
 
 
 def element(tag: str, *children: Html, **values: object) -> Html:

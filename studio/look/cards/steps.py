@@ -29,7 +29,7 @@ def first_steps() -> Html:
         for scene in _SCENES
     ]
     fates = [fate("kept"), fate("order-flip", "rejected: order-flip")]
-    pair = pair_text("The center has a small blue star.", "The center has a small green star.")
+    pair = pair_text("The centre has a small blue star.", "The centre has a small green star.")
     curve = sparkline(_EXAMPLE_CURVE, width=200, height=76, scale=(0.42, 0.63))
     steps = (
         (scenes, "", "1. Draw and ask", "Scenes are drawn, each with an open or a closed question."),

@@ -152,6 +152,8 @@ class _Answers:
 
     def _show(self, run: str | None, wanted: ComparePlace, before: _Before, *, answered: int = 0) -> list[Any]:
         answered = answered or before.answered
+        if not wanted.sides and not before.usual and before.run == run:
+            wanted = replace(wanted, sides=("",))  # taken away by hand: they stay away
         now = show_compare(self._page.catalog(), self._page.image_url, run, wanted, answered=answered)
         return _updates(self._page, now, run, before, answered, usual=not wanted.sides)
 

@@ -100,7 +100,7 @@ def _foot(view: RunView) -> Html:
 
 
 def _others(view: RunView) -> list[Html]:
-    """Beside the one main button: stop an active run, resume a failed one, go on with one that still pays."""
+    """Beside the one main button: stop an active run, what a failed one said, go on with one that still pays."""
     if view.folder.workspace.is_read_only:
         return []
     if view.shown_state == "done" and still_pays(view):
@@ -112,7 +112,8 @@ def _others(view: RunView) -> list[Html]:
         stop = Action(label=label, act="stop", key=view.name, kind="stop", disabled=stopping, said=said)
         return [cards.button(stop)]
     if view.shown_state == "failed":
-        return [cards.button(Action(label="Resume", act="resume", key=view.name))]
+        url = link("launch", view.name, {"launch.view": "run"})
+        return [cards.button(Action(label="Show the error", url=url))]
     return []
 
 

@@ -46,6 +46,8 @@ class Drawn:
 
     is_run: bool
     """The chosen run, not the form."""
+    state: str
+    """Of that run; "" of the form."""
     sources: list[tuple[str, str]]
     texts: tuple[str, ...]
 
@@ -53,19 +55,22 @@ class Drawn:
 def connect_run(page: Page, form: LaunchForm, places: LaunchPlaces) -> None:
     """Draw the form's plan or the chosen run, and answer its buttons."""
     chosen = _Chosen(page.workspace)
-    shown = gr.State(Drawn(is_run=False, sources=source_choices(page.workspace), texts=()))
+    shown = gr.State(Drawn(is_run=False, state="", sources=source_choices(page.workspace), texts=()))
     outputs = [
-        places.new, places.old, places.plan, places.command, places.about, places.run_now, form.source, shown,
+        places.new, places.old, places.plan, places.command, places.about, places.run_now, form.source,
+        places.message, shown,
     ]  # fmt: skip
     asked = [places.view, page.run, shown, *form.inputs]
     page.redraw("launch", chosen.redraw, asked, outputs)
     places.view.change(
-        chosen.switched, asked, [*outputs, places.previewed, places.message],
+        chosen.switched, asked, [*outputs, places.previewed],
         show_progress="hidden", trigger_mode="always_last",
     )  # fmt: skip
     acted = [places.message, places.about, places.run_now, shown]
     places.run_now.click(chosen.act, [page.run, shown], acted, **EACH_CLICK)
-    places.about.click(chosen.copy, None, [places.view, form.source, *form.fields.values()], **EACH_CLICK)
+    copied = [places.view, form.source, *form.fields.values()]
+    places.about.click(chosen.copy, None, copied, **EACH_CLICK)
+    places.run_now.click(chosen.copy, None, copied, **EACH_CLICK).then(None, None, None, js=_TO_BASE)
 
 
 class _Chosen:
@@ -78,20 +83,23 @@ class _Chosen:
         is_run = which == "run" and run is not None
         texts = show_run(self._workspace.run(str(run))) if is_run else show_plan(self._workspace, *read_form(inputs))
         sources = source_choices(self._workspace)
-        now = Drawn(is_run=is_run, sources=sources, texts=("", "", *texts) if is_run else (*texts, "", ""))
+        state = view_of(self._workspace.run(str(run))).shown_state if is_run else ""
+        now = Drawn(is_run=is_run, state=state, sources=sources, texts=("", "", *texts) if is_run else (*texts, "", ""))
         # What stays is not sent: a form that is shown anew forgets what is being typed into it.
         both = [gr.update(visible=not is_run), gr.update(visible=is_run)]
         return [
             *(both if is_run != before.is_run else [gr.skip(), gr.skip()]),
             *only_changed(now.texts, before.texts),
             gr.update(choices=sources) if sources != before.sources else gr.skip(),
+            # "It has started" is not true of a run that has failed meanwhile.
+            gr.update(visible=False) if state == "failed" and before.state not in ("", "failed") else gr.skip(),
             now,
         ]
 
     def switched(self, which: str, run: str | None, before: Drawn, *inputs: Any) -> list[Any]:
         """The other of the two; what was said of the form stays with a run that has just started."""
-        said = gr.skip() if which == "run" else gr.update(visible=False)
-        return [*self.redraw(which, run, before, *inputs), gr.update(visible=False), said]
+        *drawn, message, now = self.redraw(which, run, before, *inputs)
+        return [*drawn, message if which == "run" else gr.update(visible=False), now, gr.update(visible=False)]
 
     def act(self, event: gr.EventData, run: str | None, before: Drawn) -> list[Any]:
         anew = replace(before, texts=())
@@ -107,7 +115,7 @@ class _Chosen:
     def copy(self, event: gr.EventData) -> list[Any]:
         """The run's settings in the form, for a new run."""
         nothing = [gr.skip()] * (2 + len(flat(Settings())))
-        if getattr(event, "act", "") != "copy":
+        if getattr(event, "act", "") not in ("copy", "copy-base"):
             return nothing
         try:
             settings = run_settings(self._workspace.existing_run(str(getattr(event, "id", ""))))
@@ -149,3 +157,14 @@ def show_run(run: RunFolder) -> tuple[str, str]:
         differs = {key: value for key, value in flat(view.settings).items() if value != usual[key]}
     about = cards.sheet(settings_card(view, differs), events_card(view), log_card(view))
     return about, cards.sheet(run_card(view, steps))
+
+
+_TO_BASE = """() => {
+  if (!document.querySelector('[data-act="copy-base"]')) return;
+  const look = (left) => {
+    const box = document.querySelector('#set-model-base textarea, #set-model-base input');
+    if (box && box.offsetParent) { box.focus(); box.select(); } else if (left) setTimeout(look, 100, left - 1);
+  };
+  look(30);
+}"""
+"""The copy is there to get another base model: its field is chosen once the form is shown."""

@@ -205,7 +205,9 @@ def _actions(view: RunView) -> list[Html]:
         return [cards.button(stop), cards.sub(f"Stops after its batch. {kept_words(view)}")]
     if view.shown_state in ("stopped", "failed"):
         resume = Action(label="Resume the run", act="resume", key=view.name, kind="main", wide=True)
-        return [cards.button(resume), cards.sub(kept_words(view))]
+        other = Action(label="Copy with another base model", act="copy-base", key=view.name, wide=True)
+        others = [cards.button(other)] if view.shown_state == "failed" and view.settings is not None else []
+        return [cards.button(resume), *others, cards.sub(kept_words(view))]
     compare = link("versions", view.name)
     return [
         cards.button(Action(label="Compare the versions", url=compare, kind="main", wide=True)),

@@ -98,3 +98,17 @@ def test_file_is_written_by_the_command_and_needs_two_sides(workspace: Workspace
     assert "Held-out question 2?" in path.read_text("utf-8")
     with pytest.raises(JudgeStudioError, match="choose two judges"):
         comparison_file(workspace, (V0,), "held-out")
+
+
+def test_sides_taken_away_by_hand_stay_away_until_another_run_is_chosen(catalog: Catalog) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        answers = tab._Answers(create_page(catalog.workspace))
+    rest = ["", "numbers", "worse", "", ""]
+    first = answers.redraw("shapes-01", [], *rest, tab._Before())
+    assert first[0]["value"] == [V0, V1]
+    cleared = answers.chosen("shapes-01", [], *rest, first[-1])
+    assert cleared[0]["value"] == []
+    again = answers.redraw("shapes-01", [], *rest, cleared[-1])
+    assert again[0]["value"] == []
+    assert answers.anew("shapes-01", [], *rest, again[-1])[0]["value"] == []
+    assert answers.redraw("shapes-02", [], *rest, again[-1])[0]["value"] != []

@@ -88,7 +88,7 @@ def test_process_that_died_without_a_word_is_shown_as_failed_with_both_ways_out(
 
 @pytest.mark.parametrize(
     ("state", "label"),
-    [("stopped", "Resume"), ("failed", "Show the error"), ("done", "Compare judge-v0 with judge-v2")],
+    [("stopped", "Resume"), ("failed", "Resume"), ("done", "Compare judge-v0 with judge-v2")],
 )
 def test_main_action_follows_the_state(workspace: Workspace, state: str, label: str) -> None:
     run = workspace.run("shapes-01")

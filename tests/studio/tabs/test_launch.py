@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from engine.config import Settings, flat, load_settings
@@ -148,7 +149,21 @@ def test_failed_run_shows_the_reason_and_an_open_log(tmp_path: Path) -> None:
     assert "st-note is-error" in now
     assert "<details" in about
     assert " open" in about
+    assert now.index("Resume the run") < now.index("Copy with another base model")
     assert "<script>" not in about + now
+
+
+def test_failed_run_is_copied_for_another_base_model_and_no_longer_said_to_have_started(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    run = workspace.run("shapes-01")
+    answers = chosen._Chosen(workspace)
+    copied = answers.copy(gr.EventData(None, {"act": "copy-base", "id": run.name}))
+    assert copied[:2] == ["new", "own"]
+    *_, working = answers.redraw("run", run.name, chosen.Drawn(is_run=False, state="", sources=[], texts=("",) * 4))
+    write_state(run, RunState(run=run.name, state="failed", error="model.base: no such model"))
+    *_, message, failed = answers.redraw("run", run.name, working)
+    assert message == gr.update(visible=False)
+    assert answers.redraw("run", run.name, failed)[-2] == gr.skip()
 
 
 def test_preview_shows_model_text_as_text_and_counts_what_was_dropped() -> None:

@@ -93,6 +93,19 @@ def test_long_training_is_thinned_but_keeps_its_last_step(page: Page, workspace:
     assert newest.x[-1] == 5_000
 
 
+def test_number_at_the_end_of_a_curve_is_the_one_its_tile_and_its_sentence_say(page: Page, workspace: Workspace) -> None:
+    folder = workspace.run("shapes-01").stage(2, "train")
+    folder.begin({"iteration": 2})
+    folder.write("steps", steps(*range(60, 0, -1)))
+    shown = show_training(page, "shapes-01")
+    assert shown.figures is not None
+    (label,) = shown.figures[0].layout.annotations
+    assert label.text == "<b>3.500</b>", "the mean of the last six; the smoothed line ends lower"
+    text = "\n".join(shown.cards)
+    assert "to 3.500 nats per token" in text
+    assert ">3.500<" in text
+
+
 def test_nothing_trained_and_no_run_say_what_to_do_next(page: Page, workspace: Workspace) -> None:
     workspace.run("new").folder.mkdir()
     assert "Nothing trained yet. Training begins after select." in show_training(page, "new").cards[0]
