@@ -95,10 +95,11 @@ def _best(view: RunView) -> Stat:
 
 
 def _run_left(view: RunView) -> float | None:
-    """The upper bound the loop wrote when this iteration began, less what was worked since."""
+    """The upper bound the loop wrote when this iteration began, less what was worked since; None once that is over."""
     if view.state.run_left is None:
         return None
     worked = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
     begins = [event for event in view.events if event.get("event") == "begin"]
     current = time.time() - float(begins[-1].get("time") or 0) if begins and view.is_active else 0.0
-    return max(0.0, view.state.run_left - worked - max(0.0, current))
+    left = view.state.run_left - worked - max(0.0, current)
+    return left if left > 0 else None

@@ -32,6 +32,7 @@ from studio.look import cards, words
 from studio.look.cards import Action, LogLine, RunRow
 from studio.page.place import link
 
+_DAY = 86_400.0
 LATE_SECONDS = 15.0
 """A heartbeat older than this is shown hollow; a run beats every 5 s."""
 
@@ -234,7 +235,7 @@ def device_words(view: RunView) -> str:
         return ""
     holder = device_holder(device)
     if holder == f"run {view.name}":
-        return f"{device} is held by this run"
+        return f"{device} is held by {'this run' if view.is_active else 'a run of this name elsewhere'}"
     return f"{device} is held by {holder}" if holder else f"{device} is free"
 
 
@@ -266,6 +267,8 @@ def _last_gain(view: RunView) -> Against | None:
 
 def main_action(view: RunView) -> Action | None:
     """The one next thing to do (LOOK.md, "One main button"); None while there is nothing to see yet."""
+    if view.shown_state in ("running", "stopping") and view.state.stage == "train":
+        return Action(label="Watch the training", url=link("training", view.name), kind="main")
     if view.shown_state in ("running", "stopping"):
         for tab, table in (("traces", "judge/traces"), ("pairs", "synthesize/pairs")):
             if _wrote(view, table):
@@ -291,12 +294,18 @@ def recent_events(view: RunView, count: int) -> list[LogLine]:
     """The last events, newest first."""
     return [
         LogLine(
-            time=time.strftime("%H:%M:%S", time.localtime(float(event.get("time") or 0))),
+            time=clock_time(as_number(event.get("time")) or 0.0),
             text=said_by(event),
             bad=event.get("event") == "failed" or event.get("leaks") is True,
         )
         for event in reversed(view.events[-count:])
     ]
+
+
+def clock_time(at: float, now: float | None = None) -> str:
+    """Of an event: "14:02:31" within the last day, before that "28 Nov 14:02"."""
+    is_recent = abs((time.time() if now is None else now) - at) < _DAY
+    return time.strftime("%H:%M:%S" if is_recent else "%d %b %H:%M", time.localtime(at))
 
 
 def said_by(event: Mapping[str, Any]) -> str:
@@ -314,7 +323,11 @@ def said_by(event: Mapping[str, Any]) -> str:
         return f"iteration {event.get('iteration')} finished in {words.duration(as_number(values.get('seconds')))}"
     if name == "control":
         return f"{'LEAK: ' if values.get('leaks') else ''}{values.get('sentence')}"
-    told = ", ".join(f"{key} {_told(value)}" for key, value in values.items() if value is not None)
+    told = ", ".join(
+        words.p_value(value) if key == "p" and isinstance(value, float) else f"{key} {_told(value)}"
+        for key, value in values.items()
+        if value is not None
+    )
     return f"{name}: {told}" if told else name
 
 

@@ -17,7 +17,7 @@ from studio.page.page import Page
 from studio.page.pulse import only_changed
 from studio.run.view import view_of
 from studio.tabs.launch.editing import show_plan
-from studio.tabs.launch.form import LaunchForm, field_updates, read_form, source_choices
+from studio.tabs.launch.form import LaunchForm, field_updates, nearest_preset, read_form, source_choices
 from studio.tabs.launch.view import events_card, log_card, run_card, settings_card
 
 UNTIL_PLATEAU = 999
@@ -68,7 +68,7 @@ def connect_run(page: Page, form: LaunchForm, places: LaunchPlaces) -> None:
     )  # fmt: skip
     acted = [places.message, places.about, places.run_now, shown]
     places.run_now.click(chosen.act, [page.run, shown], acted, **EACH_CLICK)
-    copied = [places.view, form.source, *form.fields.values()]
+    copied = [places.view, form.preset, form.source, *form.fields.values()]
     places.about.click(chosen.copy, None, copied, **EACH_CLICK)
     places.run_now.click(chosen.copy, None, copied, **EACH_CLICK).then(None, None, None, js=_TO_BASE)
 
@@ -114,14 +114,15 @@ class _Chosen:
 
     def copy(self, event: gr.EventData) -> list[Any]:
         """The run's settings in the form, for a new run."""
-        nothing = [gr.skip()] * (2 + len(flat(Settings())))
+        nothing = [gr.skip()] * (3 + len(flat(Settings())))
         if getattr(event, "act", "") not in ("copy", "copy-base"):
             return nothing
         try:
             settings = run_settings(self._workspace.existing_run(str(getattr(event, "id", ""))))
         except JudgeStudioError:
             return nothing
-        return ["new", "own", *field_updates(flat(settings))]
+        values = flat(settings)
+        return ["new", nearest_preset(values), "own", *field_updates(values)]
 
 
 def do(workspace: Workspace, act: str, key: str) -> str:

@@ -142,6 +142,13 @@ def read_form(inputs: Sequence[Any]) -> tuple[str, str, dict[str, Any]]:
     return known, str(name or "").strip(), changes(known, shown)
 
 
+def nearest_preset(values: Mapping[str, Any]) -> str:
+    """The preset that differs from these settings in the fewest."""
+    return min(
+        _preset_names(), key=lambda name: sum(values[key] != value for key, value in preset_values(name).items())
+    )
+
+
 def field_updates(values: Mapping[str, Any], *, chosen: Mapping[str, Any] | None = None) -> list[Any]:
     """Every control with its value of `values`, shown where it means anything; `chosen`: only these get new values."""
     return [

@@ -229,8 +229,10 @@ def _patience(view: RunView) -> str:
 
 
 def _command(view: RunView) -> str:
-    command = "stop" if view.is_active else "resume"
-    return jobs.command_line(command, [view.name], view.folder.workspace)
+    if view.shown_state == "done":  # what the button "Run next iteration" does
+        more = ["--iterations", str(jobs.finished_iterations(view.folder) + 1)]
+        return jobs.command_line("resume", [view.name, *more], view.folder.workspace)
+    return jobs.command_line("stop" if view.is_active else "resume", [view.name], view.folder.workspace)
 
 
 def events_card(view: RunView) -> Html:

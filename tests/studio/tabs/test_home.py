@@ -1,5 +1,6 @@
 """The Home tab: what it shows for every state of a run, and what its buttons do."""
 
+import re
 import time
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import gradio as gr
 import pytest
 
 from engine.workspace.folders import Workspace, open_workspace
+from engine.workspace.locks import run_lock
 from engine.workspace.state import RunState, append_event, stop_requested, write_state
 from studio.look.cards import Action
 from studio.page.page import create_page
 from studio.page.place import read_query
 from studio.run.ledger import ledger
 from studio.run.stats import stats
-from studio.run.view import heartbeat, main_action, sentence, view_of
+from studio.run.view import clock_time, heartbeat, main_action, sentence, view_of
 from studio.tabs.home import tab as home
 from studio.tabs.home.view import show_home
 from studio.tabs.versions import tab as versions
@@ -94,6 +96,20 @@ def test_main_action_follows_the_state(workspace: Workspace, state: str, label: 
     run = workspace.run("shapes-01")
     write_state(run, RunState(run=run.name, state=state, best="judge-v2"))  # type: ignore[arg-type]
     assert (main_action(view_of(run)) or Action(label="")).label == label
+
+
+def test_run_that_trains_leads_to_its_training(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    with run_lock(run):
+        write_state(run, RunState(run=run.name, state="running", stage="train", iteration=2))
+        action = main_action(view_of(run))
+    assert action is not None
+    assert (action.label, action.url) == ("Watch the training", "?tab=training&run=shapes-01")
+
+
+def test_event_of_an_earlier_day_says_which() -> None:
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", clock_time(1e9, now=1e9 + 60))
+    assert clock_time(1e9, now=1e9 + 1e6).partition(" ")[2].startswith("Sep ")
 
 
 def test_comparison_that_a_finished_run_offers_is_one_that_versions_understands(workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from engine.config import Settings, flat, load_settings
+from engine.config import Settings, flat, load_settings, presets
 from engine.runs.ready import ready_facts
 from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace, open_workspace
@@ -26,6 +26,7 @@ from studio.page.settings_form import (
     summaries,
 )
 from studio.tabs.launch import chosen, editing, form, starting
+from studio.tabs.launch.form import nearest_preset
 from studio.tabs.launch.ready import refusal
 from studio.tabs.launch.view import preview_card
 from tests.sample_workspace import HOSTILE, make_workspace
@@ -158,12 +159,17 @@ def test_failed_run_is_copied_for_another_base_model_and_no_longer_said_to_have_
     run = workspace.run("shapes-01")
     answers = chosen._Chosen(workspace)
     copied = answers.copy(gr.EventData(None, {"act": "copy-base", "id": run.name}))
-    assert copied[:2] == ["new", "own"]
+    assert (copied[0], copied[2]) == ("new", "own")
     *_, working = answers.redraw("run", run.name, chosen.Drawn(is_run=False, state="", sources=[], texts=("",) * 4))
     write_state(run, RunState(run=run.name, state="failed", error="model.base: no such model"))
     *_, message, failed = answers.redraw("run", run.name, working)
     assert message == gr.update(visible=False)
     assert answers.redraw("run", run.name, failed)[-2] == gr.skip()
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_copied_settings_belong_to_the_preset_they_are_nearest_to(name: str) -> None:
+    assert nearest_preset({**preset_values(name), "loop.seed": 7, "source.path": "/photos"}) == name
 
 
 def test_preview_shows_model_text_as_text_and_counts_what_was_dropped() -> None:
