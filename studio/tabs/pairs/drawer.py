@@ -9,7 +9,7 @@ from studio.look.cards.pair import RulingRow
 from studio.page.place import link
 from studio.queries.pairs import PairRow, spots_beyond
 from studio.queries.traces import traces_of
-from studio.tabs.pairs.place import Sight
+from studio.tabs.pairs.place import PairsSight
 
 ImageUrl = Callable[[str | None], str | None]
 
@@ -63,7 +63,7 @@ def fate_of(pair: PairRow) -> tuple[str | None, str | None]:
     return pair.fate, None
 
 
-def drawer(sight: Sight, pair: PairRow, image_url: ImageUrl) -> Html:
+def drawer(sight: PairsSight, pair: PairRow, image_url: ImageUrl) -> Html:
     """The chosen pair in full, and whether it has neighbours under the filter."""
     page, items = sight.page, [other.item for other in sight.page.rows]
     here = items.index(pair.item) if pair.item in items else None

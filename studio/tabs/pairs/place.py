@@ -43,7 +43,7 @@ class PairsPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class PairsSight:
     """The pairs that a place shows, read once: whatever a click or a key does starts from them."""
 
     catalog: Catalog
@@ -61,7 +61,7 @@ class Sight:
         return on_page or chosen_pair(self.catalog, self.run, self.place.item)
 
 
-def look_at(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str]) -> Sight:
+def look_at(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[str]) -> PairsSight:
     """Read the page that a place names; the first one where it names none that there is."""
     iteration = settled(place.iteration, shelf_of(catalog).iterations("pairs", run))
     wanted = PairFilter(
@@ -78,7 +78,7 @@ def look_at(catalog: Catalog, run: str, place: PairsPlace, flagged: frozenset[st
     if is_astray(at, page, page.rows):
         at, page = "", pairs_page(catalog, wanted, size=PAGE_SIZE)
     place = replace(place, iteration=iteration, at=at)
-    return Sight(catalog=catalog, run=run, place=place, flagged=flagged, wanted=wanted, page=page)
+    return PairsSight(catalog=catalog, run=run, place=place, flagged=flagged, wanted=wanted, page=page)
 
 
 def chosen_pair(catalog: Catalog, run: str, item: str) -> PairRow | None:
@@ -89,7 +89,7 @@ def chosen_pair(catalog: Catalog, run: str, item: str) -> PairRow | None:
     return find_pair(catalog, run, pair_id, iteration=int(number))
 
 
-def beside(sight: Sight) -> tuple[list[PairRow], list[PairRow]]:
+def beside(sight: PairsSight) -> tuple[list[PairRow], list[PairRow]]:
     """The pairs before and after the page that keys may reach next: those on the side to which the chosen one is
     nearer. Nothing while none of the page is chosen."""
     rows = sight.page.rows
@@ -102,13 +102,13 @@ def beside(sight: Sight) -> tuple[list[PairRow], list[PairRow]]:
     return [], after
 
 
-def _near(sight: Sight, pair_id: str) -> PairRow | None:
+def _near(sight: PairsSight, pair_id: str) -> PairRow | None:
     """The pair with this id on the page, or among those that lie ready beside it."""
     on_page = next((row for row in sight.page.rows if row.pair_id == pair_id), None)
     return on_page or next((row for rows in beside(sight) for row in rows if row.pair_id == pair_id), None)
 
 
-def _moved(sight: Sight, *, item: str, at: str) -> Sight:
+def _moved(sight: PairsSight, *, item: str, at: str) -> PairsSight:
     """Another pair chosen; another page is read only if it is another."""
     place = replace(sight.place, item=item, at=at)
     if at == sight.place.at:
@@ -116,13 +116,13 @@ def _moved(sight: Sight, *, item: str, at: str) -> Sight:
     return look_at(sight.catalog, sight.run, place, sight.flagged)
 
 
-def opened(sight: Sight, pair_id: str) -> Sight:
+def opened(sight: PairsSight, pair_id: str) -> PairsSight:
     """This pair chosen; unchanged if neither the page nor what lies ready beside it holds it."""
     found = _near(sight, pair_id)
     return _onward(sight, found, 0) if found else sight
 
 
-def step(sight: Sight, *, forward: bool) -> Sight:
+def step(sight: PairsSight, *, forward: bool) -> PairsSight:
     """The next or previous pair chosen, on the page that shows it."""
     chosen, rows = sight.chosen, sight.page.rows
     if chosen is None:
@@ -130,7 +130,7 @@ def step(sight: Sight, *, forward: bool) -> Sight:
     return _onward(sight, chosen, 1 if forward else -1)
 
 
-def walked(sight: Sight, where: Walk) -> Sight:
+def walked(sight: PairsSight, where: Walk) -> PairsSight:
     """The pair that keys walked to, which may be on another page.
 
     Unchanged where there is no such pair; at an end of the list, its last pair.
@@ -141,20 +141,20 @@ def walked(sight: Sight, where: Walk) -> Sight:
     return _onward(sight, row, where.beyond) if row else sight
 
 
-def turn(sight: Sight, *, forward: bool) -> Sight:
+def turn(sight: PairsSight, *, forward: bool) -> PairsSight:
     """One page on or back."""
     at = turned(sight.place.at, sight.page, sight.page.rows, forward=forward)
     return _moved(sight, item=sight.place.item, at=at)
 
 
-def _onward(sight: Sight, start: PairSpot, by: int) -> Sight:
+def _onward(sight: PairsSight, start: PairSpot, by: int) -> PairsSight:
     """The pair `by` pairs on from this one chosen, or as far as the list goes."""
     way = spots_beyond(sight.catalog, sight.wanted, start, max(-_MOST_STEPS, min(by, _MOST_STEPS))) if by else []
     goal = way[-1] if way else start
     return _moved(sight, item=goal.item, at=_page_of(sight, goal))
 
 
-def _page_of(sight: Sight, goal: PairSpot) -> str:
+def _page_of(sight: PairsSight, goal: PairSpot) -> str:
     """`at` of the page with this pair, counted in whole pages from the one that is shown."""
     rows = sight.page.rows
     if not rows or rows[0].rank <= goal.rank <= rows[-1].rank:

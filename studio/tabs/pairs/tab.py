@@ -18,7 +18,7 @@ from studio.queries import notes
 from studio.queries.notes import Note
 from studio.queries.shelf import shelf_of
 from studio.tabs.filters import LONGEST, names_of, place_of, read_choice
-from studio.tabs.pairs.place import PairsPlace, Sight, look_at, opened, step, turn, walked
+from studio.tabs.pairs.place import PairsPlace, PairsSight, look_at, opened, step, turn, walked
 from studio.tabs.pairs.view import KINDS, PairsShown, show_no_run, show_pairs
 
 _PLACE = names_of(PairsPlace)
@@ -168,10 +168,10 @@ class _Answers:
             return _updates(show_no_run(wanted), run, before, before.answered)
         return self._show(self._look(run, wanted), before)
 
-    def _look(self, run: str, wanted: PairsPlace) -> Sight:
+    def _look(self, run: str, wanted: PairsPlace) -> PairsSight:
         return look_at(self._page.catalog(), run, wanted, notes.flagged_in(self._page.workspace, run))
 
-    def _show(self, sight: Sight, before: Before, *, answered: int = 0) -> list[Any]:
+    def _show(self, sight: PairsSight, before: Before, *, answered: int = 0) -> list[Any]:
         page, answered = self._page, answered or before.answered
         now = show_pairs(page.workspace, page.image_url, sight, answered=answered)
         if now.place.iteration:

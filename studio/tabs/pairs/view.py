@@ -13,7 +13,7 @@ from studio.queries.pairs import Facets, PairPage, PairRow, facets
 from studio.queries.shelf_tables import DROPPED, WAITING
 from studio.tabs.filters import Choices, any_of, iterations
 from studio.tabs.pairs.drawer import ImageUrl, card_of, drawer, fate_of
-from studio.tabs.pairs.place import PairsPlace, Sight, beside
+from studio.tabs.pairs.place import PairsPlace, PairsSight, beside
 
 KINDS = {"": "All", "open": "Open", "closed": "Closed"}
 _TABLE_CHARACTERS = 400
@@ -37,7 +37,7 @@ class PairsShown:
     fates: Choices
 
 
-def show_pairs(workspace: Workspace, image_url: ImageUrl, sight: Sight, *, answered: int = 0) -> PairsShown:
+def show_pairs(workspace: Workspace, image_url: ImageUrl, sight: PairsSight, *, answered: int = 0) -> PairsShown:
     """One page of pairs, the filter bar's choices, and the chosen pair in full. `answered`: see `walked_sheet`."""
     offered, chosen = facets(sight.catalog, sight.wanted), sight.chosen
     listed = pair_list(sight, image_url, chosen, is_empty=not offered.iterations)
@@ -69,7 +69,7 @@ def list_head(page: PairPage) -> Html:
     return cards.element("div", count, turns, class_="st-between")
 
 
-def pair_list(sight: Sight, image_url: ImageUrl, chosen: PairRow | None, *, is_empty: bool) -> Html:
+def pair_list(sight: PairsSight, image_url: ImageUrl, chosen: PairRow | None, *, is_empty: bool) -> Html:
     """The page as cards or as a table, or the sentence that says why there is none.
 
     While a pair is chosen, the page that keys may reach next lies ready beside it, unseen.

@@ -14,7 +14,7 @@ from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
 from studio.tabs.pairs.drawer import fault
-from studio.tabs.pairs.place import PairsPlace, Sight, chosen_pair, look_at, opened, step, turn, walked
+from studio.tabs.pairs.place import PairsPlace, PairsSight, chosen_pair, look_at, opened, step, turn, walked
 from studio.tabs.pairs.tab import Before
 from studio.tabs.pairs.view import PairsShown, show_no_run, show_pairs
 from tests.sample_workspace import make_pair, make_workspace, pair_id
@@ -40,7 +40,7 @@ def show(catalog: Catalog, place: PairsPlace) -> PairsShown:
     return show_pairs(catalog.workspace, url, sight(catalog, place))
 
 
-def sight(catalog: Catalog, place: PairsPlace) -> Sight:
+def sight(catalog: Catalog, place: PairsPlace) -> PairsSight:
     return look_at(catalog, RUN, place, notes.flagged_in(catalog.workspace, RUN))
 
 

@@ -93,9 +93,7 @@ def test_long_training_is_thinned_but_keeps_its_last_step(page: Page, workspace:
     assert newest.x[-1] == 5_000
 
 
-def test_number_at_the_end_of_a_curve_is_the_one_its_tile_and_its_sentence_say(
-    page: Page, workspace: Workspace
-) -> None:
+def test_number_at_the_end_of_a_curve_is_that_of_its_tile_and_its_sentence(page: Page, workspace: Workspace) -> None:
     folder = workspace.run("shapes-01").stage(2, "train")
     folder.begin({"iteration": 2})
     folder.write("steps", steps(*range(60, 0, -1)))
