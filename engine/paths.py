@@ -21,6 +21,21 @@ def expanded(path: str | Path) -> Path:
         raise UsageError(f"{path}: this machine knows no home folder for '~' here. Write the whole path.") from None
 
 
+def file_to_write(out: str | Path) -> Path:
+    """The file that a person named with --out. Raises `UsageError` if it cannot be one: a folder, a file in a folder
+    that is not there, or a device or pipe, which would be replaced by a file or read without end."""
+    path = expanded(out)
+    if not str(out).strip() or str(out) == "." or path.is_dir():
+        found = "is a folder"
+    elif not path.parent.is_dir():
+        found = f"there is no folder {path.parent}"
+    elif path.exists() and not path.is_file():
+        found = "is a device or a pipe"
+    else:
+        return path
+    raise UsageError(f"--out {path}: {found}. Name a file in a folder that is there.")
+
+
 def is_jsonl(name: str) -> bool:
     """Whether a benchmark's name is a file of comparisons."""
     return name.lower().endswith(".jsonl")

@@ -206,7 +206,8 @@ def _orientation(image: Image.Image) -> int:
 def _scalable(image: Image.Image) -> Image.Image:
     """The picture in a mode that can be scaled: L, RGB, RGBA or CMYK."""
     if image.mode.startswith("I;16"):
-        return _grey(image.convert("I"), 0.0, _white_of(image))
+        image = image.convert("I")  # of I;16B, as Macs and scanners write it, nothing else can be asked
+        return _grey(image, 0.0, _white_of(image))
     if image.mode in ("I", "F"):
         # No agreed white: stretched over the values that occur.
         low, high = image.getextrema()
@@ -269,7 +270,9 @@ def _what_it_is(data: bytes) -> str:
     if head.startswith(b"%pdf"):
         return "it is a PDF document, not an image; export its pages as PNG"
     if data[4:8] == b"ftyp":
-        heif = data[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+        if data[8:12] in (b"avif", b"avis"):
+            return "it is an AVIF picture that is damaged or cut off"
+        heif = data[8:11] in (b"hei", b"hev") or data[8:12] in (b"mif1", b"msf1")
         return "it is a HEIC photograph; convert it to JPEG" if heif else "it is a video, not an image"
     if data.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
         return "it is an archive, not an image; unpack it first"
@@ -285,7 +288,7 @@ def _is_text(head: bytes) -> bool:
         if error.start < len(head) - 3:  # not merely a character cut in two at the end
             return False
         text = head[: error.start].decode("utf-8")
-    return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
+    return bool(text) and all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """Commands that use judge versions: rule on comparisons, measure on a benchmark."""
 
-import os
 import sys
 import tempfile
 from argparse import Namespace
@@ -19,7 +18,7 @@ from engine.judging.claims import share_out
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.judges import JudgeRef, judges_together, opened
 from engine.judging.ruling import Ruling, rule
-from engine.paths import expanded
+from engine.paths import expanded, file_to_write
 from engine.prompts import load_pack
 from engine.records import Comparison, ScoreRow
 from engine.sources.pictures.store import store_image
@@ -75,9 +74,8 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
         raise UsageError("a file of comparisons needs --out FILE.jsonl for the verdicts.")
     count = len(read_comparisons(options.file))
     total = count * len(judges)
-    out = expanded(options.out)
-    if not out.parent.is_dir():
-        raise UsageError(f"--out: there is no folder {out.parent}. Make it, or name another file.")
+    shared = str(options.out) != "." and expanded(options.out).is_dir()  # "." is what an empty word becomes
+    out = expanded(options.out) if shared else file_to_write(options.out)
     ruled = 0
     with _device(judges[0]), opened(judges, workspace) as backend:
         names = {ref.label: ref.load_into(backend) for ref in judges}
@@ -91,7 +89,6 @@ def _judge_file(options: Namespace, judges: list[JudgeRef], workspace: Workspace
             max_tokens=settings.judge.max_tokens,
             limits=limits_of(settings.source),
         )
-        shared = out.is_dir() or str(options.out).endswith(os.sep)
         for more in share_out(out, count, lambda rows, only: rule_part(rows, only=only)) if shared else rule_part(out):
             ruled += more
             print(f"{ruled:,} of at most {total:,} ruled", file=sys.stderr)

@@ -9,14 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UsageError
 from engine.export.markup import page, picture, points, table
 from engine.export.word_diff import Run, aligned
 from engine.measure.benchmarks.held_out import number_on
 from engine.measure.intervals import Gain
 from engine.measure.metrics import ALL
 from engine.measure.side_by_side import Side, SideBySide, sentence
-from engine.paths import expanded
+from engine.paths import file_to_write
 from engine.records import ORDERS, BenchmarkItem, VerdictRow, outcome
 from engine.workspace.conclusions import Against
 from engine.workspace.files import write_text
@@ -49,10 +48,7 @@ class ComparisonFile:
 
 def write_comparison(comparison: ComparisonFile, out: Path) -> Path:
     """Write the file and return its path. Raises `UsageError` if `out` can be no file."""
-    path = expanded(out)
-    if path.is_dir() or not path.parent.is_dir():
-        found = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise UsageError(f"--out {path}: {found}. Name a file in a folder that is there.")
+    path = file_to_write(out)
     write_text(path, comparison_html(comparison))
     return path
 

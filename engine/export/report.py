@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from engine.config import Settings, flat
-from engine.errors import UsageError, WorkspaceError
+from engine.errors import WorkspaceError
 from engine.export.charts import Point, accuracy_chart, loss_chart
 from engine.export.examples import examples
 from engine.export.markup import page, points, table
@@ -22,7 +22,7 @@ from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, p
 from engine.measure.scores import latest_findings, near_training_lines
 from engine.measure.seeds import seed_lines
 from engine.measure.self_confirmation import narrowing_lines
-from engine.paths import expanded
+from engine.paths import file_to_write
 from engine.records import BASE_JUDGE, ScoreRow, Step, VerdictRow, version_name, version_number
 from engine.workspace.catalog.part_scan import Fault, PartScan
 from engine.workspace.conclusions import (
@@ -56,10 +56,7 @@ def write_report(run: RunFolder, out: Path | None = None) -> Path:
 
     Raises `WorkspaceError` if nothing was measured yet, `UsageError` if `out` can be no file.
     """
-    path = expanded(out) if out else run.folder / "report.html"
-    if path.is_dir() or not path.parent.is_dir():
-        found = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise UsageError(f"--out {path}: {found}. Name a file in a folder that is there.")
+    path = file_to_write(out) if out else run.folder / "report.html"
     write_text(path, report_html(run))
     return path
 

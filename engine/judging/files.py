@@ -12,7 +12,7 @@ from typing import Any
 from engine.backends.base import Backend
 from engine.errors import SourceError, WorkspaceError
 from engine.judging.ruling import Ruling, as_row, rule_many
-from engine.paths import expanded
+from engine.paths import expanded, file_to_write
 from engine.prompts import PromptPack
 from engine.records import ORDERS, Comparison, Order, content_id
 from engine.sources.entry import readable_name
@@ -180,7 +180,7 @@ def _check_writable(out: Path) -> None:
 
 def _finished(out: Path) -> set[tuple[str, str]]:
     """(key, judge) of every whole line; a last line that a kill cut off is removed from the file."""
-    if not out.exists():
+    if not file_to_write(out).exists():
         return set()
     try:
         data = out.read_bytes()

@@ -24,7 +24,7 @@ _LONGEST_NAME = 255
 _SHORTEST_BASE64 = 64
 """Shorter texts are taken for a file name; no picture is that small."""
 _SHORTEST_FILE = 16
-_IMAGE_KEYS = ("bytes", "path", "url", "image_url", "image", "data", "base64", "b64_json")
+_IMAGE_KEYS = ("bytes", "path", "url", "image_url", "image", "data", "base64", "b64_json", "file_name", "filename")
 """Where an object holds its picture; the first that is not empty counts."""
 _DEEPEST = 4
 _PICTURES = (
@@ -211,9 +211,10 @@ def _from_list(value: Sequence[Any], find: Callable[[str], bytes], depth: int) -
 
 
 def _from_text(text: str, find: Callable[[str], bytes]) -> bytes:
-    if text.startswith("data:"):
+    scheme = text[:8].lower()
+    if scheme.startswith("data:"):
         return _decoded(unquote(text.partition(",")[2]))
-    if text.startswith(("http://", "https://", "s3://", "gs://")):
+    if scheme.startswith(("http://", "https://", "s3://", "gs://")):
         raise ImageRefused("it is a web address; download the images first")
     longest = (
         max((len(part.encode("utf-8", "surrogatepass")) for part in text.split("/")), default=0)

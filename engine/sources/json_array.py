@@ -32,6 +32,8 @@ def array_elements(path: Path, longest: int) -> Iterator[Any]:
             place = _BETWEEN.match(waiting, place).end()  # type: ignore[union-attr]  # matches nothing, too
             if waiting[place : place + 1] == ("]" if opened else "["):
                 if opened:
+                    if waiting[place + 1 :].strip() or file.read().strip():
+                        raise ValueError("more follows after the end of the array")
                     return
                 opened, place = True, place + 1
                 continue

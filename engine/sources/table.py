@@ -75,7 +75,7 @@ def _parquet_entries(file: Any, columns: Columns, find: Any, path: Path) -> Iter
     with file:
         try:
             for batch in file.iter_batches(batch_size=_BATCH, columns=columns.wanted):
-                for values in batch.to_pylist():
+                for values in batch.to_pylist(maps_as_pydicts="lossy"):
                     yield entry_of(named(values, labels), f"{readable_name(path.name)} row {row}", columns, find)
                     row += 1
         except (OSError, pa.ArrowException) as error:
@@ -84,7 +84,9 @@ def _parquet_entries(file: Any, columns: Columns, find: Any, path: Path) -> Iter
 
 def _is_one_object(head: bytes) -> bool:
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].strip()
-    return first == b"{" or (first.startswith(b"{") and first.endswith((b"[", b"{", b",")))
+    return first == b"{" or (
+        first.startswith(b"{") and first.endswith((b"[", b"{", b",")) and not first.endswith(b"},")
+    )
 
 
 def _json_entries(
@@ -123,7 +125,7 @@ def _jsonl_rows(path: Path, limits: Limits) -> Iterator[tuple[str, Any]]:
             yield f"line {number}", Skipped(name=name, reason=f"the line is longer than {longest:,} bytes")
             continue
         try:
-            yield f"line {number}", json.loads(line)
+            yield f"line {number}", json.loads(line.rstrip().removesuffix(b","))
         except (ValueError, RecursionError) as error:
             yield f"line {number}", Skipped(name=name, reason=f"the line is not JSON: {error}")
 

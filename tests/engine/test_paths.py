@@ -5,12 +5,27 @@ import pytest
 
 from engine.config import load_settings
 from engine.errors import UsageError
-from engine.paths import expanded, with_absolute_paths
+from engine.paths import expanded, file_to_write, with_absolute_paths
 
 
 def test_home_that_nobody_knows_is_one_sentence() -> None:
     with pytest.raises(UsageError, match=r"^~nosuchuser/photos: .* Write the whole path\.$"):
         expanded("~nosuchuser/photos")
+
+
+def test_what_can_be_no_file_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for out, found in (
+        ("/dev/null", "a device"),
+        (tmp_path / "pipe", "a pipe"),
+        (tmp_path, "is a folder"),
+        ("", "is a folder"),
+        (Path(""), "is a folder"),
+        (tmp_path / "no" / "o.html", f"there is no folder {tmp_path / 'no'}"),
+    ):
+        with pytest.raises(UsageError, match=found):
+            file_to_write(out)
+    assert file_to_write(tmp_path / "o.html") == tmp_path / "o.html"
 
 
 def test_every_path_of_the_settings_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

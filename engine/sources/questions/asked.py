@@ -52,6 +52,8 @@ def turns_in(value: Any, depth: int = 0) -> Iterator[Turn]:
     """Who says what, in order; a plain text is what the user says."""
     if depth > _DEEPEST:
         return
+    if isinstance(value, bytes):  # a column of text that was written as binary
+        value = _decoded(value)
     if isinstance(value, str):
         held = _container(value)
         if held is None:
@@ -131,9 +133,8 @@ def _container(text: str) -> Any:
 def answer_in(value: Any) -> str | None:
     """A text or number; the most frequent of several (VQA's ten annotators); a conversation's first reply."""
     if isinstance(value, Mapping):
-        value = (
-            value.get("answer", value.get("text", value.get("label"))) if "answer" in value else first_reply_in(value)
-        )
+        named = next((value[key] for key in ("answer", "text", "label") if key in value), None)
+        value = named if "answer" in value else first_reply_in(value) or named
     if isinstance(value, list | tuple):
         if (reply := first_reply_in(value)) is not None and not all(
             "answer" in part for part in value if isinstance(part, Mapping)
@@ -148,6 +149,8 @@ def answer_in(value: Any) -> str | None:
 
 def _scalar(value: Any) -> str | None:
     """A cell's text; None where it is empty."""
+    if isinstance(value, bytes):
+        value = _decoded(value)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
@@ -157,6 +160,13 @@ def _scalar(value: Any) -> str | None:
     text = without_halves(str(value)).strip()
     tagged = _TAGGED.fullmatch(text)
     return (tagged[1].strip() if tagged else text) or None
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def choices_in(value: Any) -> tuple[str, ...]:

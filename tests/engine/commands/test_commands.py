@@ -167,6 +167,19 @@ def test_part_that_is_cut_off_is_named_by_sql_and_report(
         part.write_bytes(whole)
 
 
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"a": ' * 100_000 + "1" + "}" * 100_000, '{"question": ["'])
+def test_file_with_a_line_that_is_nested_without_end_is_one_sentence_that_names_the_line(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text(f'{{"question": "q", "a": "x", "b": "y"}}\n{line}\n')
+    words = ["judge", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "o.jsonl"), "--judge", "made"]
+    code, _, error = call(run, capsys, *words)
+    assert code == 1
+    assert "in.jsonl line 2: not JSON" in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "o.jsonl").exists()
+
+
 @pytest.mark.parametrize("out", [".", "nowhere/report.html"])
 def test_report_that_can_be_written_nowhere_says_so(
     run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, out: str

@@ -213,6 +213,8 @@ def lined(text: str) -> str:
         "sub/caf\u00e9.png",
         "with%20space.png",
         " a.png ",
+        {"file_name": "a.png"},
+        "DATA:image/png;base64," + base64_of(PNG),
     ],
     ids=str,
 )
@@ -243,6 +245,7 @@ def test_small_picture_in_base64_is_never_taken_for_a_path(tmp_path: Path, size:
     ("image", "reason"),
     [
         ({"url": "https://example.org/a.png"}, "web address"),
+        ("HTTPS://example.org/a.png", "web address"),
         ([[[0, 1], [2, 3]]], "numbers, not a picture"),
         ([[0, 1], [2, 3]], "numbers, not a picture"),
         ([256] * 300, "numbers, not a picture"),
@@ -293,6 +296,58 @@ def test_json_array_that_is_cut_off_gives_what_was_whole(tmp_path: Path) -> None
     assert [entry.name for entry in taken if isinstance(entry, Entry)] == ["t.json element 1", "t.json element 2"]
     assert isinstance(last, Skipped)
     assert "from here on" in last.reason
+
+
+@pytest.mark.parametrize(
+    ("cells", "asked"),
+    [
+        (
+            {"question": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}]},
+            ("What is it?", (), None),
+        ),
+        ({"question": {"from": ["human", "gpt"], "value": ["What is it?", "A cat."]}}, ("What is it?", (), "A cat.")),
+        ({"question": [{"user": "What is it?", "assistant": "A cat."}]}, ("What is it?", (), "A cat.")),
+        (
+            {"question": json.dumps({"question": "What is it?", "chosen": "A cat.", "rejected": "A dog."})},
+            ("What is it?", (), "A cat."),
+        ),
+        ({"question": "What is it?", "choices": ["cat", "dog", None]}, ("What is it?", ("cat", "dog"), None)),
+        ({"question": json.dumps({"chosen": "A cat.", "rejected": "A dog."})}, (None, (), None)),
+    ],
+    ids=["content parts", "struct of lists", "pairs", "JSON text", "empty last choice", "JSON without a question"],
+)
+def test_what_a_column_holds_is_asked_as_a_person_would_read_it(
+    tmp_path: Path, cells: dict[str, Any], asked: tuple[str | None, tuple[str, ...], str | None]
+) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    columns = Columns(
+        image="image", question="question", choices="choices" if "choices" in cells else None, answer=None
+    )
+    (entry,) = read(jsonl(tmp_path / "t.jsonl", {"image": "a.png", **cells}), columns)
+    assert isinstance(entry, Entry)
+    assert (entry.question, entry.choices, entry.answer) == asked
+
+
+def test_json_array_with_another_behind_it_says_that_it_was_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "t.json").write_text('[{"image": "a.png"}]\n' * 2)
+    first, second = read(tmp_path / "t.json")
+    assert isinstance(first, Entry)
+    assert isinstance(second, Skipped)
+    assert "more follows after the end" in second.reason
+
+
+def test_json_lines_that_end_in_a_comma_are_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    assert len(read(jsonl(tmp_path / "t.jsonl", '{"image": "a.png"},', '{"image": "a.png"},'))) == 2
+
+
+def test_parquet_map_is_read_by_its_keys(tmp_path: Path) -> None:
+    asked = pa.array([[("question", "What?"), ("answer", "A cat.")]], pa.map_(pa.string(), pa.string()))
+    pq.write_table(pa.table({"image": [PNG], "question": asked}), tmp_path / "t.parquet")
+    (entry,) = read(tmp_path / "t.parquet", Columns(image="image", question="question", choices=None, answer=None))
+    assert isinstance(entry, Entry)
+    assert (entry.question, entry.answer) == ("What?", "A cat.")
 
 
 def test_json_array_of_other_things_is_skipped_by_element(tmp_path: Path) -> None:

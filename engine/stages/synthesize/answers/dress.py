@@ -9,7 +9,7 @@ import unicodedata
 _INVISIBLE = dict.fromkeys(
     map(
         ord,
-        "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff™®©℠",
+        "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u20e3\ufe0e\ufe0f\ufeff™®©℠",
     )
 )
 _SAME = str.maketrans(
@@ -21,6 +21,8 @@ _SAME = str.maketrans(
         **dict.fromkeys("✕✖⨯", "×"),
         **dict.fromkeys("⁄∕", "/"),
         "𝜋": "π",
+        "🅰": "A",
+        "🅱": "B",
         "٪": "%",
         "٫": ".",
         "٬": ",",
@@ -32,6 +34,11 @@ _RAISED_RUN = re.compile(f"[{''.join(_RAISED)}]+")
 _FRACTION = re.compile(r"(\d?)\s*([¼½¾⅐-⅞↉])")
 _DEGREE = re.compile(r"(?<=\d)(\s?)º")
 
+_STRUCK = re.compile(
+    r"~~(?=[^\s~])[^~\n]{0,300}~~|<(s|del|strike)>[^<\n]{0,300}</\1>|\\(?:[bx]?cancel|sout|st)\s*\{[^{}\n]{0,300}\}",
+    re.IGNORECASE,
+)
+"""What was struck out is not said."""
 _TAG = re.compile(r"</?(?:b|i|u|p|br|em|strong|span|code|sub|big|small|div)\s*/?>", re.IGNORECASE)
 _RAISED_TAG = re.compile(r"<sup>\s*([-+\w]{1,8})\s*</sup>", re.IGNORECASE)
 _MATH = re.compile(r"\$\$?(?=\S)([^$\n]{0,200}?[^$\s\\])\$\$?(?!\d)")
@@ -41,6 +48,7 @@ _WRAP = re.compile(
     r"\{([^{}]{0,300})\}"
 )
 _FRAC = re.compile(r"(\d?)\\[dtc]?frac\s*\{([^{}]{1,60})\}\s*\{([^{}]{1,60})\}")
+_BARE_FRAC = re.compile(r"(\d?)\\[dtc]?frac\s*(\d)\s*(\d)(?!\d)")
 _ROOT = re.compile(r"\\sqrt\s*(?:\{([^{}]{1,60})\}|(\w))")
 _BRACED_POWER = re.compile(r"\^\s*\{([-+\w]{1,8})\}")
 _SPACING = re.compile(r"\\(?:left|right|quad|qquad|displaystyle|[,;:! ()\[\]])|(?<!\\)~(?=\S)(?<=\w~)")
@@ -51,7 +59,7 @@ _COMMANDS = {
 }  # fmt: skip
 _COMMAND = re.compile(r"\^?\\(" + "|".join(sorted(_COMMANDS, key=len, reverse=True)) + r")(?![a-zA-Z])")
 _ESCAPED = re.compile(r"\\([%$#&_{}])")
-_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3}|~~|'{2,3})(?=[^\s*_])([^*\n]{0,300}?[^\s*_]|[^\s*_])\1(?![\w*])")
+_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3}|'{2,3})(?=[^\s*_])([^*\n]{0,300}?[^\s*_]|[^\s*_])\1(?![\w*])")
 _LEADING = re.compile(r"^(?:#{1,6}\s+|>\s+|[*•·-]\s+)+(?=[^\W\d])")
 """A heading, a quotation or a bullet, but only before a word: "> 5" and "- 5" may say more."""
 
@@ -60,7 +68,7 @@ def undressed(text: str) -> str:
     """The text in one line, in ordinary characters, without markup around what it says."""
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji is no character
     text = _plain_characters(text.translate(_INVISIBLE).translate(_SAME))
-    text = _without_latex(_TAG.sub(" ", _RAISED_TAG.sub(r"^\1", text)))
+    text = _without_latex(_TAG.sub(" ", _RAISED_TAG.sub(r"^\1", _STRUCK.sub(" ", text))))
     for _ in range(3):  # **_x_** is dressed twice
         text = _EMPHASIS.sub(r"\2", text)
     return " ".join(_LEADING.sub("", " ".join(text.split())).split())
@@ -88,7 +96,7 @@ def _without_latex(text: str) -> str:
     if "\\" in text or "^" in text:
         for _ in range(4):  # \boxed{\text{B}} is wrapped twice
             text = _WRAP.sub(r"\1", text)
-        text = _FRAC.sub(_written_fraction, text)
+        text = _BARE_FRAC.sub(_written_fraction, _FRAC.sub(_written_fraction, text))
         text = _ROOT.sub(lambda found: "√" + (found[1] or found[2]), text)
         text = _COMMAND.sub(lambda found: _COMMANDS[found[1]], _BRACED_POWER.sub(r"^\1", text))
         text = re.sub(r"\^\s*\{\s*°\s*\}", "°", text)

@@ -10,23 +10,33 @@ _SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
 _LONGEST = 600
 """Characters of a line that are looked at; no answer is so long."""
 _TAGGED = re.compile(
-    r"<(answer|final_answer|final|ans)>((?:(?!<(?:answer|final_answer|final|ans)>)[^\0]){0,400}?)(?:</\1>|\Z)|"
-    r"\[(answer|ans)\]((?:(?!\[(?:answer|ans)\])[^\0]){0,400}?)\[/\3\]|"
+    r"<(answer|final_answer|final|ans|response|output)>"
+    r"((?:(?!<(?:answer|final_answer|final|ans|response|output)>)[^\0]){0,400}?)(?:</\1>|\Z)|"
+    r"<\|(begin_of_box)\|>((?:(?!<\|begin_of_box\|>)[^\0]){0,400}?)(?:<\|end_of_box\|>|\Z)|"
+    r"\[(answer|ans)\]((?:(?!\[(?:answer|ans)\])[^\0]){0,400}?)\[/\5\]|"
     r"[\"'](?:final[_ ]?)?answer[\"']\s*:\s*(?:\"((?:[^\"\\\n]|\\.){0,400})\"|'((?:[^'\\\n]|\\.){0,400})'|"
     r"([-\w.]{1,60}))",
     re.IGNORECASE,
 )
-"""<answer>…</answer>, [ANSWER]…[/ANSWER], {"answer": …}."""
+"""<answer>…</answer>, <|begin_of_box|>…, [ANSWER]…[/ANSWER], {"answer": …}."""
+_END_MARK = re.compile(r"(?:\s?(?:<\|(?!begin_of_box|end_of_box)[\w-]{1,30}\|>|</s>|<eos>|<end_of_turn>))+$")
+"""What a server left of the model's own end of text."""
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]{0,80}\}){0,200}\}){0,300})\}")
-_WORDS = (
-    r"(?:(?:the|my) )?(?:(?:final|correct|short|right|best) )?(?:answers?|ans)|antwort|réponse|respuesta|resposta|"
-    r"risposta|ответ|答案|答え|回答|答|정답|답변|답|الجواب|الإجابة|उत्तर|cevap|odpowiedź"
+_ABROAD = (
+    r"(?:(?:die|la|el|a|het|de|итоговый|окончательный|правильный|richtige|endgültige|korrekte|juiste) ){0,2}"
+    r"(?:最终|最後の|最后|最後|正确|最終的な|最終)?"
+    r"(?:antwort|antwoord|svar(?:et)?|vastaus|réponse|respuesta|resposta|risposta|răspuns(?:ul)?|ответ|відповідь|"
+    r"odpowiedź|odpověď|válasz|απάντηση|cevap|yanıt|jawaban(?:nya)?|đáp án|câu trả lời|คำตอบ|תשובה|答案|答え|回答|答|"
+    r"정답|답변|답|الجواب|الإجابة|उत्तर|जवाब|উত্তর|jibu|sagot)"
+    r"(?: (?:finale?|correct[ae]|corretta|correta|definitiva|final))?"
 )
+_WORDS = rf"(?:(?:the|my) )?(?:(?:final|correct|short|right|best) )?(?:answers?|ans)|{_ABROAD}"
 _DRESS = r"[#>*_`\"'|•·\s-]*"
 _LINE = re.compile(
-    rf"^{_DRESS}(?:\d{{1,2}}[.)] +)?(?:(?:so|thus|therefore|hence),? +)?(?:{_WORDS})(?: to the question| "
+    rf"^{_DRESS}[\[(«【]?(?:\d{{1,2}}[.)] +)?(?:(?:so|thus|therefore|hence),? +)?(?:{_WORDS})(?: to the question| "
     rf"\([^)\n]{{0,40}}\))?(?P<bold>[*_`\"']*)\s*"
-    r"(?:(?:is|would be)?[*_`\s]*[:：=](?!=)|(?:\s[-–—]+\s)|(?P<bare>[*_`#\s]*$))"
+    r"(?:(?:is|would be|是|为|為)?[*_`\s\])»】]*(?:[:：]|[-=]>|[→⇒]|=(?![=>]))|(?:\s[-–—]+\s)|"
+    r"[\])»】]\s|(?P<bare>[*_`#\s]*$))"
     r"(?P<said>.*)$",
     re.IGNORECASE,
 )
@@ -38,9 +48,21 @@ _SENTENCE = re.compile(
     r"that)?[:\s*_]+(?P<said>(?!clear|obvious|unclear|not\b)[^\n]{1,300})",
     re.IGNORECASE,
 )
+_SENTENCE_ABROAD = re.compile(
+    rf"(?:^|\n){_DRESS}(?:{_ABROAD}) ?(?:(?:es|est|ist|é|è|er|är|is|jest|je|e|on|adalah|là|это)"
+    r"(?![^\W\d_])|คือ|是|为|為|は|은|는|هي|هو|है)"
+    r"[:：\s*_]*(?P<said>[^\n]{1,300}?)(?:です|だ|입니다|이다|है)?[.。]?(?=\n|$)",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(
+    r"^[#>*_` ]*(?:(?:result|conclusion|response|output|solution)[*_`]*\s?[:：]|#{4}(?!#))[*_` ]*(?P<said>.+)$",
+    re.IGNORECASE,
+)
+"""A last line that gives an answer under another name: "Result: 5", "#### 5" as GSM8K writes it."""
 _EMPHASIS = " \t*_`"
+_ASKS_ITSELF = re.compile(r"(?:so |thus |therefore,? )?(?:the|my) (?:final |correct )?answer(?: is)?\W*", re.IGNORECASE)
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(.])(?:[A-Za-z]|mr|mrs|ms|dr|st|mt|no|nr|vs|jr|sr|prof|gen|inc|co|ltd|ave|approx|ft|in|oz|lb|lbs|etc|e\.g|i\.e)$",
+    r"(?:^|[\s(.])(?:[A-Za-z]|mr|mrs|ms|dr|st|mt|vs|jr|sr|prof|gen|inc|co|ltd|ave|approx|ft|in|oz|lb|lbs|etc|e\.g|i\.e)$",
     re.IGNORECASE,
 )
 _STOP = re.compile(
@@ -66,17 +88,22 @@ def final_answer(text: str, pattern: str) -> str | None:
     said = _by_pattern(folded, pattern)
     if said is not None:
         return first_sentence(said) or None
-    sentences = [match["said"] for match in _SENTENCE.finditer(folded)]
-    if sentences:
-        return first_sentence(sentences[-1]) or None
+    for sentence in (_SENTENCE, _SENTENCE_ABROAD):
+        if sentences := [match["said"] for match in sentence.finditer(folded)]:
+            return first_sentence(sentences[-1]) or None
     bare = folded.strip("`").strip()
+    if result := _RESULT.match(bare[bare.rfind("\n") + 1 :][:_LONGEST]):
+        return first_sentence(result["said"]) or None
+    if _LINE.match(bare[:_LONGEST]) or _ASKS_ITSELF.fullmatch(bare):
+        return None  # "Answer:" and nothing after it
     short = len(bare) <= _SHORT_CHARACTERS and len(bare.split()) <= _SHORT_WORDS
     return bare if bare and short else None
 
 
 def _folded(text: str) -> str:
     """Runs of white space as one sign, which keeps patterns with \\s* linear."""
-    return re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
+    folded = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
+    return _END_MARK.sub("", folded).strip()
 
 
 def _by_pattern(text: str, pattern: str) -> str | None:
@@ -121,7 +148,7 @@ def _below(lines: list[str]) -> str:
     """The first line that says something, without its bullet; "" if that is another "Answer:"."""
     for line in lines:
         said = re.sub(r"^[-•+] +", "", line.strip(_EMPHASIS)).strip(_EMPHASIS)
-        if said and not line.lstrip().startswith("```"):
+        if said.strip("-=—") and not line.lstrip().startswith("```"):
             return "" if _LINE.match(line[:_LONGEST]) else said
     return ""
 

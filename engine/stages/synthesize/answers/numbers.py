@@ -297,7 +297,7 @@ def _part_first(text: str, part: re.Match[str]) -> tuple[Fraction, int, str | No
 
 _VAGUE = re.compile(
     r"\b(?:than|least|most|between|or|not|never|few|several|couple|dozens|hundreds|thousands|millions|billions|tens|zillions?|"
-    r"unknown|minimum|maximum|except|plus|odd|out of|am|pm|a\.m|p\.m|o'clock|"
+    r"unknown|minimum|maximum|except|plus|odd|out of|squared|cubed|factorial|modulo|mod|am|pm|a\.m|p\.m|o'clock|"
     r"january|february|april|june|july|august|september|october|november|december)\b|n't\b|\b(?:the|this|"
     r"that|another|which|each|every)(?: [a-z]+)? ones?\b|(?<=\d)\+(?!\w)|"
     r"(?-i:\b(?:March|May|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b)",
@@ -306,7 +306,8 @@ _VAGUE = re.compile(
 """Words beside which a number is not the answer by itself: a bound, a time, a date."""
 _BOUND_BEFORE = re.compile(
     r"(?:\b(?:over|under|above|below|nearly|almost|barely|beyond|up to|until|fewer|less|more|past|quarter "
-    r"to|point|version)"
+    r"to|point|version|twice|thrice|double|triple|log|ln|lg|sin|cos|tan|exp|sqrt|"
+    r"(?:roots?|squares?|cubes?|factorial|power|logarithm|sine|cosine|tangent|multiples?|factors?) of)"
     r"|[<>≤≥±√≠^=×*÷+/])\s*(?:an? )?$",
     re.IGNORECASE,
 )

@@ -36,9 +36,9 @@ _OTHERS = {
     "‰": "‰|per mille|permille",
     "pp": "pp|percentage point",
     "°": "°|degree|deg",
-    "°C": "°C ℃ degC|° c|degree c|degrees c|deg c|degree celsius|degrees celsius|celsius|degree "
+    "°C": "°C ℃ degC|° c|degree c|degrees c|deg c|degree celsius|degrees celsius|° celsius|celsius|degree "
     "centigrade|degrees centigrade|centigrade",
-    "°F": "°F ℉ degF|° f|degree f|degrees f|deg f|degree fahrenheit|degrees fahrenheit|fahrenheit",
+    "°F": "°F ℉ degF|° f|degree f|degrees f|deg f|degree fahrenheit|degrees fahrenheit|° fahrenheit|fahrenheit",
     "K": "K|kelvin",
     "in": "in in. \"|inch|inches",
     "ft": "ft ft. '|foot|feet",
@@ -49,6 +49,7 @@ _OTHERS = {
     "AU": "AU|astronomical unit",
     "acre": "ac|acre",
     "ha": "ha|hectare",
+    "kg": "kg|kilo",
     "oz": "oz oz.|ounce",
     "fl oz": "fl.oz.|fl oz|fluid ounce|fl. oz.|fl. oz",
     "lb": "lb lbs lb. lbs.|pound",
@@ -118,6 +119,7 @@ _OTHERS = {
     "Mbps": "Mbps Mbit/s",
     "Gbps": "Gbps Gbit/s",
     "MP": "MP|megapixel",
+    "kbit": "kb", "Mbit": "Mb", "Gbit": "Gb", "Tbit": "Tb",
     "KiB": "KiB", "MiB": "MiB", "GiB": "GiB", "TiB": "TiB",
     "IU": "IU",
     "pH": "pH",

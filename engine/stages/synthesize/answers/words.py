@@ -29,7 +29,7 @@ _BRITISH = _pairs(
     "whiskey/whisky molded/moulded mold/mould smolder/smoulder cozy/cosy omelet/omelette ketchup/ketchup "
     "barbeque/barbecue bbq/barbecue tv/television ok/okay "
     "organized/organised organize/organise realize/realise recognized/recognised recognize/recognise "
-    "analyze/analyse pasteurized/pasteurised stylized/stylised "
+    "analyze/analyse pasteurized/pasteurised stylized/stylised grayish/greyish coloring/colouring curb/kerb "
 )
 """Pairs of one meaning only: check and cheque, story and storey are not among them."""
 
@@ -57,7 +57,7 @@ _IRREGULAR = _pairs(
 )
 _STAYS = _words(
     "adams williams peters roberts richards phillips edwards andrews stevens matthews daniels simons davids jacobs "
-    "michaels martins news glasses sunglasses eyeglasses jeans shorts pants goods customs arms greens "
+    "michaels martins news glasses sunglasses eyeglasses jeans shorts pants goods customs arms spectacles greens "
     "blues reds whites blacks "
     "browns yellows oranges briefs tights slacks spirits scales means maths clothes species series thanks odds "
     "this his hers its yes lens always perhaps towards afterwards besides whereas sometimes james charles mars "
@@ -87,7 +87,10 @@ def unaccented(word: str) -> str:
     if word.isascii() or word in _KEEPS_ITS_ACCENT:
         return word
     letters: list[str] = []
-    for mark in unicodedata.normalize("NFD", word.translate(_LATIN)):
+    marks = unicodedata.normalize("NFD", word.translate(_LATIN))
+    if sum(not unicodedata.combining(mark) for mark in marks) == 1:
+        return word  # a letter by itself: x̄ is no x
+    for mark in marks:
         if not (unicodedata.combining(mark) and letters and "a" <= letters[-1][0] <= "z"):
             letters.append(mark)
     return unicodedata.normalize("NFC", "".join(letters))

@@ -56,6 +56,11 @@ MODES = {
     "RGBA": (SCENE.convert("RGBA"), SCENE, "PNG"),
     "CMYK": (SCENE.convert("CMYK"), SCENE, "TIFF"),
     "16 bit": (GREY.convert("I").point(lambda value: value * 257).convert("I;16"), GREY, "PNG"),
+    "16 bit, high byte first": (
+        Image.frombytes("I;16B", GREY.size, b"".join(bytes((value, value)) for value in GREY.tobytes())),
+        GREY,
+        "TIFF",
+    ),
     "32 bit": (GREY.convert("I").point(lambda value: value * 70_000), GREY, "TIFF"),
     "float": (GREY.convert("F").point(lambda value: value * 0.001 - 5.0), GREY, "TIFF"),
 }
@@ -146,6 +151,9 @@ def test_large_jpeg_is_scaled_to_the_same_size_as_the_same_png() -> None:
         (b"PK\x03\x04" + bytes(40), "archive"),
         (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
         (b"\0\0\0\x18ftypisom" + bytes(40), "video"),
+        (b"\0\0\0\x18ftyphevx" + bytes(40), "HEIC"),
+        (b"\0\0\0\x18ftypavif" + bytes(40), "AVIF picture that is damaged"),
+        (b"\xff", "not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is text"),
         (bytes(range(256)), "not an image"),
         (b"\x89PNG\r\n\x1a\n", "not an image"),

@@ -52,6 +52,7 @@ def test_first_question_and_first_reply_of_a_conversation_are_read(cell: Any) ->
     ("cell", "question"),
     [
         ("What is it?", "What is it?"),
+        ("Was ist es, schön?".encode(), "Was ist es, schön?"),
         ("<image>\nWhat is it?", "What is it?"),
         ("<|image|>What is it?", "What is it?"),
         (["What is it?"], "What is it?"),
@@ -119,6 +120,10 @@ def test_answers_never_stand_in_the_question() -> None:
         (LLAVA, "A cat."),
         (PARTS, "A cat."),
         ({"answer": "cat", "confidence": "yes"}, "cat"),
+        ({"text": ["cat", "cat"], "answer_start": [1, 9]}, "cat"),
+        ({"text": "cat"}, "cat"),
+        (b"cat", "cat"),
+        (b"\xff", None),
         ("half \ud83d", "half \ufffd"),
     ],
 )
