@@ -7,6 +7,7 @@ JUDGE_STUDIO_MACHINE names:
     gpus: 8
     card: H100          # as in the plan's table of cards
     price: 2.5          # of one GPU for one hour, in any money
+    fsdp: true          # training shares the weights out among the GPUs, for models that do not fit beside each other
     accelerate: /etc/fsdp.yaml    # how training is launched, if not as one process for each GPU
 """
 
@@ -32,7 +33,13 @@ class Machine(BaseModel):
     gpus: int = Field(default=1, ge=1, le=4096)
     card: str | None = None
     price: float | None = Field(default=None, ge=0)
+    fsdp: bool = False
     accelerate: str | None = None
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether no GPU needs to hold all of a model while it is trained, as far as is known."""
+        return self.accelerate is not None or (self.fsdp and self.gpus > 1)
 
     @property
     def in_flight(self) -> int:

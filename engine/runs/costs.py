@@ -222,8 +222,8 @@ def check_fits(settings: Settings) -> None:
     size = billions(settings.model.base)
     if settings.model.backend == "openai" or settings.model.device == "cpu" or size is None or size < SMALL:
         return
-    if settings.train.method == "full" and this_machine().accelerate is not None:
-        return  # the file says among how many cards the weights are shared out
+    if settings.train.method == "full" and this_machine().shares_weights:
+        return  # among so many cards as the machine has, or its file says
     card = card_here(this_machine())
     reason = None if card is None else refusal(settings, card)
     if reason is not None:

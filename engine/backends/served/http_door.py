@@ -3,6 +3,7 @@
 It asks once and knows nothing of models; who asks again, and for how long, is in `replicas.py`.
 """
 
+import itertools
 import json
 import os
 import time
@@ -23,6 +24,11 @@ UNIX = "unix:"
 _ITS_OWN = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451})
 """Answers that speak of this very request. All others (404 of a replica that lacks an adapter, 425, 429, 529, …) speak
 of the server, which may answer the same question later."""
+
+
+_POOLS = 8
+"""Pools of connections that take turns: httpcore looks through its whole pool twice a request, so that one pool of 256
+costs as much processor time as all the rest of a request."""
 
 
 class RefusedRequest(BackendError):
@@ -50,30 +56,37 @@ class HttpDoor:
     Every method raises `RefusedRequest`, `RefusedKey` or `PassingTrouble`.
     """
 
-    def __init__(self, url: str, *, api_key: str | None = None, timeout: float = 600.0) -> None:
+    def __init__(self, url: str, *, api_key: str | None = None, timeout: float = 600.0, pools: int = _POOLS) -> None:
         socket = url.removeprefix(UNIX) if url.startswith(UNIX) else None
         self.url = url.rstrip("/") if socket is None else "http://vllm/v1"
         self.is_local = socket is not None
         """Whether one server of our own stands behind it."""
-        self._again: Callable[[], HttpDoor] = lambda: HttpDoor(url, api_key=api_key, timeout=timeout)
+        self._again: Callable[[], HttpDoor] = lambda: HttpDoor(url, api_key=api_key, timeout=timeout, pools=1)
         key = api_key or os.environ.get(API_KEY_VARIABLE)
         try:
             host = httpx.URL(self.url).host
         except httpx.InvalidURL as error:
             raise BackendError(f"model.url: '{url}' is no address ({error}); write http://host:port/v1.") from None
+        # No proxy between us and this machine.
+        trust_env = socket is None and host not in ("127.0.0.1", "localhost", "::1")
+        trusted = httpx.create_ssl_context(trust_env=trust_env)  # 20 ms, so once for all
         # All are kept: with more than are to be kept under way, httpcore closes each connection after one answer.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(timeout, connect=10.0),
-            limits=limits,
-            transport=httpx.HTTPTransport(uds=socket, limits=limits) if socket else None,
-            # No proxy between us and this machine.
-            trust_env=socket is None and host not in ("127.0.0.1", "localhost", "::1"),
+        self._clients = tuple(
+            httpx.Client(
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=httpx.Timeout(timeout, connect=10.0),
+                limits=limits,
+                transport=httpx.HTTPTransport(uds=socket, limits=limits) if socket else None,
+                verify=trusted,
+                trust_env=trust_env,
+            )
+            for _ in range(pools)
         )
+        self._turns = itertools.cycle(self._clients)
 
     def fresh(self) -> "HttpDoor":
-        """Another door to the same address, with connections of its own."""
+        """Another door to the same address: who asks one question after the other has one connection, its own."""
         return self._again()
 
     def get(self, path: str) -> Any:
@@ -95,7 +108,7 @@ class HttpDoor:
     def post_status(self, path: str, body: dict[str, Any]) -> tuple[int, str]:
         """Status and text of a POST that the caller judges; only unreachable servers raise."""
         try:
-            answer = self._client.post(self.url + path, json=body)
+            answer = next(self._turns).post(self.url + path, json=body)
         except httpx.TransportError as error:
             raise PassingTrouble(self._away(error)) from None
         return answer.status_code, answer.text
@@ -103,7 +116,7 @@ class HttpDoor:
     def events(self, path: str, body: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The JSON objects of a server-sent event stream, up to its [DONE]. Not retried once it has begun."""
         try:
-            with self._client.stream("POST", self.url + path, json=body) as answer:
+            with next(self._turns).stream("POST", self.url + path, json=body) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     raise self._refusal(answer)
@@ -120,11 +133,12 @@ class HttpDoor:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in self._clients:
+            client.close()
 
     def _answer(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
         try:
-            answer = self._client.request(method, url, json=body)
+            answer = next(self._turns).request(method, url, json=body)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise PassingTrouble(self._away(error)) from None
         if answer.status_code != httpx.codes.OK:

@@ -23,6 +23,13 @@ from engine.workspace.folders import RunFolder
 from engine.workspace.progress import Progress
 from engine.workspace.state import read_state, request_stop
 
+FSDP = (
+    "--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP",
+    "--fsdp_reshard_after_forward", "true", "--fsdp_state_dict_type", "SHARDED_STATE_DICT",
+    "--fsdp_cpu_ram_efficient_loading", "false", "--mixed_precision", "bf16",
+)  # fmt: skip
+"""Checkpoints in shards, since only the last adapter is written whole; every process loads the base by itself, because
+PEFT's weights are made after loading."""
 _LOOK_SECONDS = 0.5
 _STOP_SECONDS = 600.0
 """A child that was asked to stop ends its step and saves a checkpoint; much longer means that it hangs."""
@@ -92,6 +99,8 @@ def launcher(machine: Machine) -> list[str]:
     if machine.gpus == 1 and machine.accelerate is None:
         return [sys.executable, "-m", "engine.stages.train"]
     config = ["--config_file", machine.accelerate] if machine.accelerate else ["--num_processes", str(machine.gpus)]
+    if machine.fsdp and not machine.accelerate:
+        config += FSDP
     return [sys.executable, "-m", "accelerate.commands.launch", *config, "-m", "engine.stages.train"]
 
 

@@ -167,6 +167,9 @@ def _quiet() -> Iterator[None]:
 
 def _save(trainer: JudgeTrainer, folder: Path) -> None:
     """Save the PEFT folder so that it survives a power loss once it is renamed. Every process takes part."""
+    sharded = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if sharded is not None:  # by default FSDP saves a share for each process, and the trainer then no adapter at all
+        sharded.set_state_dict_type("FULL_STATE_DICT")
     with disk_faults(folder):
         trainer.save_model(str(folder))
         if not trainer.args.should_save:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from accelerate.commands.launch import launch_command_parser
 
 from engine.errors import StopRequested, TrainingError
 from engine.machine import Machine
@@ -91,6 +92,15 @@ def test_several_gpus_are_used_by_accelerate():
     assert "accelerate.commands.launch" not in " ".join(launcher(Machine()))
     assert launcher(Machine(gpus=8))[3:5] == ["--num_processes", "8"]
     assert launcher(Machine(gpus=8, accelerate="/etc/fsdp.yaml"))[3:5] == ["--config_file", "/etc/fsdp.yaml"]
+
+
+def test_weights_are_shared_out_in_words_that_accelerate_knows():
+    words = launcher(Machine(gpus=8, fsdp=True))
+    asked = launch_command_parser().parse_args([*words[3:], "made", "2"])
+    assert (asked.num_processes, asked.use_fsdp, asked.fsdp_version) == (8, True, "2")
+    assert asked.training_script == "engine.stages.train"
+    assert "--use_fsdp" not in launcher(Machine(gpus=8, fsdp=True, accelerate="/etc/own.yaml"))
+    assert launcher(Machine(fsdp=True)) == launcher(Machine()), "one GPU has nobody to share with"
 
 
 def test_pictures_are_prepared_beside_a_gpu_only(monkeypatch):
