@@ -21,6 +21,8 @@ _TAGGED = re.compile(
 """<answer>…</answer>, <|begin_of_box|>…, [ANSWER]…[/ANSWER], {"answer": …}."""
 _END_MARK = re.compile(r"(?:\s?(?:<\|(?!begin_of_box|end_of_box)[\w-]{1,30}\|>|</s>|<eos>|<end_of_turn>))+$")
 """What a server left of the model's own end of text."""
+_TAIL = 200
+"""Characters at the end in which it is looked for."""
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]{0,80}\}){0,200}\}){0,300})\}")
 _ABROAD = (
     r"(?:(?:die|la|el|a|het|de|итоговый|окончательный|правильный|richtige|endgültige|korrekte|juiste) ){0,2}"
@@ -49,7 +51,7 @@ _SENTENCE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_ABROAD = re.compile(
-    rf"(?:^|\n){_DRESS}(?:{_ABROAD}) ?(?:(?:es|est|ist|é|è|er|är|is|jest|je|e|on|adalah|là|это)"
+    rf"(?:^|\n)[#>*_ -]{{0,9}}(?:{_ABROAD}) ?(?:(?:es|est|ist|é|è|er|är|is|jest|je|e|on|adalah|là|это)"
     r"(?![^\W\d_])|คือ|是|为|為|は|은|는|هي|هو|है)"
     r"[:：\s*_]*(?P<said>[^\n]{1,300}?)(?:です|だ|입니다|이다|है)?[.。]?(?=\n|$)",
     re.IGNORECASE,
@@ -103,7 +105,7 @@ def final_answer(text: str, pattern: str) -> str | None:
 def _folded(text: str) -> str:
     """Runs of white space as one sign, which keeps patterns with \\s* linear."""
     folded = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
-    return _END_MARK.sub("", folded).strip()
+    return (folded[:-_TAIL] + _END_MARK.sub("", folded[-_TAIL:])).strip()
 
 
 def _by_pattern(text: str, pattern: str) -> str | None:

@@ -300,6 +300,10 @@ def test_final_answer_of_anything_is_text_or_none(text):
         '"answer":',
         "<think>",
         ". A",
+        "-\n",
+        "la respuesta ",
+        "</s>",
+        "答案是",
     ],
 )
 def test_final_answer_in_a_long_repetitive_reply_is_looked_for_to_an_end(filler):
