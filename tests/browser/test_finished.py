@@ -3,7 +3,6 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, Opener
-from tests.patience import seconds
 from tests.studio_server import Server
 
 
@@ -11,7 +10,7 @@ def test_finished_run_opens_from_the_empty_page_and_shows_its_duel(visit: Opener
     page = visit(empty_server).open()
     page.get_by_role("link", name="Look at a finished run").click()
     duels = page.locator(".st-duels > article")
-    expect(duels).to_have_count(2, timeout=1000 * seconds(30))
+    expect(duels).to_have_count(2)
     expect(duels.first).to_contain_text("Mended")
     expect(duels.last).to_contain_text("Got worse")
     for duel in (duels.first, duels.last):

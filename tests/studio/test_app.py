@@ -155,7 +155,10 @@ def test_password_guards_pages_and_pictures(workspace: Path, tmp_path: Path) -> 
     path.write_text("geheim")
     path.chmod(0o600)
     picture = next((workspace / "images").glob("*/*.png"))
-    with studio_server(workspace, "--auth", f"me:{path}") as server, httpx.Client(base_url=server.url) as client:
+    with (
+        studio_server(workspace, "--auth", f"me:{path}") as server,
+        httpx.Client(base_url=server.url, timeout=seconds(60)) as client,
+    ):
         assert client.get(f"/gradio_api/file={picture}").status_code == 401
         assert client.get("/config").status_code == 401
         assert client.get("/finished/").status_code == 303

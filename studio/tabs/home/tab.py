@@ -45,7 +45,8 @@ def build(page: Page) -> None:
 
     drawn = page.redraw("home", redraw, [page.run, shown], [*shown_cards, shown])
     # The duel asks the tables, whose library takes a moment to load: the page is there before it.
-    drawn.then(draw_duel, [page.run, drawn_duel], [duel_card, drawn_duel], show_progress="hidden")
+    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    drawn.then(draw_duel, [page.run, drawn_duel], [duel_card, drawn_duel], **quiet)
     gr.on(
         [message.click, run_card.click, progress_card.click, runs_card.click],
         act,

@@ -79,7 +79,7 @@ def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, told: An
     page.url.bind("launch.images", form.source, read=lambda key: _source_update(page.workspace, key))
     # The plan in a second step: coming from Images, the tab is drawn from the old form at the same moment.
     form.source.change(editing.chosen, [form.source, *form.inputs], [form.preset, told, *fields], **quiet).then(
-        editing.planned, form.inputs, views, show_progress="hidden"
+        editing.planned, form.inputs, views, **quiet
     )
 
 

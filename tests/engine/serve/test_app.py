@@ -5,6 +5,7 @@ import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,9 +18,11 @@ from engine.judging.judges import JudgeRef, resolve_judge
 from engine.workspace.folders import open_workspace
 from tests.engine.serve.judge_server import judge_server, scene_url
 from tests.fake_backend import FakeBackend
+from tests.patience import seconds
 
 GOOD, BAD = "Three of them.", "Four of them."
 KEY = "open sesame"
+get, post = (partial(call, timeout=seconds(60)) for call in (httpx.get, httpx.post))
 
 
 def sees(request: Request, _sample: int) -> str:
@@ -94,7 +97,7 @@ def test_openai_client_that_streams_gets_the_same(url, picture):
 
 def test_chat_content_is_the_ruling_where_json_is_asked_for(url, picture):
     body = {"messages": chat(picture, a=BAD, b=GOOD), "response_format": {"type": "json_object"}}
-    content = httpx.post(f"{url}/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+    content = post(f"{url}/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
     assert json.loads(content)["verdict"] == "B"
 
 
@@ -116,7 +119,7 @@ def test_order_flip_has_no_verdict_token(url, picture):
     ],
 )
 def test_messages_of_another_form_are_refused_in_a_sentence(url, turns, says):
-    answer = httpx.post(f"{url}/v1/chat/completions", json={"messages": turns})
+    answer = post(f"{url}/v1/chat/completions", json={"messages": turns})
     assert answer.status_code == 400
     assert says in error_of(answer)
 
@@ -147,7 +150,7 @@ def test_batch_keeps_its_order_and_an_error_its_place(url, picture):
         {"question": "How many?", "a": GOOD},
         comparison(None, a=BAD, b=GOOD),
     ]
-    found = httpx.post(f"{url}/v1/judge", json={"comparisons": rows, "judge": "shapes-01/judge-v0"}).json()["rulings"]
+    found = post(f"{url}/v1/judge", json={"comparisons": rows, "judge": "shapes-01/judge-v0"}).json()["rulings"]
     assert [one.get("verdict") for one in found] == ["A", None, None, "B"]
     assert found[0]["judge"] == "shapes-01/judge-v0"
     assert "it is text, not an image" in found[1]["error"]["message"]
@@ -167,7 +170,7 @@ def test_batch_keeps_its_order_and_an_error_its_place(url, picture):
     ],
 )
 def test_picture_that_cannot_be_used_is_a_400_with_the_reason(url, image, says):
-    answer = httpx.post(f"{url}/v1/judge", json=comparison(image))
+    answer = post(f"{url}/v1/judge", json=comparison(image))
     assert answer.status_code == 400
     assert says in error_of(answer)
 
@@ -184,23 +187,23 @@ def test_picture_that_cannot_be_used_is_a_400_with_the_reason(url, image, says):
     ],
 )
 def test_request_of_another_form_is_refused_in_a_sentence(url, send, status, says):
-    answer = httpx.post(f"{url}/v1/judge", **send)
+    answer = post(f"{url}/v1/judge", **send)
     assert answer.status_code == status
     assert says in error_of(answer)
 
 
 def test_unknown_path_and_method_name_what_there_is(url):
-    assert "POST /v1/judge" in error_of(httpx.get(f"{url}/v2"))
-    assert httpx.get(f"{url}/v1/judge").status_code == 405
+    assert "POST /v1/judge" in error_of(get(f"{url}/v2"))
+    assert get(f"{url}/v1/judge").status_code == 405
 
 
 def test_page_of_somebody_else_cannot_ask_by_a_name_of_its_own(url):
-    assert httpx.get(f"{url}/v1/models", headers={"host": "evil.example"}).status_code == 403
+    assert get(f"{url}/v1/models", headers={"host": "evil.example"}).status_code == 403
 
 
 def test_wrong_key_is_refused_and_the_right_one_answers(judges, picture):
     with judge_server(FakeBackend(sees, choose=sure), judges, key=KEY) as url:
-        assert "no key" in error_of(httpx.get(f"{url}/v1/models"))
+        assert "no key" in error_of(get(f"{url}/v1/models"))
         wrong = openai.OpenAI(base_url=f"{url}/v1", api_key="guess", max_retries=0)
         with pytest.raises(openai.AuthenticationError, match="a wrong key"):
             wrong.chat.completions.create(model="shapes-01/judge-v2", messages=chat(picture))
@@ -218,10 +221,10 @@ def test_judge_that_fails_is_a_503_sentence_and_the_next_is_answered(judges, pic
         return sees(request, sample)
 
     with judge_server(FakeBackend(reply, choose=sure), judges) as url:
-        failed = httpx.post(f"{url}/v1/judge", json=comparison(picture))
+        failed = post(f"{url}/v1/judge", json=comparison(picture))
         assert failed.status_code == 503
         assert error_of(failed) == "the judge failed (RuntimeError). Ask again, or see the server's log."
-        assert httpx.post(f"{url}/v1/judge", json=comparison(picture)).json()["verdict"] == "A"
+        assert post(f"{url}/v1/judge", json=comparison(picture)).json()["verdict"] == "A"
 
 
 def test_64_clients_at_once_each_get_their_own_ruling_in_few_calls_of_the_backend(judges, tmp_path):
@@ -231,7 +234,7 @@ def test_64_clients_at_once_each_get_their_own_ruling_in_few_calls_of_the_backen
     def ask(number: int) -> tuple[str, str]:
         a, b = (GOOD, BAD) if number % 2 else (BAD, GOOD)
         body = comparison(pictures[number % 4], key=str(number)) | {"a": f"{a} {number}", "b": f"{b} {number}"}
-        said = httpx.post(f"{url}/v1/judge", json=body, timeout=60).json()
+        said = post(f"{url}/v1/judge", json=body).json()
         return said["key"], said["verdict"]
 
     with judge_server(backend, judges) as url, ThreadPoolExecutor(64) as pool:
@@ -258,14 +261,14 @@ def test_photograph_is_shown_upright_and_one_sent_again_is_not_read_again(judges
     sent = base64.b64encode((tmp_path / "turned.jpg").read_bytes()).decode()
     with judge_server(FakeBackend(reply, choose=sure), judges) as url:
         for _ in range(2):
-            assert httpx.post(f"{url}/v1/judge", json=comparison(sent)).json()["verdict"] == "A"
+            assert post(f"{url}/v1/judge", json=comparison(sent)).json()["verdict"] == "A"
     assert len(set(seen)) == 1
     assert not seen[0].exists()  # kept only while the judge is open
 
 
 def test_backend_error_keeps_its_own_sentence(judges, picture):
     with judge_server(FakeBackend(sees, fail_after=0), judges) as url:
-        assert error_of(httpx.post(f"{url}/v1/judge", json=comparison(picture))).endswith("Start it again.")
+        assert error_of(post(f"{url}/v1/judge", json=comparison(picture))).endswith("Start it again.")
 
 
 def test_several_pictures_reach_the_judge_in_both_forms(judges, picture):
@@ -274,10 +277,10 @@ def test_several_pictures_reach_the_judge_in_both_forms(judges, picture):
     several[0]["content"].append({"type": "image_url", "image_url": {"url": picture}})
     with judge_server(backend, judges) as url:
         own = comparison(None, image=[picture, picture], a_images=[picture])
-        assert httpx.post(f"{url}/v1/judge", json=own).json()["verdict"] == "A"
+        assert post(f"{url}/v1/judge", json=own).json()["verdict"] == "A"
         assert {len(request.pictures) for request in backend.requests} == {3}
         backend.requests.clear()
-        answer = httpx.post(f"{url}/v1/chat/completions", json={"messages": several})
+        answer = post(f"{url}/v1/chat/completions", json={"messages": several})
         assert answer.json()["ruling"]["verdict"] == "A"
         assert {len(request.pictures) for request in backend.requests} == {2}
-        assert "at most 16" in error_of(httpx.post(f"{url}/v1/judge", json=comparison(None, image=[picture] * 17)))
+        assert "at most 16" in error_of(post(f"{url}/v1/judge", json=comparison(None, image=[picture] * 17)))

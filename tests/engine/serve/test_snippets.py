@@ -16,6 +16,7 @@ from engine.serve.snippets import Snippet, snippets
 from engine.workspace.folders import open_workspace
 from tests.engine.serve.judge_server import judge_server
 from tests.fake_backend import FakeBackend
+from tests.patience import seconds
 
 JUDGE = "shapes-vlm"
 
@@ -84,6 +85,6 @@ def test_server_snippet_answers_until_it_is_ended(folder):
         assert '"verdict"' in run(one(folder, "curl", address), folder)
     finally:
         server.terminate()
-        _, error = server.communicate(timeout=60)
+        _, error = server.communicate(timeout=seconds(60))
     assert error == ""
     assert server.returncode in (0, -signal.SIGTERM)  # uvicorn shuts down, then lets the signal have its way

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from studio.jobs import child
+from tests.patience import seconds
 
 PARENT = """
 import subprocess, sys, time
@@ -47,8 +48,8 @@ def test_stop_ends_a_child_and_what_it_started(tmp_path: Path, monkeypatch: pyte
     assert process.stdout is not None
     inner = psutil.Process(int(process.stdout.readline()))
     child.stop(child.name_of(process.pid))
-    assert process.wait(timeout=30) != 0
-    assert not psutil.wait_procs([inner], timeout=30)[1] or inner.status() == psutil.STATUS_ZOMBIE
+    assert process.wait(timeout=seconds(30)) != 0
+    assert not psutil.wait_procs([inner], timeout=seconds(30))[1] or inner.status() == psutil.STATUS_ZOMBIE
     process.stdout.close()
     assert process.stdin is not None
     process.stdin.close()

@@ -41,3 +41,10 @@ def test_press_of_one_button_of_a_card_is_not_dropped_while_another_is_answered(
     assert len(listeners) > 10
     dropping = {name for name, mode in listeners.items() if mode != "multiple"}
     assert dropping == ONE_BUTTON
+
+
+def test_what_follows_a_redraw_is_not_dropped_while_that_of_the_redraw_before_is_at_work(tmp_path: Path) -> None:
+    app = build_app(open_workspace(tmp_path))
+    chained = [one for one in app.fns.values() if one.trigger_after is not None and one.fn is not None]
+    assert len(chained) > 3
+    assert [one.name for one in chained if one.trigger_mode == "once"] == []
