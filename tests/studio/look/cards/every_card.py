@@ -245,6 +245,7 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "panel_foot": lambda text: c.panel_foot(c.esc(text)),
     "panel_head": lambda text: c.panel_head(text, c.esc(text)),
     "picture": lambda text: c.picture(text, text, width=9, zoom=True),
+    "pictures": lambda text: c.pictures([c.ShownPicture(src=text, width=9), c.ShownPicture(src=text)], text),
     "plan": lambda text: c.plan([c.PlanRow(stage=text, what=text, time=text)]),
     "press": lambda text: c.press(c.esc(text), act=text, key=text, class_="st-btn"),
     "reasoning": lambda text: c.reasoning(text, caret=True, aside=text),
