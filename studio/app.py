@@ -31,7 +31,7 @@ from studio.page.place import FOLLOW_LINKS
 from studio.server import api
 from studio.server.beside import Beside, MayEnter
 from studio.server.binding import check_bind, free_port
-from studio.server.guard import Guard
+from studio.server.guard import Guard, Pictures
 from studio.server.patience import patient_server
 from studio.server.waiting import told_if_slow, wait_until_up
 from studio.tabs import doctor, training
@@ -156,6 +156,7 @@ def listen(
     around = [
         Middleware(Guard, local_only=auth is None and is_loopback(host)),
         Middleware(Beside, path=FINISHED, make=finished_app, may_enter=_who_may_enter(app, auth)),
+        Middleware(Pictures, root=workspace.root),
     ]
     # Gradio announces its MCP server whatever `quiet` says; what is at hand is said by `serve`.
     with patient_server(host), contextlib.redirect_stdout(io.StringIO()):
@@ -199,7 +200,8 @@ def _shown_as(workspace: Workspace) -> dict[str, Any]:
 
 def finished_app() -> FastAPI:
     """The finished run that ships with the project, as a page below `FINISHED`."""
-    workspace, app = finished_workspace(), FastAPI()
+    workspace = finished_workspace()
+    app = FastAPI(middleware=[Middleware(Pictures, root=workspace.root)])
     gr.mount_gradio_app(
         app, build_app(workspace, way_back="../"), FINISHED, app_kwargs=_NO_DOCS, **_shown_as(workspace)
     )

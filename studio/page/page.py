@@ -85,8 +85,13 @@ class Page:
             return self._catalog[0]
 
     def image_url(self, path: str | None) -> str | None:
-        """Address of a picture from its path in the views ("images/3f/3fa1….png"); None stays None."""
-        return f"gradio_api/file={quote(str(self.workspace.root / path))}" if path else None
+        """Address of a picture from its path in the views ("images/3f/3fa1….png"); None stays None.
+
+        It names the picture as the workspace does, not where it lies: see `Pictures` of `studio.server.guard`.
+        """
+        if not path:
+            return None
+        return f"gradio_api/file={quote(path if path.startswith('images/') else str(self.workspace.root / path))}"
 
     def redraw(
         self, tab: str, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **event: Any

@@ -4,8 +4,9 @@ It knows HTTP only, nothing of Gradio's pages.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from engine.serve.binding import is_loopback
 
@@ -26,6 +27,10 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+
+_FILE = "/gradio_api/file="
+_PICTURE = f"{_FILE}images/"
 
 
 class Guard:
@@ -57,6 +62,22 @@ class Guard:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class Pictures:
+    """ASGI middleware. The address of a picture says "images/3f/3fa1….png", as the workspace does, so that no page
+    shows where that lies; Gradio, which decides what may be read, is asked for the file below `root`."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], root: Path) -> None:
+        self.app = app
+        self._root = root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        before, mark, name = str(scope.get("path", "")).partition(_PICTURE)
+        if scope["type"] == "http" and mark:
+            path = f"{before}{_FILE}{self._root}/images/{name}"
+            scope = {**scope, "path": path, "raw_path": quote(path).encode()}
+        await self.app(scope, receive, send)
 
 
 def _is_from_here(scope: Scope) -> bool:

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
 
 from engine.errors import UsageError
 from engine.serve.binding import is_loopback
+from engine.workspace.folders import open_workspace
+from studio.page.page import create_page
 from studio.server.binding import check_bind, read_password
 from tests.patience import seconds
 from tests.sample_workspace import make_workspace
@@ -58,6 +61,17 @@ def test_pictures_are_served_and_nothing_else_of_the_workspace(server: Server, w
     ):
         assert fetch(server, f"/gradio_api/file={workspace}/{path}").status_code in (403, 404), path
     assert fetch(server, "/gradio_api/file=/etc/passwd").status_code in (403, 404)
+
+
+def test_address_of_a_picture_does_not_say_where_the_workspace_lies(server: Server, workspace: Path) -> None:
+    picture = next((workspace / "images").glob("*/*.png")).relative_to(workspace)
+    with gr.Blocks(analytics_enabled=False):
+        address = create_page(open_workspace(workspace)).image_url(str(picture))
+    assert address == f"gradio_api/file={picture}"
+    answer = fetch(server, f"/{address}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    for path in ("images/seen.jsonl", "images/%2e%2e/studio.sqlite", "images/..%2fruns/shapes-01/config.yaml"):
+        assert fetch(server, f"/gradio_api/file={path}").status_code in (403, 404), path
 
 
 def test_link_out_of_the_image_folder_is_not_followed(server: Server, workspace: Path) -> None:
@@ -165,6 +179,9 @@ def test_password_guards_pages_and_pictures(workspace: Path, tmp_path: Path) -> 
         assert client.get("/finished/config").status_code == 401
         assert client.post("/login", data={"username": "me", "password": "falsch"}).status_code == 400
         assert client.post("/login", data={"username": "me", "password": "geheim"}).status_code == 200
+        page = client.get("/config").text
+        for place in (str(workspace), sys.prefix, str(ROOT), str(Path.home() / "")):
+            assert place not in page, "what is served at first says of nothing where it lies"
         assert client.get(f"/gradio_api/file={picture}").status_code == 200
         assert client.get("/finished/config").status_code == 200
 
