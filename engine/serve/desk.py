@@ -23,8 +23,8 @@ ROOM = 4096
 """Comparisons that may wait; more are refused, so that callers learn it and memory stays bounded."""
 _AT_ONCE = 256
 """Comparisons that one call takes: full batches, and yet the next callers do not wait long."""
-_QUIET = 0.005
-"""Seconds without a new comparison after which a call does not wait for further ones."""
+_QUIET = 0.02
+"""Seconds without a new comparison after which those who were answered are not expected to ask again."""
 SERVER_LANES = 8
 """Calls under way at once where a server answers: it batches by itself, and while one call runs out others are full."""
 
@@ -93,40 +93,43 @@ class RulingDesk:
 
     def _work(self) -> None:
         held: list[_Case] = []
-        answered = 0
+        callers = 0
         while True:
             with self._news:
                 while not (held or self._waiting or self._closed):
                     self._news.wait()
                 if self._closed and not held:
                     return
-                self._gather(answered)
+                self._gather(callers)
                 room = max(0, _AT_ONCE - len(held))
                 held += [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-            asked, held = len(held), self._round(held) if held else []  # none are left where it was closed meanwhile
-            answered = asked - len(held)
+            if held:  # none are left where it was closed meanwhile
+                held, callers = self._round(held)
 
-    def _gather(self, answered: int) -> None:
-        """Wait for those who were `answered` by the last call and may ask again at once: a call that begins without
-        them is half empty, and they stand beside it, so that every call after it is half empty too. Where a server
-        batches by itself, nobody waits."""
-        there, expected = -1, len(self._waiting) + answered
-        while len(self._lanes) == 1 and there < len(self._waiting) < expected and not self._closed:
+    def _gather(self, callers: int) -> None:
+        """Wait until as many ask as there were `callers` around the last call: those it answered may ask again at once,
+        and a call that begins without them is half empty, as is then every call after it, since they stand beside it.
+        Where a server batches by itself, nobody waits."""
+        there = -1
+        while len(self._lanes) == 1 and there < len(self._waiting) < callers and not self._closed:
             there = len(self._waiting)
             self._news.wait(_QUIET)
 
-    def _round(self, cases: list[_Case]) -> list[_Case]:
-        """One call of the backend; the cases that have more to ask."""
+    def _round(self, cases: list[_Case]) -> tuple[list[_Case], int]:
+        """One call of the backend: the cases that have more to ask, and how many callers there are beside them: those
+        it answered, and those who had come by the time of its first reply."""
         by_request = {request.key: case for case in cases for request in case.asked}
         replies: dict[str, Completion] = {}
         left: list[_Case] = []
         over: set[int] = set()
+        beside: int | None = None
         try:
             for reply in self._backend.generate([request for case in cases for request in case.asked]):
                 replies[reply.key] = reply
                 case = by_request[reply.key]
                 if all(request.key in replies for request in case.asked):
                     over.add(id(case))
+                    beside = len(self._waiting) if beside is None else beside
                     left += self._step(case, [replies[request.key] for request in case.asked])
         except JudgeStudioError as error:
             _fail([case for case in cases if id(case) not in over], error)
@@ -134,7 +137,7 @@ class RulingDesk:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             why = BackendError(f"the judge failed ({type(error).__name__}). Ask again, or see the server's log.")
             _fail([case for case in cases if id(case) not in over], why)
-        return left
+        return left, len(cases) - len(left) + (beside or 0)
 
     def _step(self, case: _Case, replies: list[Completion]) -> list[_Case]:
         found = advance(case.steps, replies)

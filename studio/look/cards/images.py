@@ -53,7 +53,7 @@ def pictures(shown: Sequence[ShownPicture], alt: str) -> Html:
         element(
             "figure",
             picture(one.src, f"{alt}, image {number}", width=one.width, zoom=True),
-            element("figcaption", esc(f"image {number}")),
+            element("small", esc(f"image {number}")),
         )
         for number, one in enumerate(shown, 1)
     ]
