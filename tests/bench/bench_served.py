@@ -3,11 +3,13 @@
     python tests/bench/bench_served.py [--requests 1500] [--rounds 3] [--milliseconds 50]
 
 The stub answers each chat after a fixed time, in a process of its own. The bare client is httpx with threads and no
-reading of replies. Then a misbehaving server: 10,000 requests, two in a hundred answered by a fault at random.
+reading of replies: once as anybody writes it, with one pool of connections, and once with as many pools as ours.
+Then a misbehaving server: 10,000 requests, two in a hundred answered by a fault at random.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import multiprocessing
 import random
@@ -26,6 +28,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from engine.backends.base import Message, Request, Sampling
+from engine.backends.served.http_door import POOLS
 from engine.backends.served.openai import OpenAIBackend
 from tests.engine.backends.served.chat_server import Behaviour, serve
 
@@ -87,10 +90,12 @@ def spent(work: Callable[[], object]) -> Spent:
     return time.perf_counter() - clock, time.process_time() - processor
 
 
-def bare(client: httpx.Client, url: str, bodies: list[dict[str, object]], at_once: int) -> Spent:
+def bare(clients: list[httpx.Client], url: str, bodies: list[dict[str, object]], at_once: int) -> Spent:
+    turns = itertools.cycle(clients)
+
     def work() -> None:
         with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(lambda body: client.post(f"{url}/chat/completions", json=body).json(), bodies))
+            list(pool.map(lambda body: next(turns).post(f"{url}/chat/completions", json=body).json(), bodies))
 
     return spent(work)
 
@@ -115,14 +120,14 @@ def overhead(requests_count: int, rounds: int, seconds: float) -> None:
     url = f"http://127.0.0.1:{here.recv()}/v1"
     requests = asked(requests_count)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    client = httpx.Client(limits=limits, timeout=60, trust_env=False)
-    for at_once in (32, 256):
+    clients = [httpx.Client(limits=limits, timeout=60, trust_env=False) for _ in range(POOLS)]
+    for at_once, pools in itertools.product((32, 256), (1, POOLS)):
         backend = OpenAIBackend(url, sequences=at_once)
         bodies = [backend._body(request, first=0, count=1) for request in requests]
         times: dict[str, list[Spent]] = {"bare": [], "ours": []}
         for number in range(rounds):
             turns: list[tuple[str, Callable[[], Spent]]] = [
-                ("bare", lambda: bare(client, url, bodies, at_once)),  # noqa: B023  called at once
+                ("bare", lambda: bare(clients[:pools], url, bodies, at_once)),  # noqa: B023  called at once
                 ("ours", lambda: ours(backend, requests)),  # noqa: B023
             ]
             for name, turn in turns if number % 2 else reversed(turns):
@@ -130,10 +135,11 @@ def overhead(requests_count: int, rounds: int, seconds: float) -> None:
         rates = {
             name: f"{len(requests) / statistics.median(t for t, _ in some):,.0f}/s" for name, some in times.items()
         }
-        print(f"{at_once:>4} under way, {rounds} rounds: bare {rates['bare']}, ours {rates['ours']}; overhead "
-              f"{more(times, 0)} on the clock, {more(times, 1)} in processor time", flush=True)  # fmt: skip
+        print(f"{at_once:>4} under way, {rounds} rounds: bare, {pools} pools, {rates['bare']}, ours {rates['ours']}; "
+              f"overhead {more(times, 0)} on the clock, {more(times, 1)} in processor time", flush=True)  # fmt: skip
         backend.close()
-    client.close()
+    for client in clients:
+        client.close()
     process.terminate()
 
 

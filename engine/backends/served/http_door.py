@@ -26,7 +26,7 @@ _ITS_OWN = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451})
 of the server, which may answer the same question later."""
 
 
-_POOLS = 8
+POOLS = 8
 """Pools of connections that take turns: httpcore looks through its whole pool twice a request, so that one pool of 256
 costs as much processor time as all the rest of a request."""
 
@@ -56,7 +56,7 @@ class HttpDoor:
     Every method raises `RefusedRequest`, `RefusedKey` or `PassingTrouble`.
     """
 
-    def __init__(self, url: str, *, api_key: str | None = None, timeout: float = 600.0, pools: int = _POOLS) -> None:
+    def __init__(self, url: str, *, api_key: str | None = None, timeout: float = 600.0, pools: int = POOLS) -> None:
         socket = url.removeprefix(UNIX) if url.startswith(UNIX) else None
         self.url = url.rstrip("/") if socket is None else "http://vllm/v1"
         self.is_local = socket is not None

@@ -20,7 +20,7 @@ from engine.errors import TrainingError
 from engine.stages.train.augment import augmented
 from engine.stages.train.batches import IGNORED, Collator
 from engine.stages.train.job import TrainingJob
-from engine.stages.train.lora import adapted, largest_change, weights_of
+from engine.stages.train.lora import adapted, largest_change, layers_kept_whole, weights_of
 from engine.stages.train.trainer import (
     JudgeTrainer,
     StageCallback,
@@ -91,6 +91,8 @@ def _trainer(job: TrainingJob, callback: StageCallback) -> JudgeTrainer:
     device = model.device if model.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     # Loaded on the CPU: under `accelerate launch` the trainer knows which device is this process's.
     base = load_model(name, device="cpu", dtype=_weights(model, device), revision=model.revision)
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        os.environ.setdefault("FSDP_TRANSFORMER_CLS_TO_WRAP", ",".join(layers_kept_whole(base)))
     parameters = sum(value.numel() for value in base.parameters())
     encoder = ChatEncoder(load_processor(name, revision=model.revision), model_name=model.base)
     trainer = JudgeTrainer(

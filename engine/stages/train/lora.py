@@ -101,6 +101,15 @@ def _fresh(model: Any, settings: TrainSettings) -> LoraConfig:
     return LoraConfig(target_modules=DUMMY_TARGET_MODULES, modules_to_save=whole, task_type="CAUSAL_LM")
 
 
+def layers_kept_whole(model: Any) -> list[str]:
+    """Names of the layer classes that FSDP gathers one at a time: those the family never splits and this model has.
+
+    accelerate refuses a class that is missing, and the family of a Llava lists CLIP's text layers, which it has not.
+    """
+    present = {type(module).__name__ for module in model.modules()}
+    return sorted(present & set(model._no_split_modules or ()))
+
+
 def weights_of(model: Any) -> dict[str, torch.Tensor]:
     """A copy of the adapter's weights by name."""
     return {name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad}

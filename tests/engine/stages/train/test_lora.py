@@ -9,7 +9,15 @@ from transformers import AutoModelForImageTextToText
 
 from engine.config import TrainSettings
 from engine.errors import ModelError
-from engine.stages.train.lora import adapted, eye_layers, language_linears, largest_change, trained_layers, weights_of
+from engine.stages.train.lora import (
+    adapted,
+    eye_layers,
+    language_linears,
+    largest_change,
+    layers_kept_whole,
+    trained_layers,
+    weights_of,
+)
 from tests.tiny_models import save_tiny_gemma3, save_tiny_llava, save_tiny_mllama
 
 MAKERS = {"llava": save_tiny_llava, "gemma3": save_tiny_gemma3, "mllama": save_tiny_mllama}
@@ -50,6 +58,17 @@ def test_all_layers_are_those_of_language_and_eyes(folder):
     }
     assert found["language"].isdisjoint(found["eyes"])
     assert found["all"] == found["language"] | found["eyes"]
+
+
+def test_layers_that_are_shared_out_whole_are_in_the_model_and_hold_its_decoder(folder):
+    model = load(folder)
+    names = layers_kept_whole(model)
+    assert names
+    assert set(names) <= {type(module).__name__ for module in model.modules()}
+    shared = [module for module in model.get_decoder().modules() if type(module).__name__ in names]
+    inside = {id(weight) for layer in shared for weight in layer.parameters()}
+    linears = [module for module in model.get_decoder().modules() if isinstance(module, torch.nn.Linear)]
+    assert all(id(linear.weight) in inside for linear in linears)
 
 
 def test_only_the_adapter_is_trainable(folder):
