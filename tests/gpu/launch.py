@@ -1,8 +1,8 @@
 """Training as machine.yaml asks for it: one process, two that share a batch, and two that share the weights out (FSDP).
 
     python tests/gpu/launch.py cuda       on two GPUs, by `accelerate launch`
-    python tests/gpu/launch.py            on a CPU: accelerate starts several processes for GPUs only, and has FSDP for
-                                          them only, so torch's own launcher starts two, which talk over gloo
+    python tests/gpu/launch.py            on a CPU: accelerate starts several processes for GPUs only, so torch's own
+                                          launcher starts two, which talk over gloo; FSDP by way of cpu_fsdp.py
 
 Trains the second version of a small made run each time, as the loop would, in a child process.
 Prints one line a way: seconds, the loss of each step, and how far the adapter is from that of one process.
@@ -31,9 +31,10 @@ from tests.tiny_models import save_tiny_llava  # noqa: E402
 
 COMMON = "compute_environment: LOCAL_MACHINE\nnum_machines: 1\nnum_processes: 2\nmachine_rank: 0\n"
 TORCH = "torch's own launcher"
+SHARED = "the same, with the weights shared out"
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0")
 WAYS = {
-    "cpu": {"one": None, "two": TORCH},
+    "cpu": {"one": None, "two": TORCH, "two by FSDP": SHARED},
     "cuda": {
         "one": None,
         "two": COMMON + "distributed_type: MULTI_GPU\nmixed_precision: bf16\n",
@@ -52,8 +53,11 @@ def trained(folder: Path, accelerate: str | None) -> RunFolder:
     config = folder / "accelerate.yaml"
     config.write_text(accelerate or "")
     usual = child.launcher
-    if accelerate == TORCH:
-        child.launcher = lambda _machine: [sys.executable, *TORCHRUN, "-m", "engine.stages.train"]
+    if accelerate in (TORCH, SHARED):
+        trains = (
+            ["-m", "engine.stages.train"] if accelerate == TORCH else [str(Path(__file__).with_name("cpu_fsdp.py"))]
+        )
+        child.launcher = lambda _machine: [sys.executable, *TORCHRUN, *trains]
     machine = Machine(accelerate=str(config) if accelerate else None)
     child.train_in_child(run, 2, machine=machine, progress=Progress(run, read_state(run)))
     child.launcher = usual
