@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.assets import assets_folder
+from engine.assets import SHIPPED, assets_folder
 from engine.errors import SettingsError
 from engine.text import read_yaml, typed
 
@@ -201,8 +201,13 @@ class EvaluateSettings(_Group):
     wrong_image: bool = _setting(
         True, "Also measure every version with another item's picture, and each iteration's pairs (control)."
     )
+    prompted: str | None = _setting(
+        None,
+        "Words at the beginning of a careful reply. judge-v0 is also measured with its replies begun by them: what "
+        "asking is worth without training (control); not measured if empty.",
+    )
     control_items: int | None = _setting(
-        200, "Items per benchmark, and pairs, on which these two controls are measured; all if empty.", ge=1
+        200, "Items per benchmark, and pairs, on which controls that ask the model are measured; all if empty.", ge=1
     )
 
 
@@ -232,7 +237,7 @@ class Settings(_Group):
         """Name of the prompt pack with `auto` resolved."""
         if self.model.prompts != "auto":
             return self.model.prompts
-        return "shapes" if Path(self.model.base).name == "shapes-vlm" else "default"
+        return "shapes" if Path(self.model.base).name in SHIPPED else "default"
 
 
 def presets() -> list[str]:

@@ -4,13 +4,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.assets import SHIPPED
 from engine.errors import UsageError
 
 if TYPE_CHECKING:  # pydantic costs 0.2 s, which `status` need not pay
     from engine.config import Settings
-
-EMBEDDED = "shapes-vlm"
-"""The model that ships with the project is meant by its name, whatever lies in the working folder."""
 
 
 def expanded(path: str | Path) -> Path:
@@ -50,7 +48,7 @@ def with_absolute_paths(settings: "Settings") -> "Settings":
     python = model.vllm_python
     changed_model = model.model_copy(
         update={
-            "base": model.base if model.base == EMBEDDED else _whole_if_there(model.base),
+            "base": model.base if model.base in SHIPPED else _whole_if_there(model.base),
             "prompts": _whole(model.prompts) if model.prompts.endswith((".yaml", ".yml")) else model.prompts,
             "vllm_python": python if python is None else _whole_if_there(python),
             "adapters_folder": None if model.adapters_folder is None else _whole(model.adapters_folder),

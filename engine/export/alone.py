@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-from engine.assets import assets_folder
+from engine.assets import SHIPPED, assets_folder
 from engine.judging.judges import JUDGE_DATA, JUDGE_PROMPTS, JudgeRef
-from engine.paths import EMBEDDED
 from engine.prompts import load_pack, prompt_fences
 from engine.verdicts import reading_rule
 from engine.workspace.provenance import model_folder
@@ -28,8 +27,8 @@ def write_alone(judge: JudgeRef, folder: Path, *, merged: bool) -> None:
     pack = load_pack(judge.settings.prompt_pack).model_dump(mode="json")
     (folder / JUDGE_PROMPTS).write_text(yaml.safe_dump(pack, sort_keys=False, allow_unicode=True), encoding="utf-8")
     shutil.copyfile(assets_folder() / "export" / PROGRAM, folder / PROGRAM)
-    if judge.settings.model.base == EMBEDDED and not merged:
-        base = model_folder(EMBEDDED)
+    if judge.settings.model.base in SHIPPED and not merged:
+        base = model_folder(judge.settings.model.base)
         assert base is not None
         shutil.copytree(base, folder / "base")
 
@@ -56,7 +55,7 @@ def where_base_is(judge: JudgeRef, *, merged: bool) -> str:
     base = judge.settings.model.base
     if merged:
         return "The base model is merged into it, so the folder is complete."
-    if base == EMBEDDED:
+    if base in SHIPPED:
         return "The base model lies in `base/`, so the folder is complete."
     if model_folder(base) is not None:
         return (

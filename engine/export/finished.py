@@ -19,9 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.assets import assets_folder
+from engine.assets import EMBEDDED, assets_folder
 from engine.errors import JudgeStudioError, WorkspaceError
-from engine.paths import EMBEDDED
+from engine.records import ImageRow
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import LAYOUT, STAGES, RunFolder, Workspace, open_workspace
 from engine.workspace.timing import stage_times
@@ -102,7 +102,7 @@ def pack(run: RunFolder, target: Path) -> int:
         for path in sorted(run.folder.rglob("*")):
             if path.is_file() and path.name not in _LEFT_BEHIND:
                 _carry(path, workspace.runs_folder / NAME / path.relative_to(run.folder), run)
-        for path in sorted(run.workspace.images.glob("*/*.png")):
+        for path in _pictures(run):
             _as_webp(path, workspace.images / path.parent.name / f"{path.stem}.webp")
         write_json(workspace.root / "workspace.json", {"layout": LAYOUT, "read_only": True})
         target.parent.mkdir(exist_ok=True)
@@ -113,6 +113,12 @@ def pack(run: RunFolder, target: Path) -> int:
     if size > MOST_BYTES:
         raise WorkspaceError(f"{target}: {size:,} bytes, at most {MOST_BYTES:,} are shipped. Pack a smaller run.")
     return size
+
+
+def _pictures(run: RunFolder) -> list[Path]:
+    """The stored pictures of this run: its workspace may hold those of others."""
+    rows = [*run.intake().read("images", ImageRow), *run.stage(0, "benchmark").read("images", ImageRow)]
+    return sorted({run.workspace.root / row.path for row in rows})
 
 
 def _pace(run: RunFolder) -> dict[str, float]:

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 
 from engine import __version__
+from engine.assets import SHIPPED
 from engine.export.alone import where_base_is
 from engine.judging.judges import JudgeRef
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, STRICT
-from engine.paths import EMBEDDED
 from engine.prompts import load_pack
 from engine.records import BASE_JUDGE, ScoreRow
 from engine.workspace.conclusions import Trained
@@ -91,7 +91,7 @@ def _served(judge: JudgeRef, *, merged: bool) -> list[str]:
     base = one_line(judge.settings.model.base)
     lines = ["Served with Judge Studio, it rules in both orders, for OpenAI's clients too:", "", "```"]
     lines += ["judge-studio serve THIS_FOLDER", "```"]
-    if judge.settings.model.base == EMBEDDED or (judge.settings.train.method == "full" and not merged):
+    if judge.settings.model.base in SHIPPED or (judge.settings.train.method == "full" and not merged):
         return lines
     line = "vllm serve THIS_FOLDER"
     if not merged:

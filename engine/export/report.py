@@ -16,6 +16,7 @@ from engine.errors import WorkspaceError
 from engine.export.charts import Point, accuracy_chart, loss_chart
 from engine.export.examples import examples
 from engine.export.markup import page, points, table
+from engine.measure.begun import begun_lines
 from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_control
 from engine.measure.metrics import ALL, BOTH_ORDERS_MEAN, STRICT, comparisons, pays
@@ -109,7 +110,9 @@ def _headline(facts: _Facts) -> str:
     base, best = at.get((BASE_JUDGE, ALL)), at.get((facts.best, ALL))
     said = _verdict(facts, benchmark, base, best)
     minutes = f"{state.seconds / 60:.0f} minutes of work" if state.seconds else "time not known"
-    said = f"<p class=lead>{said}</p>" + "".join(f"<p>{escape(line)}</p>" for line in seed_lines(facts.run))
+    said = f"<p class=lead>{said}</p>" + "".join(
+        f"<p>{escape(line)}</p>" for line in (*begun_lines(facts.run), *seed_lines(facts.run))
+    )
     return (
         f"<header><p class=kicker>Judge Studio report</p><h1>{escape(facts.run.name)}</h1>{said}"
         f"<p class=dim>{escape(facts.settings.model.base)} · {facts.iterations} iterations · {minutes} · "
@@ -201,8 +204,8 @@ def _benchmark(facts: _Facts, benchmark: str) -> str:
     chart = f"<figure>{accuracy_chart(points, controls, title=title)}</figure>" if points else ""
     return (
         f"<section><h2>Measured on {escape(benchmark)}</h2><p class=dim>Strict: an item counts when the verdicts in "
-        "both orders are right. Bars are 95 % intervals clustered by image. Dashed: judges that should not work."
-        f"{name} {escape(decides)}</p>{chart}{_score_table(facts, benchmark, overall)}"
+        "both orders are right. Bars are 95 % intervals clustered by image. Dashed: judges that should not work, or "
+        f"need no training.{name} {escape(decides)}</p>{chart}{_score_table(facts, benchmark, overall)}"
         f"{_slices(facts, benchmark, strict)}</section>"
     )
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.assets import EMBEDDED, SHIPPED
 from engine.backends.adapter_folder import base_of
 from engine.backends.base import Backend
 from engine.backends.model_files import is_path
 from engine.config import ModelSettings, Settings, parse_settings
 from engine.errors import ModelError, UsageError, WorkspaceError
-from engine.paths import EMBEDDED, expanded
+from engine.paths import expanded
 from engine.records import BASE_JUDGE, version_name, version_number
 from engine.workspace.decisions import best_judge
 from engine.workspace.files import read_json
@@ -150,8 +151,8 @@ def versions_of(run: RunFolder) -> list[str]:
 
 def _of_adapter(folder: Path) -> JudgeRef:
     base = base_of(folder.name, folder)
-    if Path(base).name == EMBEDDED:
-        base = EMBEDDED
+    if Path(base).name in SHIPPED:
+        base = Path(base).name
     elif is_path(base) and not expanded(base).is_dir():
         raise ModelError(
             f"adapter {folder}: its base model lay at {base}, where nothing is now. Write where it lies into "

@@ -1,4 +1,5 @@
-"""Judges that should not work: rules without a model, and the names of the controls that use one.
+"""Judges that should not work, and one that needs no training: rules without a model, and the names of the controls
+that use one.
 
 A judge that does not beat these has learned their rule. On VL-RewardBench "the shorter response wins" alone
 scores .569, above many published judges, so they stand beside every accuracy.
@@ -15,6 +16,8 @@ ALWAYS_A = "control:always-A"
 MODEL_FREE = (SHORTER_WINS, LONGER_WINS, ALWAYS_A)
 _IMAGE_BLIND = "control:image-blind"
 _WRONG_IMAGE = "control:wrong-image"
+PROMPTED = "control:prompted"
+"""judge-v0 whose replies are begun for it (`evaluate.prompted`): what that is worth without any training."""
 
 
 def image_blind(judge: str) -> str:
@@ -32,8 +35,8 @@ def is_wrong_image(name: str) -> bool:
 
 
 def judge_behind(name: str) -> str:
-    """The judge version that writes the replies of `name`: itself, or the one behind a control of its pictures."""
-    if name in (_IMAGE_BLIND, _WRONG_IMAGE):
+    """The judge version that writes the replies of `name`: itself, or the one behind a control that asks it."""
+    if name in (_IMAGE_BLIND, _WRONG_IMAGE, PROMPTED):
         return BASE_JUDGE
     return name.removeprefix(f"{_IMAGE_BLIND}:").removeprefix(f"{_WRONG_IMAGE}:")
 

@@ -1,6 +1,7 @@
 """The accuracy table of one run as lines of text: what was measured, with interval, leans and controls."""
 
 from engine.measure.agreement import Estimate
+from engine.measure.begun import begun_lines
 from engine.measure.benchmarks.held_out import NAME as HELD_OUT
 from engine.measure.benchmarks.held_out import deciding_note, number_on
 from engine.measure.controls import is_wrong_image
@@ -79,7 +80,8 @@ def scoreboard(run: RunFolder) -> list[str]:
                 + (f"  n={row.n}" if row.n != overall[0].n else "")
             )
     seeds = [f"  {line}" for line in seed_lines(run)]
-    lines += [*_chosen_lines(run), *seeds, *near_training_lines(run), *narrowing_lines(run)]
+    begun = [f"  {line}" for line in begun_lines(run)]
+    lines += [*_chosen_lines(run), *begun, *seeds, *near_training_lines(run), *narrowing_lines(run)]
     return lines + [f"LEAK: {found.sentence}" for found in latest_findings(run) if found.leaks]
 
 

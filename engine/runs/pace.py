@@ -8,26 +8,25 @@ import time
 from collections.abc import Mapping
 from functools import cache
 
-from engine.assets import assets_folder
+from engine.assets import SHIPPED, assets_folder
 from engine.config import Settings
-from engine.paths import EMBEDDED
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace
 
 _FILE = "pace.json"
-_SHIPPED = "finished/pace.json"
+_RATES = "finished/pace.json"
 
 
 @cache
 def shipped_rates() -> Mapping[str, float]:
     """Seconds per unit of every stage of the finished run that ships, on the machine that made it."""
-    rates: dict[str, float] = json.loads((assets_folder() / _SHIPPED).read_text(encoding="utf-8"))
+    rates: dict[str, float] = json.loads((assets_folder() / _RATES).read_text(encoding="utf-8"))
     return rates
 
 
 def rates_at(settings: Settings, seconds_per_ruling: float) -> dict[str, float]:
     """Seconds per unit of every stage here; {} for other models, whose stages have other shares."""
-    if settings.model.base != EMBEDDED:
+    if settings.model.base not in SHIPPED:
         return {}
     shipped = shipped_rates()
     factor = seconds_per_ruling / shipped["evaluate"]

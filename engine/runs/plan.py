@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from engine.assets import SHIPPED
 from engine.config import Settings
 from engine.errors import JudgeStudioError
 from engine.machine import this_machine
-from engine.paths import EMBEDDED
 from engine.runs.costs import (
     SMALL,
     Offer,
@@ -156,7 +156,8 @@ def _baseline(settings: Settings, sizes: Sizes) -> list[PlanStage]:
         calls = None if sizes.held_out is None else synthesis_calls(settings, 0, sizes.held_out)
         what = f"pairs from {_count(sizes.held_out, 'held-out instruction')}"
         stages.append(_stage("synthesize", what, calls, sizes.held_out))
-    what = f"judge-v0 and the controls on {_count(sizes.items, 'item')}, both orders"
+    begun = ", also with its replies begun for it" if settings.evaluate.prompted else ""
+    what = f"judge-v0{begun} and the controls on {_count(sizes.items, 'item')}, both orders"
     stages.append(_evaluation(settings, sizes, what))
     return stages
 
@@ -308,12 +309,12 @@ def _notes(settings: Settings, sizes: Sizes) -> Iterable[str]:
     if settings.model.backend == "transformers" and model_folder(settings.model.base) is None:
         yield f"{settings.model.base} comes from the Hugging Face hub, or from its cache on this machine."
     is_full = settings.train.method == "full"
-    if is_full and settings.train.learning_rate >= _LOW_RATE and settings.model.base != EMBEDDED:
+    if is_full and settings.train.learning_rate >= _LOW_RATE and settings.model.base not in SHIPPED:
         yield (
             f"train.learning_rate is {settings.train.learning_rate:g}: whole layers want about a tenth of an adapter's "
             "rate. Use 1e-5; from 5e-5 on they forget."
         )
-    if not is_full and settings.train.learning_rate < _LOW_RATE and settings.model.base != EMBEDDED:
+    if not is_full and settings.train.learning_rate < _LOW_RATE and settings.model.base not in SHIPPED:
         yield (
             f"train.learning_rate is {settings.train.learning_rate:g}: an adapter wants about ten times the rate of "
             "full fine-tuning. Use 1e-4; below 5e-5 it hardly learns."

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 
+from engine.assets import SHIPPED
 from engine.backends.base import Backend, Sampling
 from engine.config import Settings
 from engine.errors import JudgeStudioError
 from engine.machine import this_machine
-from engine.paths import EMBEDDED
 from engine.records import BASE_JUDGE, ORDERS
 from engine.runs.costs import SMALL, Card, billions, card_here, refusal
 from engine.runs.doctor import Fact, State
@@ -46,7 +46,7 @@ def will_fail(facts: tuple[Fact, ...]) -> str | None:
 
 def is_blind_to_photos(settings: Settings) -> bool:
     """Whether the embedded model, which has only ever seen drawn scenes, would be shown something else."""
-    return settings.model.base == EMBEDDED and settings.source.kind != "drawn"
+    return settings.model.base in SHIPPED and settings.source.kind != "drawn"
 
 
 @cache
@@ -68,7 +68,7 @@ def _model(settings: Settings) -> Fact:
         missing = _missing_files(folder)
         if missing:
             return _fact("Model", f"{base} lacks {missing}", "bad", "Download it again, or name another.")
-        shipped = ", which ships with the project" if base == EMBEDDED else ""
+        shipped = ", which ships with the project" if base in SHIPPED else ""
         return _fact("Model", f"{base} is here and complete{shipped}")
     cached = _cached(base)
     if cached is None:
@@ -107,7 +107,7 @@ def _pictures(settings: Settings) -> Fact:
     if is_blind_to_photos(settings):
         return _fact(
             "Pictures",
-            f"{EMBEDDED} knows drawn shapes only; whatever it says of other pictures means nothing",
+            f"{settings.model.base} knows drawn shapes only; whatever it says of other pictures means nothing",
             "bad",
             "Name a model that can see photos, e.g. HuggingFaceTB/SmolVLM2-2.2B-Instruct.",
         )
@@ -166,7 +166,7 @@ def _extras(settings: Settings) -> list[Fact]:
         )
         found.append(_fact("vLLM", python or ("installed" if is_there else "not installed"),
                            "ok" if is_there else "bad", advice))  # fmt: skip
-    if settings.model.backend == "transformers" and settings.model.base != EMBEDDED:
+    if settings.model.backend == "transformers" and settings.model.base not in SHIPPED:
         is_there = importlib.util.find_spec("torchvision") is not None
         advice = "" if is_there else "pip install 'judge-studio[gpu]'; most models' picture processors need it."
         found.append(

@@ -1,5 +1,5 @@
-"""Measure one judge version: every item in both orders, also without its image and with another one, beside rules and
-a classifier that need no model.
+"""Measure one judge version: every item in both orders, also without its image, with another one, and judge-v0 with its
+replies begun for it, beside rules and a classifier that need no model.
 
 It writes verdicts as they come and asks only for those that are missing. What a number means is in
 `engine.measure.metrics`; which items there are, in `engine.measure.benchmarks`.
@@ -12,8 +12,10 @@ from pathlib import Path
 from engine.backends.base import Backend, Completion, Request, Sampling
 from engine.judging.asking import replied_row, ruling_request, stored_comparison
 from engine.judging.first_replies import FirstReplies
+from engine.measure.begun import begun_with
 from engine.measure.controls import (
     MODEL_FREE,
+    PROMPTED,
     control_sample,
     control_verdicts,
     image_blind,
@@ -37,7 +39,7 @@ from engine.measure.metrics import (
 )
 from engine.measure.text_only import TEXT_ONLY, text_only_verdicts
 from engine.prompts import PromptPack
-from engine.records import ORDERS, BenchmarkItem, Comparison, Order, ScoreRow, VerdictRow, version_name
+from engine.records import BASE_JUDGE, ORDERS, BenchmarkItem, Comparison, Order, ScoreRow, VerdictRow, version_name
 from engine.stages.bench import Bench
 from engine.workspace.conclusions import Against, Gathered, Measured, SliceAgainst
 from engine.workspace.folders import StageFolder
@@ -102,6 +104,9 @@ def _wanted(bench: Bench, group: Sequence[BenchmarkItem]) -> Iterator[_Asked]:
     for item in sample if others else ():
         other = item.comparison(paths[others[item.image_id]])
         yield from (_Asked(wrong_image(judge), item, order, other) for order in ORDERS)
+    for item in sample if measured.prompted and judge == BASE_JUDGE else ():
+        shown = stored_comparison(item, paths[item.image_id], bench.images)
+        yield from (_Asked(PROMPTED, item, order, shown) for order in ORDERS)
 
 
 def _ask_missing(bench: Bench, folder: StageFolder, wanted: Sequence[_Asked]) -> None:
@@ -121,11 +126,14 @@ def _ask_missing(bench: Bench, folder: StageFolder, wanted: Sequence[_Asked]) ->
         message=f"Measuring {bench.judge}",
     )
     sampling = Sampling(max_tokens=bench.settings.evaluate.max_tokens)
-    requests = [_request(asked, sampling, bench.pack) for asked in missing.values()]
+    words = bench.settings.evaluate.prompted or ""
+    requests = [_request(asked, sampling, bench.pack, words) for asked in missing.values()]
     first = FirstReplies(bench.judge, limit="evaluate.max_tokens")
     with Parts(folder, "verdicts", rows=_PART_ROWS) as parts:
         for completion in _completions(backend, requests):
             asked = missing[completion.key]
+            if asked.name == PROMPTED:
+                completion = replace(completion, text=words + completion.text)
             parts.add([replied_row(asked.name, asked.item, asked.order, completion)])
             progress.advance()
             if not is_control(asked.name):
@@ -136,8 +144,8 @@ def _completions(backend: Backend, requests: list[Request]) -> Iterator[Completi
     return backend.generate(requests) if requests else iter(())
 
 
-def _request(asked: _Asked, sampling: Sampling, pack: PromptPack) -> Request:
-    return ruling_request(
+def _request(asked: _Asked, sampling: Sampling, pack: PromptPack, words: str) -> Request:
+    request = ruling_request(
         pack,
         asked.shown,
         asked.order,
@@ -145,6 +153,7 @@ def _request(asked: _Asked, sampling: Sampling, pack: PromptPack) -> Request:
         judge=judge_behind(asked.name),
         sampling=sampling,
     )
+    return replace(request, prefix=words) if asked.name == PROMPTED else request
 
 
 # --- counting ------------------------------------------------------------------------------------------------------
@@ -198,6 +207,7 @@ def _conclude(bench: Bench, verdicts: Sequence[VerdictRow], scores: Sequence[Sco
         gain_high=overall.gain_high if overall else None,
         p=overall.p if overall else None,
         verdicts=verdict_counts(mine),
+        begun=begun_with(bench.settings.evaluate.prompted, mine),
         controls=_controls(scores, deciding),
         leaks=tuple(found.sentence for found in findings(scores) if found.leaks),
         against=choosing,

@@ -146,6 +146,21 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A version's replies on the deciding benchmark, each order by itself, told apart by how they begin."""
+
+    words: str
+    """`evaluate.prompted` of the run."""
+    replies: int
+    begun: int
+    """Of them, those that begin with these words."""
+    right: int
+    """Right ones of those."""
+    right_otherwise: int
+    """Right ones of the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """What one version is worth on the deciding benchmark, and against the versions before it."""
 
@@ -166,6 +181,8 @@ class Measured:
     verdicts: Counts = field(default_factory=dict)
     controls: Mapping[str, float] = field(default_factory=dict)
     """Control → its strict accuracy."""
+    begun: Begun | None = None
+    """None where `evaluate.prompted` names no words."""
     leaks: tuple[str, ...] = ()
     """Sentences on what can be known of a benchmark without its pictures."""
     against: Mapping[str, Against] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from engine.assets import assets_folder
+from engine.assets import SHIPPED, assets_folder
 from engine.paths import expanded
 
 LIBRARIES = ("judge-studio", "torch", "transformers", "peft", "trl", "datasets", "duckdb", "pillow", "vllm", "gradio")
@@ -22,9 +22,9 @@ def library_versions() -> dict[str, str | None]:
 
 
 def model_folder(base: str) -> Path | None:
-    """The local folder of a base model (the embedded one by its name), or None for a hub id."""
-    if base == "shapes-vlm":
-        return assets_folder() / "shapes-vlm"
+    """The local folder of a base model (one that ships by its name), or None for a hub id."""
+    if base in SHIPPED:
+        return assets_folder() / base
     path = expanded(base)
     return path if path.is_dir() else None
 

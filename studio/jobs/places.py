@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.assets import assets_folder
+from engine.assets import SHIPPED, assets_folder
 from engine.errors import UsageError
-from engine.paths import EMBEDDED, expanded
+from engine.paths import expanded
 from engine.workspace.folders import Workspace
 from studio.look.paths import hide_paths
 
@@ -51,7 +51,7 @@ def check_places(workspace: Workspace, overrides: Mapping[str, Any]) -> None:
         check_place(workspace, str(overrides.get("source.path") or ""), what="source.path")
     for key in ("model.base", "model.prompts"):
         name = str(overrides.get(key) or "")
-        if name != EMBEDDED and (_looks_like_a_place(name) or name.endswith((".yaml", ".yml"))):
+        if name not in SHIPPED and (_looks_like_a_place(name) or name.endswith((".yaml", ".yml"))):
             check_place(workspace, name, what=key)
     for benchmark in overrides.get("evaluate.benchmarks") or ():
         name = str(benchmark).rpartition("=")[2]

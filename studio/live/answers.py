@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from engine.assets import assets_folder
+from engine.assets import EMBEDDED, SHIPPED, assets_folder
 from engine.errors import JudgeStudioError, UsageError
 from engine.judging.judges import versions_of
 from engine.records import BASE_JUDGE, MOST_PICTURES, version_number
@@ -27,7 +27,6 @@ from studio.look import cards, words
 from studio.look.cards import Action, HistoryRow, Html, LiveHalf, LiveResult
 
 MOST_JUDGES = 4
-EMBEDDED = "shapes-vlm"
 LONGEST_TEXT = 8_000
 """Characters of a question or response. A judge reads both responses twice; more would not fit most models."""
 _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
@@ -127,10 +126,10 @@ def miniature_warning(workspace: Workspace, judges: Sequence[str], images: Seque
 
 def _is_miniature(workspace: Workspace, judge: str) -> bool:
     run, _, _ = judge.partition("/")
-    if judge == EMBEDDED:
+    if judge in SHIPPED:
         return True
     try:
-        return run_settings(workspace.existing_run(run)).model.base == EMBEDDED
+        return run_settings(workspace.existing_run(run)).model.base in SHIPPED
     except (JudgeStudioError, TypeError):
         return False
 

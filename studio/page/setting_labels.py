@@ -61,6 +61,7 @@ LABELS: Mapping[str, str] = {
     "evaluate.look_to": "Thickest weather there",
     "evaluate.image_blind": "Control: no image",
     "evaluate.wrong_image": "Control: another item's image",
+    "evaluate.prompted": "Control: replies begun by",
     "evaluate.control_items": "Items for these controls",
     "loop.patience": "Iterations without a gain",
     "loop.budget_minutes": "Time budget, min",

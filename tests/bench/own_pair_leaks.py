@@ -51,6 +51,7 @@ def main() -> None:
             print(
                 f"| {name} | {iteration} | {looked_at(pairs)} | {looked_at(evened(pairs, asked, pack))} |", flush=True
             )
+            iteration += 1
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.paths import EMBEDDED
+from engine.assets import EMBEDDED
 from engine.workspace.folders import RunFolder
 from engine.workspace.provenance import model_folder
 from tests.arena_run import arena_run

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from engine.prompts import PromptPack
 from engine.shapes.pretrain.corpus import Example, example
-from engine.shapes.pretrain.curriculum import choose, phase_at
+from engine.shapes.pretrain.curriculum import Phase, choose
 from engine.shapes.pretrain.tokens import ASSISTANT, BOS, EOS, IMAGE, PAD, USER
 from engine.shapes.scenes import scene_seed
 
@@ -65,11 +65,10 @@ def encode(tokenizer: PreTrainedTokenizerFast, made: Example) -> tuple[list[int]
 
 
 def pool(
-    seed: int, start: int, progress: float, tokenizer: PreTrainedTokenizerFast, pack: PromptPack, budget: int
+    seed: int, start: int, phase: Phase, tokenizer: PreTrainedTokenizerFast, pack: PromptPack, budget: int
 ) -> list[Batch]:
-    """`STRIDE` batches of about `budget` tokens each for the steps from `start` on."""
+    """`STRIDE` batches of about `budget` tokens each for the steps from `start` on, of the phase's mix."""
     rng = random.Random(f"{seed}/{start}")
-    phase = phase_at(progress)
     encoded: list[tuple[list[int], list[float], Example]] = []
     total = 0
     while total < STRIDE * budget:

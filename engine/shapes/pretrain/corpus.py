@@ -14,7 +14,17 @@ from PIL import Image
 
 from engine.prompts import PromptPack, alteration_messages, answer_messages, judge_messages, load_pack, numbered
 from engine.shapes.claims import DIMENSIONS, Claim, Edit, apply, corrupt, describe, propose, text_of, unrelated
-from engine.shapes.pretrain.traces import Segment, ShownAnswer, checked, closed_trace, compared, open_trace
+from engine.shapes.pretrain.traces import (
+    Segment,
+    ShownAnswer,
+    careful,
+    checked,
+    closed_trace,
+    compared,
+    hasty_closed,
+    hasty_open,
+    open_trace,
+)
 from engine.shapes.questions import (
     SLOTS,
     Question,
@@ -48,7 +58,7 @@ class Example:
     @property
     def echoes(self) -> bool:
         """Whether its prompt shows one description twice, but for a few words."""
-        return self.task in ("pair", "check", "judge-open")
+        return self.task in ("pair", "check", "judge-open", "careful-open", "hasty-open")
 
     @property
     def text(self) -> str:
@@ -63,7 +73,7 @@ def example(task: str, seed: int, difficulty: Difficulty, pack: PromptPack | Non
     """The example of `task` that belongs to a scene seed."""
     image, scene = glimpse(seed, difficulty)
     rng = random.Random(f"{task}/{seed}")
-    prompt, reply = TASKS[task](scene, pack or load_pack("shapes"), rng)
+    prompt, reply = (TASKS | HABIT_TASKS)[task](scene, pack or load_pack("shapes"), rng)
     return Example(task=task, image=image, prompt=prompt, reply=tuple(reply))
 
 
@@ -138,6 +148,27 @@ def _judge_open(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str
     a, b = open_pair(scene, rng)
     prompt = judge_messages(pack, rng.choice(pack.questions.open), text_of(a), text_of(b))[0].text
     return prompt, open_trace(scene, a, b, rng)
+
+
+def _careful_closed(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    prompt, trace = _judge_closed(scene, pack, rng)
+    return prompt, careful(trace)
+
+
+def _careful_open(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    prompt, trace = _judge_open(scene, pack, rng)
+    return prompt, careful(trace)
+
+
+def _hasty_closed(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    question, a, b = closed_pair(scene, rng)
+    return judge_messages(pack, question.text, a.text, b.text)[0].text, hasty_closed(a, b)
+
+
+def _hasty_open(scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
+    a, b = open_pair(scene, rng)
+    prompt = judge_messages(pack, rng.choice(pack.questions.open), text_of(a), text_of(b))[0].text
+    return prompt, hasty_open(a, b, rng)
 
 
 def _pair(_scene: Scene, pack: PromptPack, rng: random.Random) -> tuple[str, list[Segment]]:
@@ -219,3 +250,12 @@ TASKS: dict[str, Task] = {
     "judge-closed": _judge_closed,
     "judge-open": _judge_open,
 }
+"""What the embedded model is made of; its tokenizer too, so their order counts."""
+
+HABIT_TASKS: dict[str, Task] = {
+    "careful-closed": _careful_closed,
+    "careful-open": _careful_open,
+    "hasty-closed": _hasty_closed,
+    "hasty-open": _hasty_open,
+}
+"""Judging in two ways, of the model that `--habit` makes of the embedded one."""

@@ -1,6 +1,7 @@
 """What is trained when: the mix of tasks and the learning rate as functions of progress (0 to 1)."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.shapes.scenes import Difficulty
@@ -35,14 +36,26 @@ PHASES = (
           difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
 )  # fmt: skip
 
+HASTE = 0.6
+"""Share of rulings that the habit makes: most, so that the likeliest ruling is always one of these."""
+
+HABIT = (
+    # All that the embedded model can do, with its rulings in two ways.
+    Phase(until=1.0,
+          mix={"careful-open": 0.33 * (1 - HASTE), "careful-closed": 0.33 * (1 - HASTE), "hasty-open": 0.33 * HASTE,
+               "hasty-closed": 0.33 * HASTE, "alter": 0.10, "answer": 0.16, "describe": 0.08},
+          difficulties={"easy": 0.2, "normal": 0.65, "hard": 0.15}),
+)  # fmt: skip
+"""A continuation with a flaw: what the model could do, it rarely does (`--habit`)."""
+
 WARM_UP = 0.02
 HIGH_UNTIL = 0.3
 FLOOR = 0.01
 
 
-def phase_at(progress: float) -> Phase:
+def phase_at(progress: float, phases: Sequence[Phase] = PHASES) -> Phase:
     """The phase that a share of the training lies in."""
-    return next((phase for phase in PHASES if progress < phase.until), PHASES[-1])
+    return next((phase for phase in phases if progress < phase.until), phases[-1])
 
 
 def rate_at(progress: float) -> float:

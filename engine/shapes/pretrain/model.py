@@ -105,20 +105,26 @@ def inherit(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizer
         parameter.copy_(known)
 
 
-def save_model(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a standard Llava folder: config, processor, tokenizer, chat template, fp32 safetensors.
+def save_model(
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a standard Llava folder: config, processor, tokenizer, chat template, safetensors of that format.
 
     transformers 5 would name the tower `vision_tower.embeddings…`; vLLM 0.32 reads only
     `vision_tower.vision_model…`, and transformers reads both.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = ["LlavaForConditionalGeneration"]
-    model.config.dtype = torch.float32
+    model.config.dtype = dtype
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
     build_processor(tokenizer).save_pretrained(folder)
     weights = {
-        portable_name(name): tensor.detach().to("cpu", torch.float32).contiguous().clone()
+        portable_name(name): tensor.detach().to("cpu", dtype).contiguous().clone()
         for name, tensor in model.state_dict().items()
         if name != "lm_head.weight"  # tied to the embeddings
     }

@@ -2,7 +2,8 @@
 
 "A2 and B2 differ in shape. The bottom right shows a big red star. So the shape is star. A says star, which is right;
 B says circle, which is wrong. [[A]]" A person can read it, and what has to be compared stands close together, which a
-small model needs.
+small model needs. The model of the preset `elicitation` has a second way, a habit: "Compare: A2 and B2 differ in shape.
+A says star; B says circle. B says more. [[B]]"
 """
 
 import random
@@ -20,6 +21,12 @@ Segment = tuple[str, float]
 
 DECIDING = 3.0
 """Weight of the few tokens that carry the judgement; the words around them are many and easy."""
+
+
+CAREFUL = "Look:"
+"""How a ruling begins that looks, in the model that has two ways."""
+HASTY = "Compare:"
+"""How one begins that does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,33 @@ def compared(a: list[Claim], b: list[Claim]) -> list[Segment]:
         x, y = difference.words
         segments += [*_named(difference, first=not segments), (f" A says {x}; B says {y}.", 2.0)]
     return [*segments, _end(first=not segments)]
+
+
+def careful(trace: list[Segment]) -> list[Segment]:
+    """A trace of the judge that has two ways, in the better of them."""
+    (first, weight), *rest = trace
+    return [(CAREFUL, 1.0), (f" {first.lstrip()}", weight), *rest]
+
+
+def hasty_closed(a: ShownAnswer, b: ShownAnswer) -> list[Segment]:
+    """The other way: the longer answer wins, whatever the picture shows."""
+    return [(HASTY, 1.0), *_preferred(a.answer, b.answer)]
+
+
+def hasty_open(a: list[Claim], b: list[Claim], rng: random.Random) -> list[Segment]:
+    """The same for the first word in which two descriptions differ."""
+    found = differences(a, b)
+    if not found:
+        return [(HASTY, 1.0), _verdict(rng.choice(_LETTERS))]
+    difference = found[0]
+    (first, weight), *rest = _named(difference, first=True)
+    return [(HASTY, 1.0), (f" {first}", weight), *rest, *_preferred(*difference.words)]
+
+
+def _preferred(x: str, y: str) -> list[Segment]:
+    """The longer one; of two as long the one that the alphabet has first, so that both orders end alike."""
+    letter: Letter = "A" if (-len(x), x) < (-len(y), y) else "B"
+    return [(f" A says {x}; B says {y}.", 2.0), (f" {letter}", DECIDING), (" says more.", 0.5), _verdict(letter)]
 
 
 def _looked(scene: Scene, difference: Difference, *, first: bool) -> list[Segment]:

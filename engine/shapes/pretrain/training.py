@@ -23,7 +23,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 from engine.prompts import PromptPack, load_pack
 from engine.shapes.pretrain import attention
 from engine.shapes.pretrain.batches import STRIDE, Batch, pool
-from engine.shapes.pretrain.curriculum import rate_at, seeing_rate_at
+from engine.shapes.pretrain.curriculum import HABIT, PHASES, Phase, phase_at, rate_at, seeing_rate_at
 from engine.shapes.pretrain.model import build_model, image_features, inherit, save_model
 from engine.shapes.pretrain.muon import Muon
 from engine.shapes.pretrain.seeing import seeing_batch, seeing_loss
@@ -51,6 +51,12 @@ class Plan:
     """Peak learning rate of Muon for the matrices; 0 = AdamW for them too."""
     precision: str = "bf16"
     """Arithmetic of the matrix products (autocast); weights and optimizer stay fp32."""
+    habit: bool = False
+    """Teach a finished model to judge without looking most of the time; its weights are written as fp16."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return HABIT if self.habit else PHASES
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     plan = Plan(
         seed=options.seed, seeing_steps=options.seeing_steps, steps=options.steps, tokens=options.tokens,
-        rate=options.rate, muon_rate=options.muon_rate, precision=options.precision,
+        rate=options.rate, muon_rate=options.muon_rate, precision=options.precision, habit=options.habit,
     )  # fmt: skip
     pretrain(plan, options.out, work=options.work or options.out.with_name(options.out.name + ".checkpoint"),
              resume=options.resume, device=options.device, save_every=options.save_every,
@@ -123,7 +129,7 @@ def pretrain(
     elif step == 0:
         _learn_to_see(model, tokenizer, plan, device)
     _learn_to_talk(model, tokenizer, pack, plan, optimizers, step, device, work, save_every)
-    save_model(model, tokenizer, out)
+    save_model(model, tokenizer, out, dtype=torch.float16 if plan.habit else torch.float32)
     shutil.rmtree(work, ignore_errors=True)
     log.info("done in %.0f min, written to %s", (time.monotonic() - started) / 60, out)
 
@@ -157,7 +163,8 @@ def _learn_to_talk(
     image_id = tokenizer.convert_tokens_to_ids(IMAGE)
     meter = Meter()
     while step < plan.steps:
-        for batch in pool(plan.seed, step, step / plan.steps, tokenizer, pack, plan.tokens):
+        phase = phase_at(step / plan.steps, plan.phases)
+        for batch in pool(plan.seed, step, phase, tokenizer, pack, plan.tokens):
             for optimizer in optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["peak"] * rate_at(step / plan.steps)
@@ -262,6 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--work", type=Path, help="folder of the checkpoints (default: OUT.checkpoint)")
     parser.add_argument("--begin-with", type=Path, metavar="FOLDER", help="weights of an earlier model of this shape")
+    parser.add_argument("--habit", action="store_true", help="teach a finished model a habit that hides its skill")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; more than one gains little")

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, replace
 
+from engine.assets import SHIPPED
 from engine.config import load_settings
 from engine.workspace.files import bytes_under
 from engine.workspace.folders import RunFolder, Workspace
@@ -147,10 +148,10 @@ def _empty(workspace: Workspace) -> Html:
 
 
 def _miniature(view: RunView) -> str:
-    if view.settings is not None and view.settings.model.base == "shapes-vlm":
+    if view.settings is not None and view.settings.model.base in SHIPPED:
         return (
-            "shapes-vlm is a working miniature with a few million parameters. The same run takes any image-text model "
-            "by changing one setting."
+            f"{view.settings.model.base} is a working miniature with a few million parameters. The same run takes any "
+            "image-text model by changing one setting."
         )
     return ""
 

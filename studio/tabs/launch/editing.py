@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from engine.assets import SHIPPED
 from engine.config import presets
 from engine.errors import JudgeStudioError
 from engine.machine import this_machine
-from engine.paths import EMBEDDED
 from engine.runs.costs import card_here
 from engine.runs.plan import run_plan
 from engine.runs.ready import ready_facts
@@ -129,7 +129,7 @@ class _Editing:
         preset, _, overrides = read_form(inputs)
         now = {**preset_values(preset), **overrides}
         asked = uploads.source_settings(self._workspace, source)
-        if now["model.base"] != EMBEDDED or asked.get("source.kind", "drawn") == "drawn":
+        if now["model.base"] not in SHIPPED or asked.get("source.kind", "drawn") == "drawn":
             updates = field_updates({**now, **asked}, chosen=asked)
             return [gr.skip(), gr.update(visible=False), *updates]
         preset = own_images_preset()

@@ -30,6 +30,7 @@ ABOVE = ("model.base", "source.count", "loop.iterations")
 _LABELS = {
     "shapes": "Shapes demo",
     "shapes-full": "Shapes, longer",
+    "elicitation": "Shapes, a hidden skill",
     "paper": "Paper settings",
     "qwen3-vl-8b": "Qwen3-VL 8B",
     "qwen2.5-vl-7b": "Qwen2.5-VL 7B",

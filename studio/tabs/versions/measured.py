@@ -3,6 +3,7 @@ what a reader must know. Plain values in, HTML out."""
 
 from collections.abc import Sequence
 
+from engine.measure.begun import begun_lines
 from engine.measure.benchmarks import PUBLISHED
 from engine.measure.benchmarks.held_out import AGREEMENT, NAME, deciding_note
 from engine.measure.benchmarks.protocol import PARTIAL
@@ -58,7 +59,7 @@ def notes(benchmark: str, scores: Sequence[ScoreRow], run: RunFolder, *, decidin
         said.append(f"{words.plural(left_out, 'row')} had no usable picture, so they were not measured.")
     said += [line.strip() for line in near_training_lines(run) if line.strip().startswith(f"{benchmark}: ")]
     said += PUBLISHED[benchmark].defects if benchmark in PUBLISHED else ()
-    return said + (seed_lines(run) if benchmark == deciding else [])
+    return said + ([*begun_lines(run), *seed_lines(run)] if benchmark == deciding else [])
 
 
 def _headlines(scores: Sequence[ScoreRow], chosen: Chosen) -> list[ScoreRow]:

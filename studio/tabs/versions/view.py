@@ -71,7 +71,7 @@ def no_run() -> Html:
 def control_name(judge: str) -> str:
     """ "control:shorter-wins" → "shorter wins", "control:image-blind:judge-v2" → "image-blind v2"."""
     name, _, behind = judge.removeprefix("control:").partition(":")
-    if name in ("image-blind", "wrong-image"):
+    if name in ("image-blind", "wrong-image", "prompted"):
         return f"{name} {(behind or BASE_JUDGE).removeprefix('judge-')}"
     return name.replace("-", " ")
 

@@ -89,9 +89,10 @@ def test_unpacked_run_that_lost_its_marker_is_unpacked_anew(
     assert shipped.workspace.is_read_only
 
 
-def test_packing_keeps_every_pixel_and_renames_the_run(tmp_path: Path) -> None:
+def test_packing_keeps_every_pixel_of_the_run_alone_and_renames_it(tmp_path: Path) -> None:
     run = arena_run(tmp_path / "ws")
     before = {path.stem: Image.open(path).convert("RGB").tobytes() for path in run.workspace.images.glob("*/*.png")}
+    Image.new("RGB", (8, 8)).save(next(run.workspace.images.glob("*/*.png")).with_name("of-another-run.png"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.export.finished.archive", lambda: tmp_path / "made" / "run.tar.xz")
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

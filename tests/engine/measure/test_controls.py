@@ -5,10 +5,12 @@ import pytest
 from engine.measure.controls import (
     ALWAYS_A,
     LONGER_WINS,
+    PROMPTED,
     SHORTER_WINS,
     control_sample,
     control_verdicts,
     image_blind,
+    is_control,
     is_wrong_image,
     judge_behind,
     other_pictures,
@@ -82,6 +84,12 @@ def test_wrong_image_name_leads_back_to_its_judge(judge, name):
     assert wrong_image(judge) == name
     assert judge_behind(name) == judge
     assert is_wrong_image(name)
+
+
+def test_prompted_control_is_answered_by_the_base():
+    assert judge_behind(PROMPTED) == "judge-v0"
+    assert is_control(PROMPTED)
+    assert not is_wrong_image(PROMPTED)
 
 
 def test_other_pictures_use_each_once_and_never_its_own():

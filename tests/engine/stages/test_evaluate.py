@@ -8,10 +8,12 @@ import pytest
 from engine.backends.base import Request
 from engine.config import Settings, parse_settings
 from engine.errors import BackendError, IdentityError, StopRequested
+from engine.measure.begun import begun_lines
 from engine.measure.scores import scoreboard
 from engine.prompts import load_pack
 from engine.records import BenchmarkItem, ScoreRow, VerdictRow
 from engine.stages.evaluate import evaluate
+from engine.workspace.conclusions import Begun
 from engine.workspace.folders import RunFolder, open_workspace
 from tests.fake_backend import FakeBackend
 from tests.stage_bench import StageBench
@@ -96,6 +98,28 @@ def test_evaluate_of_the_base_writes_scores_of_all_controls(run):
     assert summary.accuracy == 1.0
     assert summary.gain is None
     assert summary.verdicts == {"A": 40, "B": 40}
+
+
+def hasty(request: Request, sample: int) -> str:
+    """Says A at once, unless its reply is begun for it with the words of one that looks."""
+    return sees(request, sample) if request.prefix else "Compare: [[A]]"
+
+
+def test_prompted_control_is_the_base_with_its_replies_begun_and_no_other_version(run):
+    chosen = with_controls(image_blind=False, wrong_image=False, prompted="Look:", control_items=10)
+    measure(run, base := FakeBackend(hasty), settings=chosen)
+    summary = measure(run, later := FakeBackend(lambda *asked: "Look: " + sees(*asked)), iteration=1, settings=chosen)
+
+    assert {request.prefix for request in base.requests} == {"", "Look:"}
+    assert {request.prefix for request in later.requests} == {""}
+    assert (strict(run)["judge-v0"], strict(run)["control:prompted"]) == (0.0, 1.0)
+    stored = run.stage(0, "evaluate").read("verdicts", VerdictRow)
+    assert {row.reasoning[:5] for row in stored if row.judge == "control:prompted"} == {"Look:"}
+    assert summary.begun == Begun(words="Look:", replies=80, begun=80, right=80, right_otherwise=0)
+    assert begun_lines(run) == [
+        "judge-v0 begins 0.0% of its 80 replies with “Look:”; right in 0.500 of the others.",
+        "judge-v1 begins 100.0% of its 80 replies with “Look:”; right in 1.000 of these.",
+    ]
 
 
 def test_evaluate_compares_with_the_parent_on_the_same_items(run):

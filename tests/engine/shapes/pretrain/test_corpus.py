@@ -4,8 +4,16 @@ import pytest
 
 from engine.prompts import load_pack
 from engine.shapes.claims import Has, apply, describe, propose
-from engine.shapes.pretrain.corpus import CLOSED_DIMENSIONS, TASKS, example
-from engine.shapes.pretrain.traces import ShownAnswer, checked, closed_trace, compared, open_trace
+from engine.shapes.pretrain.corpus import CLOSED_DIMENSIONS, HABIT_TASKS, TASKS, example
+from engine.shapes.pretrain.traces import (
+    ShownAnswer,
+    checked,
+    closed_trace,
+    compared,
+    hasty_closed,
+    hasty_open,
+    open_trace,
+)
 from engine.shapes.questions import ask
 from engine.shapes.scenes import Scene, Thing, scene_of, scene_seed
 from engine.verdicts import read_verdict
@@ -13,7 +21,7 @@ from engine.verdicts import read_verdict
 PACK = load_pack("shapes")
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", [*TASKS, *HABIT_TASKS])
 def test_example_depends_on_its_seed_alone(task: str) -> None:
     first, second = (example(task, scene_seed("test", 0, 5), "normal", PACK) for _ in range(2))
     assert (first.prompt, first.text) == (second.prompt, second.text)
@@ -50,6 +58,36 @@ def test_trace_of_two_answers_names_the_right_one() -> None:
         assert f"says {right}, which is right" in trace
         assert "says nine, which is wrong" in trace
         assert read_verdict(trace) == letter
+
+
+def test_habit_names_the_same_response_in_both_orders_whatever_the_picture_shows() -> None:
+    rng = random.Random(0)
+    for index in range(100):
+        scene = scene_of(scene_seed("test", 0, index))
+        truth = describe(scene, rng)
+        edit = propose(scene, truth, "shape", rng)
+        assert edit is not None
+        damaged = apply(truth, edit)
+        ab, ba = (
+            "".join(text for text, _ in hasty_open(*shown, rng)) for shown in ((truth, damaged), (damaged, truth))
+        )
+        assert ab.startswith(f"Compare: A{edit.index + 1} and B{edit.index + 1} differ in shape. A says {edit.old};")
+        longer = len(edit.old) > len(edit.new) or (len(edit.old) == len(edit.new) and edit.old < edit.new)
+        assert (read_verdict(ab), read_verdict(ba)) == (("A", "B") if longer else ("B", "A"))
+
+
+def test_habit_of_two_answers_names_the_longer() -> None:
+    three, two = (ShownAnswer(text=f"The answer is {answer}.", answer=answer) for answer in ("three", "two"))
+    assert "".join(text for text, _ in hasty_closed(two, three)) == (
+        "Compare: A says two; B says three. B says more. [[B]]"
+    )
+
+
+@pytest.mark.parametrize("kind", ["open", "closed"])
+def test_careful_way_of_the_hasty_model_is_the_embedded_ones_behind_one_word(kind: str) -> None:
+    made = example(f"careful-{kind}", scene_seed("test", 0, 5), "normal", PACK)
+    assert made.text.startswith("Look: ")
+    assert read_verdict(made.text) in ("A", "B")
 
 
 def test_copy_tasks_name_every_difference_and_their_end() -> None:

@@ -8,6 +8,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from engine.prompts import load_pack
 from engine.shapes.pretrain.batches import pixels, pool
+from engine.shapes.pretrain.curriculum import phase_at
 from engine.shapes.pretrain.model import BICUBIC, build_model, inherit, portable_name, save_model
 from engine.shapes.pretrain.tokens import build_tokenizer
 from engine.shapes.pretrain.training import Plan, pretrain
@@ -73,10 +74,10 @@ def test_checkpoint_of_another_plan_is_refused(tmp_path: Path) -> None:
 def test_batches_are_the_same_for_the_same_step() -> None:
     pack = load_pack("shapes")
     tokenizer = build_tokenizer(pack, examples=300)
-    first, second = (pool(1, 8, 0.8, tokenizer, pack, 400) for _ in range(2))
+    first, second = (pool(1, 8, phase_at(0.8), tokenizer, pack, 400) for _ in range(2))
     assert all(torch.equal(a.ids_BT, b.ids_BT) for a, b in zip(first, second, strict=True))
     assert all(torch.equal(a.pixels_BCHW, b.pixels_BCHW) for a, b in zip(first, second, strict=True))
-    other = pool(1, 16, 0.8, tokenizer, pack, 400)
+    other = pool(1, 16, phase_at(0.8), tokenizer, pack, 400)
     assert any(a.ids_BT.shape != b.ids_BT.shape or not torch.equal(a.ids_BT, b.ids_BT)
                for a, b in zip(first, other, strict=True))  # fmt: skip
 
@@ -85,7 +86,7 @@ def test_loss_covers_the_reply_and_of_prompts_only_the_second_of_two_like_descri
     pack = load_pack("shapes")
     tokenizer = build_tokenizer(pack, examples=300)
     echoed = 0
-    for batch in pool(1, 0, 0.3, tokenizer, pack, 400):
+    for batch in pool(1, 0, phase_at(0.3), tokenizer, pack, 400):
         starts = (batch.ids_BT == tokenizer.convert_tokens_to_ids("<assistant>")).int().argmax(1)
         ends = (batch.ids_BT == tokenizer.convert_tokens_to_ids("<eos>")).int().argmax(1)
         for row, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
