@@ -156,9 +156,9 @@ def _baseline(settings: Settings, sizes: Sizes) -> list[PlanStage]:
         calls = None if sizes.held_out is None else synthesis_calls(settings, 0, sizes.held_out)
         what = f"pairs from {_count(sizes.held_out, 'held-out instruction')}"
         stages.append(_stage("synthesize", what, calls, sizes.held_out))
-    begun = ", also with its replies begun for it" if settings.evaluate.prompted else ""
+    begun = ", also with its replies begun for it," if sizes.begun else ""
     what = f"judge-v0{begun} and the controls on {_count(sizes.items, 'item')}, both orders"
-    stages.append(_evaluation(settings, sizes, what))
+    stages.append(_evaluation(settings, what, sizes.verdicts + sizes.begun))
     return stages
 
 
@@ -181,15 +181,15 @@ def _stages(settings: Settings, sizes: Sizes) -> list[PlanStage]:
         _stage("judge", f"at most {_count(sizes.traces, 'trace')}: {samples}", sizes.judge_calls, sizes.traces),
         _stage("select", f"{settings.select.rule} rule, at most {_count(sizes.kept, 'trace')} kept", 0, sizes.traces),
         _stage("train", f"{step_words} from {start}", 0, steps),
-        _evaluation(settings, sizes, f"the new version on {_count(sizes.items, 'item')}, both orders"),
+        _evaluation(settings, f"the new version on {_count(sizes.items, 'item')}, both orders", sizes.verdicts),
     ]
 
 
-def _evaluation(settings: Settings, sizes: Sizes, what: str) -> PlanStage:
+def _evaluation(settings: Settings, what: str, verdicts: int) -> PlanStage:
     measured = settings.evaluate
     named = [name for name, on in (("no", measured.image_blind), ("another", measured.wrong_image)) if on]
     controls = f", also with {' and with '.join(named)} image" if named else ""
-    return _stage("evaluate", what + controls, sizes.verdicts, sizes.verdicts)
+    return _stage("evaluate", what + controls, verdicts, verdicts)
 
 
 def _stage(stage: str, what: str, calls: int | None, units: int | None) -> PlanStage:

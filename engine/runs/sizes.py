@@ -33,6 +33,8 @@ class Sizes:
     """Every trace, and some pairs in both orders with another picture."""
     verdicts: int
     """Replies of one version: every item in both orders, and the controls that ask the model on some of them."""
+    begun: int
+    """Replies of judge-v0 that are begun for it, in the baseline alone."""
 
 
 def sizes_of(settings: Settings) -> Sizes:
@@ -55,6 +57,7 @@ def sizes_of(settings: Settings) -> Sizes:
         synthesis_calls=None if opened is None or closed is None else synthesis_calls(settings, opened, closed),
         judge_calls=_judge_calls(settings, instructions, traces),
         verdicts=_verdicts(settings, items),
+        begun=2 * _sampled(settings) if settings.evaluate.prompted else 0,
     )
 
 
@@ -95,9 +98,13 @@ def _judge_calls(settings: Settings, instructions: int | None, traces: int | Non
 
 
 def _verdicts(settings: Settings, items: int) -> int:
+    return 2 * (items + _sampled(settings) * (settings.evaluate.image_blind + settings.evaluate.wrong_image))
+
+
+def _sampled(settings: Settings) -> int:
+    """Items on which a control that asks the model is measured."""
     measured = settings.evaluate
-    some = min(measured.items, measured.control_items or measured.items) * len(measured.benchmarks)
-    return 2 * (items + some * (measured.image_blind + measured.wrong_image))
+    return min(measured.items, measured.control_items or measured.items) * len(measured.benchmarks)
 
 
 def images_of(settings: Settings) -> int | None:

@@ -36,6 +36,11 @@ def test_counts_follow_from_the_settings(tmp_path: Path) -> None:
     assert found.calls == 220 + 2 * (380 + 300 + 220)
 
 
+def test_replies_that_are_begun_are_asked_once_of_the_base(tmp_path: Path) -> None:
+    without, begun = (plan(Workspace(tmp_path), **more) for more in ({}, {"evaluate.prompted": "Look:"}))
+    assert begun.calls - without.calls == 2 * 100  # evaluate.control_items of the preset, both orders
+
+
 def test_time_is_not_guessed_without_an_earlier_run(tmp_path: Path) -> None:
     found = plan(Workspace(tmp_path / "none"))
     assert found.seconds is None
