@@ -125,17 +125,19 @@ def overhead(requests_count: int, rounds: int, seconds: float) -> None:
         backend = OpenAIBackend(url, sequences=at_once)
         bodies = [backend._body(request, first=0, count=1) for request in requests]
         times: dict[str, list[Spent]] = {"bare": [], "ours": []}
-        for number in range(rounds):
+        for number in range(rounds + 1):
             turns: list[tuple[str, Callable[[], Spent]]] = [
                 ("bare", lambda: bare(clients[:pools], url, bodies, at_once)),  # noqa: B023  called at once
                 ("ours", lambda: ours(backend, requests)),  # noqa: B023
             ]
             for name, turn in turns if number % 2 else reversed(turns):
-                times[name].append(turn())
+                took = turn()
+                if number:  # the first round makes the connections
+                    times[name].append(took)
         rates = {
             name: f"{len(requests) / statistics.median(t for t, _ in some):,.0f}/s" for name, some in times.items()
         }
-        print(f"{at_once:>4} under way, {rounds} rounds: bare, {pools} pools, {rates['bare']}, ours {rates['ours']}; "
+        print(f"{at_once:>4} under way, {rounds} rounds: bare, {pools} pool(s), {rates['bare']}, ours {rates['ours']}; "
               f"overhead {more(times, 0)} on the clock, {more(times, 1)} in processor time", flush=True)  # fmt: skip
         backend.close()
     for client in clients:
