@@ -69,7 +69,7 @@ class HttpDoor:
             raise BackendError(f"model.url: '{url}' is no address ({error}); write http://host:port/v1.") from None
         # No proxy between us and this machine.
         trust_env = socket is None and host not in ("127.0.0.1", "localhost", "::1")
-        trusted = httpx.create_ssl_context(trust_env=trust_env)  # 20 ms, so once for all
+        trusted = httpx.create_ssl_context(trust_env=trust_env)  # slow to make, so once for all
         # All are kept: with more than are to be kept under way, httpcore closes each connection after one answer.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         self._clients = tuple(

@@ -55,18 +55,16 @@ def option(text: str, choices: Sequence[str]) -> str | None:
 
 def _mentioned(plain: str, known: list[str | None]) -> str | None:
     """The one letter in a text that else holds nothing but talk and that option's words: "I think B is correct"."""
-    marks = [mark for mark in _MENTION.finditer(plain) if ord(mark["letter"].upper()) - 65 < len(known)]
+    marks = [mark for mark in _MENTION.finditer(plain) if ord(mark[0].upper()) - 65 < len(known)]
     if len(marks) != 1:
         return None
-    mark, place = marks[0], ord(marks[0]["letter"].upper()) - 65
+    mark, place = marks[0], ord(marks[0][0].upper()) - 65
     rest = _TALK.sub(" ", f"{plain[: mark.start()]} {plain[mark.end() :]}")
     said = phrase(" ".join(rest.split()).strip(_MARKS)) if rest.strip(_MARKS) else None
     return chr(65 + place) if said is None or said == known[place] else None
 
 
-_MENTION = re.compile(
-    r"(?<![^\W\u3000-\u9fff])(?<![!~¬+-])(?:(?-i:(?P<letter>[A-Z]))(?![\w'+#*°-])|(?<=[(\[])(?P<small>[a-z])(?=[)\]]))"
-)
+_MENTION = re.compile(r"(?<![^\W\u3000-\u9fff])(?<![!~¬+-])(?:[A-Z](?![\w'+#*°-])|(?<=[(\[])[a-z](?=[)\]]))")
 _TALK = re.compile(
     r"\b(?:the|my|final|correct|right|best|answer|option|choice|letter|is|it|it's|that|this|must|should|would|will|be|"
     r"i|i'd|i'll|say|think|believe|choose|chose|pick|select|selected|go|going|with|so|thus|therefore|hence|definitely|clearly|"

@@ -22,7 +22,8 @@ OPTIONS = ("red", "green", "blue")
 CASES = yaml.load(Path(__file__).with_name("answers_cases.yaml").read_text("utf-8"), Loader=yaml.BaseLoader)
 PLAIN = st.text(max_size=80) | st.text(alphabet="0123456789.,-+/ $%^'\"abxMKin°½²()", max_size=14)
 WORDS = (
-    "a the it is answer option B (b) [B] red green yes no or three 3 3.0 1,000 twenty-one minus ? . ** ' half 1/2 ½ 2½ "
+    "a the it is think correct answer option B (b) [B] [c] red "
+    "green yes no or three 3 3.0 1,000 twenty-one minus ? . ** ' half 1/2 ½ 2½ "
     "cm $ 50% $5 √2 -5 <5 C++ x = 2x+1 on left side March 5 2020 10:30 am pm o'clock and hundred million dozen point "
     'five \\frac{1}{2} \\boxed{3} \\text{B} * _ " & / A+ dogs café हाँ 5\' 10" °C km/h per square m^2 noon past quarter '
     "to 22:30 U.S. e.g. <b> </b> # 👍 $x$ Mw 1e5 10^5 5k 's ies oui , ; ="
