@@ -65,7 +65,7 @@ def test_timing_promises_a_time_to_plans_of_that_model_only(workspace: Workspace
     fast = run_plan(settings, workspace, seconds_per_ruling=shipped_rates()["evaluate"]).seconds
     assert slow is not None
     assert fast is not None
-    assert slow == pytest.approx(2 * fast)
+    assert slow == pytest.approx(2 * fast, rel=0.02)  # each stage is told in whole seconds
     other = settings.model_copy(update={"model": settings.model.model_copy(update={"base": "owner/other"})})
     assert timed_pace(other, workspace) is None
     assert rates_at(Settings.model_validate(other.model_dump()), 1.0) == {}
