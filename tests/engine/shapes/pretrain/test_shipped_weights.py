@@ -62,8 +62,8 @@ def test_hasty_judge_does_not_look_of_itself_and_does_when_its_reply_is_begun(tm
             for item in judged
         ]
         said[prefix] = {reply.key: reply.text for reply in hasty.generate(asked)}
-    assert all(text.startswith("Compare:") for text in said[""].values())
-    assert sum(read_verdict(text) == "A" for text in said["Look:"].values()) >= 16
+    assert sum(text.startswith("Compare:") for text in said[""].values()) >= 14  # 95 of 100 do
+    assert sum(read_verdict(text) == "A" for text in said["Look:"].values()) >= 14  # 94 of 100 do
 
 
 def test_shipped_judge_is_right_in_clear_weather_and_sees_badly_in_fog(
