@@ -15,7 +15,7 @@ from studio.page.page import create_page
 from studio.page.place import read_query
 from studio.run.ledger import ledger
 from studio.run.stats import stats
-from studio.run.view import clock_time, heartbeat, main_action, sentence, view_of
+from studio.run.view import clock_time, heartbeat, main_action, said_by, sentence, view_of
 from studio.tabs.home import tab as home
 from studio.tabs.home.view import show_home
 from studio.tabs.versions import tab as versions
@@ -110,6 +110,10 @@ def test_run_that_trains_leads_to_its_training(workspace: Workspace) -> None:
 def test_event_of_an_earlier_day_says_which() -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d", clock_time(1e9, now=1e9 + 60))
     assert clock_time(1e9, now=1e9 + 1e6).partition(" ")[2].startswith("Sep ")
+
+
+def test_event_says_p_as_people_do() -> None:
+    assert said_by({"event": "evaluated", "gain": 0.2, "p": 0.0}) == "evaluated: gain 0.200, p < 0.001"
 
 
 def test_comparison_that_a_finished_run_offers_is_one_that_versions_understands(workspace: Workspace) -> None:

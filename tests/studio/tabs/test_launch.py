@@ -140,6 +140,9 @@ def test_finished_run_offers_more_iterations(tmp_path: Path) -> None:
     _, now = chosen.show_run(run)
     assert 'data-act="next-iteration"' in now
     assert 'data-act="until-plateau"' in now
+    assert "judge-studio resume shapes-01 \\\n  --iterations 2" in now, (
+        "the same from a terminal is what the button does"
+    )
 
 
 def test_failed_run_shows_the_reason_and_an_open_log(tmp_path: Path) -> None:
