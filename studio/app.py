@@ -32,7 +32,9 @@ from studio.server import api
 from studio.server.beside import Beside, MayEnter
 from studio.server.binding import check_bind, free_port
 from studio.server.guard import Guard, Pictures
+from studio.server.looks import Looks
 from studio.server.patience import patient_server
+from studio.server.signatures import remember_signatures
 from studio.server.waiting import told_if_slow, wait_until_up
 from studio.tabs import doctor, training
 from studio.tabs.arena import tab as arena
@@ -46,8 +48,6 @@ from studio.tabs.sql import tab as sql
 from studio.tabs.traces import tab as traces
 from studio.tabs.versions import tab as versions
 
-_LOOKS = (0.02, 0.1)
-"""Seconds between two looks for new work, and for progress to be told, while there is none."""
 MAX_UPLOAD = 512 * 1024 * 1024
 """Bytes of one uploaded file: a zip of a few thousand photographs. Single pictures have a lower limit of their own."""
 
@@ -82,6 +82,7 @@ def build_app(workspace: Workspace, *, way_back: str | None = None) -> gr.Blocks
 
     `way_back`: where the visitor's own workspace is, for a page that is opened beside it.
     """
+    remember_signatures()
     with gr.Blocks(title="Judge Studio", analytics_enabled=False, delete_cache=_FILE_LIFE) as app:
         header, heart, run = _head(workspace, way_back)
         with gr.Tabs(elem_classes="st-tabs-main") as tabs:
@@ -154,6 +155,7 @@ def listen(
     `mcp`: the public endpoints are tools of the Model Context Protocol too, below /gradio_api/mcp/.
     """
     around = [
+        Middleware(Looks, queue=lambda: app._queue),
         Middleware(Guard, local_only=auth is None and is_loopback(host)),
         Middleware(Beside, path=FINISHED, make=finished_app, may_enter=_who_may_enter(app, auth)),
         Middleware(Pictures, root=workspace.root),
@@ -174,10 +176,7 @@ def listen(
             app_kwargs={"middleware": around, **_NO_DOCS},
             **_shown_as(workspace),
         )
-    # Gradio looks for work a thousand times a second, which costs 5 % of a core for ever; these are its own values
-    # for Windows, near enough.
-    app._queue.sleep_when_free, app._queue.progress_update_sleep_when_free = _LOOKS
-    wait_until_up(str(address))
+    wait_until_up(f"{address}theme.css")  # any answer will do, and the page itself is long
     return str(address)
 
 
@@ -201,10 +200,10 @@ def _shown_as(workspace: Workspace) -> dict[str, Any]:
 def finished_app() -> FastAPI:
     """The finished run that ships with the project, as a page below `FINISHED`."""
     workspace = finished_workspace()
-    app = FastAPI(middleware=[Middleware(Pictures, root=workspace.root)])
-    gr.mount_gradio_app(
-        app, build_app(workspace, way_back="../"), FINISHED, app_kwargs=_NO_DOCS, **_shown_as(workspace)
-    )
+    page = build_app(workspace, way_back="../")
+    around = [Middleware(Looks, queue=lambda: page._queue), Middleware(Pictures, root=workspace.root)]
+    app = FastAPI(middleware=around)
+    gr.mount_gradio_app(app, page, FINISHED, app_kwargs=_NO_DOCS, **_shown_as(workspace))
     return app
 
 

@@ -92,12 +92,12 @@ def check_question(
         if name not in known:
             raise UsageError(f"Live judge: there is no judge '{str(name)[:80]}'. Choose one of the list.")
     if not pictures:
-        raise UsageError("Live judge: there is no image. Drop one, or pick an example below.")
+        raise UsageError("Live judge: there is no image. Drop one, or pick an example.")
     if pictures > MOST_PICTURES:
         raise UsageError(f"Live judge: {pictures} images are too many for one question. Use up to {MOST_PICTURES}.")
     for what, text in (("question", question), ("response A", a), ("response B", b)):
         if not text.strip():
-            raise UsageError(f"Live judge: {what} is empty. Write it, or pick an example below.")
+            raise UsageError(f"Live judge: {what} is empty. Write it, or pick an example.")
         if len(text) > LONGEST_TEXT:
             raise UsageError(f"Live judge: {what} has {len(text):,} characters, {LONGEST_TEXT:,} fit. Shorten it.")
     return [known[name] for name in dict.fromkeys(judges)]

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-import plotly.graph_objects as go
-
+from studio.look import lazy_plotly as go
 from studio.look import words
 
 NEW, MID, BASE, CONTROL = "#1f86a6", "#5b93a8", "#7c8885", "#8c8577"
@@ -26,6 +25,9 @@ HEIGHT = 320
 
 LABEL_GAP = 0.055
 """Accuracy between two labels at the right edge: 16 px on the usual axis, so that they never overlap."""
+
+LABEL_LETTERS = 20
+"""Of a label at the right edge, its number among them: what 122 px hold. The whole name is said on hover."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class ControlLine:
     name: str
     """ "shorter wins"."""
     accuracy: float
+    is_published: bool = False
+    """A result of others under the same protocol, not a control of this run."""
 
 
 COIN_STRICT = ControlLine(name="coin", accuracy=0.25)
@@ -81,7 +85,7 @@ class StepSeries:
 
 def accuracy_by_version(
     points: Sequence[VersionPoint], controls: Sequence[ControlLine] = (), *, best: str | None = None
-) -> go.Figure:
+) -> "go.Figure":
     """Accuracy line with its 95 % band; judge-v0 grey, the best version bigger and labelled, controls dashed.
 
     All points must come from one benchmark, protocol and harness: two are never drawn as one series.
@@ -110,7 +114,7 @@ def accuracy_by_version(
     return figure
 
 
-def _band(points: Sequence[VersionPoint]) -> list[go.Scatter]:
+def _band(points: Sequence[VersionPoint]) -> "list[go.Scatter]":
     """Two invisible lines, the area between them filled. Versions without an interval leave a gap of their own."""
     known = [(x, p) for x, p in enumerate(points) if p.low is not None and p.high is not None]
     if len(known) < 2:
@@ -124,7 +128,7 @@ def _band(points: Sequence[VersionPoint]) -> list[go.Scatter]:
     ]
 
 
-def _accuracy_line(points: Sequence[VersionPoint], best: str | None) -> go.Scatter:
+def _accuracy_line(points: Sequence[VersionPoint], best: str | None) -> "go.Scatter":
     colors = [BASE if place == 0 else NEW for place in range(len(points))]
     return go.Scatter(
         x=list(range(len(points))),
@@ -138,13 +142,14 @@ def _accuracy_line(points: Sequence[VersionPoint], best: str | None) -> go.Scatt
     )
 
 
-def _dashed(control: ControlLine, span: list[float]) -> go.Scatter:
+def _dashed(control: ControlLine, span: list[float]) -> "go.Scatter":
+    kind = "published" if control.is_published else "control"
     return go.Scatter(
         x=span,
         y=[control.accuracy] * 2,
         mode="lines",
         line={"width": 1.4, "color": CONTROL, "dash": "5px,4px"},
-        hovertemplate=f"control: {escape(control.name)} %{{y:.3f}}<extra></extra>",
+        hovertemplate=f"{kind}: {escape(control.name)} %{{y:.3f}}<extra></extra>",
         showlegend=False,
     )
 
@@ -160,12 +165,19 @@ def _edge_labels(
     points: Sequence[VersionPoint], controls: Sequence[ControlLine], best: str | None
 ) -> list[tuple[float, str]]:
     """Names at the right edge, moved apart where two lines lie close together."""
-    labels = [(c.accuracy, escape(f"{c.name} {words.decimal(c.accuracy)}")) for c in controls]
+    labels = [(c.accuracy, escape(_edge_label(c))) for c in controls]
     if best is not None and points and any(p.judge == best for p in points):
         labels.append((points[-1].accuracy, _bold(f"best: {_short(best)}", is_bold=True)))
     labels.sort(key=lambda label: label[0])
     places = spread([y for y, _ in labels], LABEL_GAP)
     return [(place, text) for place, (_, text) in zip(places, labels, strict=True)]
+
+
+def _edge_label(control: ControlLine) -> str:
+    """Its name, cut where it would leave the chart, and its number."""
+    number = words.decimal(control.accuracy)
+    room = LABEL_LETTERS - len(number) - 1
+    return f"{control.name if len(control.name) <= room else control.name[: room - 1] + '…'} {number}"
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:
@@ -190,7 +202,7 @@ def _end(group: list[float], gap: float) -> float:
     return _start(group, gap) + (len(group) - 1) * gap
 
 
-def accuracy_by_dimension(rows: Sequence[DimensionDots], *, older: str, newer: str) -> go.Figure:
+def accuracy_by_dimension(rows: Sequence[DimensionDots], *, older: str, newer: str) -> "go.Figure":
     """One line per dimension: ring = older version, dot = newer, intervals as bars, gain at the right edge."""
     height = max(200, 46 + 56 * len(rows))
     figure = _figure(l=92, r=56, height=height)
@@ -221,7 +233,7 @@ def _dots(
     symbol: str,
     side: Sequence[tuple[float, float | None, float | None] | None],
     rows: Sequence[DimensionDots],
-) -> go.Scatter:
+) -> "go.Scatter":
     """Dots of one version with their intervals, a little above or below the line of the dimension."""
     known = [(y, row.name, score) for y, (row, score) in enumerate(zip(rows, side, strict=True)) if score]
     return go.Scatter(
@@ -249,14 +261,14 @@ def _dimension(row: DimensionDots, is_first: bool) -> str:
     return f"{name}<br><span style='font-size:11px'>{words.plural(row.n, 'item')}</span>"
 
 
-def loss_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> go.Figure:
+def loss_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> "go.Figure":
     """Training loss, nats per completion token, one line per version, the newest in petrol and labelled."""
     figure = _by_step(series, total_steps, digits=3)
     figure.update_yaxes(range=_span(series), nticks=5, showgrid=True)
     return figure
 
 
-def token_accuracy_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> go.Figure:
+def token_accuracy_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> "go.Figure":
     """Share of completion tokens predicted right, one line per version; the axis holds what there is."""
     figure = _by_step(series, total_steps, digits=2)
     low, high = _span(series)
@@ -274,7 +286,7 @@ def _span(series: Sequence[StepSeries]) -> list[float]:
     return [low - room, high + room]
 
 
-def learning_rate_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> go.Figure:
+def learning_rate_by_step(series: Sequence[StepSeries], *, total_steps: int | None = None) -> "go.Figure":
     """Learning rate of every step, one line per version."""
     figure = _by_step(series, total_steps, digits=6)
     figure.update_layout(margin={"l": 64, "r": 28})
@@ -283,7 +295,7 @@ def learning_rate_by_step(series: Sequence[StepSeries], *, total_steps: int | No
     return figure
 
 
-def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: int) -> go.Figure:
+def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: int) -> "go.Figure":
     figure = _figure(l=44, r=90, height=220)
     ends: list[tuple[float, int, str]] = []
     for place, one in enumerate(series):
@@ -308,7 +320,7 @@ def _round_steps(last: int) -> list[int]:
     return [*(step for step in range(0, last, size) if last - step > size / 2), last]
 
 
-def _step_line(one: StepSeries, color: str, digits: int, *, is_last: bool) -> go.Scatter:
+def _step_line(one: StepSeries, color: str, digits: int, *, is_last: bool) -> "go.Scatter":
     values = [value for value in one.values if value is not None]
     return go.Scatter(
         x=list(one.steps),
@@ -320,14 +332,14 @@ def _step_line(one: StepSeries, color: str, digits: int, *, is_last: bool) -> go
     )
 
 
-def _raw_line(one: StepSeries) -> go.Scatter:
+def _raw_line(one: StepSeries) -> "go.Scatter":
     return go.Scatter(
         x=list(one.steps), y=list(one.raw), mode="lines", line={"width": 1, "color": NEW}, opacity=0.25,
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
 
 
-def _figure(*, l: int, r: int, height: int = HEIGHT) -> go.Figure:  # noqa: E741  plotly's own names of the margins
+def _figure(*, l: int, r: int, height: int = HEIGHT) -> "go.Figure":  # noqa: E741  plotly's own names of the margins
     """An empty figure: transparent, no title, no legend box, no zoom, fixed margins."""
     figure = go.Figure()
     figure.update_layout(

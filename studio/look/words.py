@@ -5,6 +5,8 @@ Pure formatting. A value that is None reads "not known" (or the `missing` word);
 
 import math
 
+from engine.records import BASE_JUDGE
+
 MINUS = "\u2212"
 MISSING = "not known"
 
@@ -112,3 +114,11 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
 def short_id(identifier: str, length: int = 6) -> str:
     """The first characters of a content id, enough to tell two apart on a page."""
     return identifier[:length]
+
+
+def control_name(judge: str) -> str:
+    """ "control:shorter-wins" → "shorter wins", "control:image-blind:judge-v2" → "image-blind v2"."""
+    name, _, behind = judge.removeprefix("control:").partition(":")
+    if name in ("image-blind", "wrong-image", "prompted"):
+        return f"{name} {(behind or BASE_JUDGE).removeprefix('judge-')}"
+    return name.replace("-", " ")

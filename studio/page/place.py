@@ -83,6 +83,7 @@ class Url:
 
 
 FOLLOW_LINKS = """
+document.querySelector('base')?.removeAttribute('href');
 const went = () => trigger('select', {query: window.location.search});
 document.addEventListener('click', (event) => {
   const anchor = event.target.closest && event.target.closest('a[href^="?"]');
@@ -97,7 +98,11 @@ document.addEventListener('click', (event) => {
 });
 window.addEventListener('popstate', went);
 """
-"""`js_on_load` of the header: links made by `link` and the back button change the place without a page load."""
+"""`js_on_load` of the header: links made by `link` and the back button change the place without a page load.
+
+Where a page has a <base>, Plotly writes the whole address into its clip paths, and every line of a chart vanishes when
+the place changes. Gradio's says "./", which is what holds without it.
+"""
 
 
 def read_query(query: str) -> dict[str, str]:

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from engine.workspace.catalog.database import Catalog
 
 PAGE_SIZE = 60
+_BY_NAME = (
+    "list_transform(regexp_extract_all(any_value(name), '[0-9]+|[^0-9]+'), "
+    "lambda part: CASE WHEN regexp_full_match(part, '[0-9]+') "
+    "THEN lpad(part, greatest(length(part), 12)::int, '0') ELSE part END)"
+)
+"""Numbers in a name count as numbers: scene 2 comes before scene 10."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +54,7 @@ def run_images(catalog: Catalog, run: str, *, page: int = 0) -> list[RunImage]:
         "WITH asked AS (SELECT image_id, count(*) AS questions FROM instructions WHERE run = ? GROUP BY image_id) "
         "SELECT image_id, any_value(path), any_value(name), any_value(width), any_value(height), "
         "any_value(questions) FROM images JOIN asked USING (image_id) WHERE run = ? GROUP BY image_id "
-        "ORDER BY any_value(name), image_id LIMIT ? OFFSET ?",
+        f"ORDER BY {_BY_NAME}, image_id LIMIT ? OFFSET ?",
         [run, run, PAGE_SIZE, page * PAGE_SIZE],
     )
     return [

@@ -13,9 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
-
 from engine.errors import WorkspaceError
+from engine.workspace.catalog import lazy_duckdb as duckdb
 from engine.workspace.catalog.database import Catalog
 from engine.workspace.catalog.part_scan import Part
 from engine.workspace.catalog.views import read
@@ -332,7 +331,7 @@ class Shelf:
         self._filled = {key: value for key, value in self._filled.items() if key[1] != run}
 
 
-def _database() -> duckdb.DuckDBPyConnection:
+def _database() -> "duckdb.DuckDBPyConnection":
     config = {"memory_limit": MEMORY_LIMIT, "python_enable_replacements": False, "autoload_known_extensions": False}
     database = duckdb.connect(":memory:", config=config)
     database.execute("SET temp_directory = ''")

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
-import plotly.graph_objects as go
 
 from engine.errors import JudgeStudioError
 from engine.measure.benchmarks.held_out import number_on
@@ -14,6 +13,7 @@ from engine.workspace.conclusions import Selected
 from engine.workspace.decisions import best_judge, promoted_version
 from engine.workspace.state import RunState, read_state
 from studio.look import cards, charts, words
+from studio.look import lazy_plotly as go
 from studio.look.cards import Action, Column, Html, LineageRow, Score, Stat
 from studio.look.charts import StepSeries
 from studio.look.sheet import card_html
@@ -34,7 +34,7 @@ class Training:
 
     cards: tuple[str, ...]
     """empty, strip, loss head, loss foot, accuracy head, accuracy foot, rate head, rate foot, iterations, lineage."""
-    figures: tuple[go.Figure, go.Figure, go.Figure] | None
+    figures: "tuple[go.Figure, go.Figure, go.Figure] | None"
     """Loss, token accuracy, learning rate; None before the first step."""
 
 
@@ -112,8 +112,8 @@ def _empty(run: str | None) -> Html:
     if run is None:
         go_launch = Action(label="Open Launch", url=link("launch"), kind="main")
         return cards.empty("No run yet. Training begins after select, in the first iteration of a run.", go_launch)
-    see = Action(label="See the traces so far", url=link("traces", run), kind="main")
-    return cards.empty("Nothing trained yet. Training begins after select.", see)
+    go_home = Action(label="Open Home", url=link("home", run), kind="main")
+    return cards.empty("Nothing trained yet. Training begins after select. Home shows how far the run is.", go_home)
 
 
 def _state(page: Page, run: str) -> RunState | None:

@@ -1,5 +1,7 @@
 """A stranger's first minute: from the empty page to the finished run that ships, and what its judges said."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, Opener
@@ -13,6 +15,8 @@ def test_finished_run_opens_from_the_empty_page_and_shows_its_duel(visit: Opener
     expect(duels).to_have_count(2)
     expect(duels.first).to_contain_text("Mended")
     expect(duels.last).to_contain_text("Got worse")
+    told = re.compile(r"judge-v\d 0\.\d\d \(0\.\d\d to 0\.\d\d\)\. The best control, ")
+    expect(page.locator("#tab-home")).to_contain_text(told)
     for duel in (duels.first, duels.last):
         expect(duel.locator(".st-duel-half")).to_have_count(4)
         picture = duel.locator("img")

@@ -69,3 +69,12 @@ def test_nothing_moves_where_reduced_motion_is_asked_for(visit: Opener, sample_s
         "[...document.querySelectorAll('.st *')].filter(e => getComputedStyle(e).animationName !== 'none').length"
     )
     assert moving == 0
+
+
+def test_charts_keep_their_lines_when_the_place_changes(visit: Opener, sample_server: Server) -> None:
+    """A clip path that names the whole address is lost with the address, and every line of the chart with it."""
+    watched = visit(sample_server)
+    watched.open("?run=shapes-01")
+    clipped = watched.go("training", "&run=shapes-01").locator(".js-plotly-plot [clip-path]").first
+    clipped.wait_for(state="attached")
+    assert str(clipped.get_attribute("clip-path")).startswith(("url(#", "url('#", 'url("#'))

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import duckdb
-
 from engine.errors import JudgeStudioError, UsageError
+from engine.workspace.catalog import lazy_duckdb as duckdb
 from engine.workspace.catalog import views
 from engine.workspace.catalog.part_scan import Fault, Part, PartScan
 from engine.workspace.catalog.views import ViewColumn
@@ -167,7 +166,7 @@ class Catalog:
             seconds=time.monotonic() - started,
         )
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def _open(self) -> "duckdb.DuckDBPyConnection":
         """The database over the parts of this moment."""
         with self._lock:
             self._scan.look()
@@ -186,7 +185,7 @@ class Catalog:
             self._renew_labels(self._database[1])
             return self._database[1]
 
-    def _renew_labels(self, database: duckdb.DuckDBPyConnection) -> None:
+    def _renew_labels(self, database: "duckdb.DuckDBPyConnection") -> None:
         """Hand labels are no parts; their view is made anew when a file of them changed."""
         stamps = {run.name: stamp for run in self.workspace.runs() if (stamp := labels_stamp(run)) is not None}
         if stamps == self._labelled:
@@ -195,7 +194,7 @@ class Catalog:
         database.execute(f"CREATE OR REPLACE VIEW labels AS {views.labels_sql(rows)}")
         self._labelled = stamps
 
-    def _build(self) -> duckdb.DuckDBPyConnection:
+    def _build(self) -> "duckdb.DuckDBPyConnection":
         database = duckdb.connect(
             ":memory:",
             config={
@@ -267,7 +266,7 @@ def _without_end(text: str) -> str:
     return data.decode()
 
 
-def _fetch(cursor: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[tuple[Any, ...]], bool]:
+def _fetch(cursor: "duckdb.DuckDBPyConnection", limit: int) -> tuple[list[tuple[Any, ...]], bool]:
     """At most `limit` rows and `_CELL_BYTES` of text; whether there were more."""
     rows: list[tuple[Any, ...]] = []
     size = 0

@@ -89,7 +89,10 @@ def _half(half: DuelHalf, shown: Duel) -> Html:
     first, second = (shown.preferred, shown.degraded) if half.order == "AB" else (shown.degraded, shown.preferred)
     read = element(
         "span",
-        element("b", Html("A")), esc(f" {first} ", limit=90), element("b", Html("B")), esc(f" {second}", limit=90),
+        *(
+            element("span", element("b", Html(letter)), esc(f" {answer}", limit=90))
+            for letter, answer in (("A", first), ("B", second))
+        ),
         class_="st-duel-read", dir="auto",
     )  # fmt: skip
     sign = verdict_chip(half.verdict, outcome_of(half.verdict, half.order)) if half.verdict else EMPTY

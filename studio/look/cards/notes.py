@@ -126,7 +126,7 @@ _EMPTY: dict[str, tuple[str, Action | None]] = {
     "pairs-filtered": ("No pair matches.", Action(label="Clear filters", act="clear", kind="main")),
     "traces": ("No rulings yet. Judge starts after synthesize.", None),
     "versions": ("Only judge-v0 so far: the first comparison comes after iteration 1.", None),
-    "live": ("Drop an image, or pick an example below.", None),
+    "live": ("Nothing judged yet. The comparison is ready: press Judge in both orders, or change it first.", None),
 }
 
 

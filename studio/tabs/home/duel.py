@@ -2,8 +2,12 @@
 that were really given. One that training mended, then one that got worse.
 """
 
+from collections.abc import Sequence
+
 from engine.errors import JudgeStudioError
-from engine.records import BASE_JUDGE
+from engine.measure.controls import is_control, judge_behind
+from engine.measure.metrics import ALL, STRICT
+from engine.records import BASE_JUDGE, ScoreRow
 from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
@@ -11,6 +15,7 @@ from studio.look import cards, words
 from studio.look.cards import Duel, DuelHalf, DuelSide
 from studio.page.page import Page
 from studio.page.place import link
+from studio.queries.scores import run_scores
 from studio.queries.turned import TurnedItem, turned_items
 
 
@@ -40,8 +45,30 @@ def _panel(page: Page, folder: RunFolder, best: str, turned: list[TurnedItem]) -
     )
     duels = [cards.duel(_duel(page, best, one)) for one in turned]
     body = cards.element("div", *duels, class_="st-duels")
-    told = cards.padded(cards.element("p", about, class_="st-sub"))
+    numbers = cards.explained(_numbers(run_scores(page.catalog(), folder.name), turned[0].item.benchmark, best))
+    told = cards.padded(cards.element("p", numbers), cards.element("p", about, class_="st-sub"))
     return cards.sheet(cards.panel(told, body, title="What training changed", aside=all_of_them))
+
+
+def _numbers(scores: Sequence[ScoreRow], benchmark: str, best: str) -> str:
+    """Both judges' accuracies with their intervals, and the best of the judges that should not work."""
+    rows = {
+        row.judge: row
+        for row in scores
+        if (row.benchmark, row.protocol, row.dimension) == (benchmark, STRICT, ALL)
+        and judge_behind(row.judge) in (row.judge, BASE_JUDGE, best)
+    }
+    judges = [rows[judge] for judge in (BASE_JUDGE, best) if judge in rows]
+    told = [f"{row.judge} {words.decimal(row.accuracy)} ({words.interval(row.low, row.high)})" for row in judges]
+    if not told:
+        return ""
+    controls = [row for row in rows.values() if is_control(row.judge)]
+    top = max(controls, key=lambda row: row.accuracy, default=None)
+    beside = (
+        f" The best control, {words.control_name(top.judge)}, reaches {words.decimal(top.accuracy)}." if top else ""
+    )
+    items = f"{words.plural(judges[-1].n, 'item')} of {benchmark}"
+    return f"Right in both orders, on {items}: {', '.join(told)}.{beside}"
 
 
 def _duel(page: Page, best: str, turned: TurnedItem) -> Duel:

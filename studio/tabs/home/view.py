@@ -4,7 +4,9 @@ import threading
 from dataclasses import dataclass, replace
 
 from engine.assets import SHIPPED
-from engine.config import load_settings
+from engine.config import Settings, load_settings
+from engine.runs.pace import shipped_rates, timed_pace
+from engine.runs.plan import run_plan
 from engine.workspace.files import bytes_under
 from engine.workspace.folders import RunFolder, Workspace
 from studio.jobs import runs as jobs
@@ -137,7 +139,8 @@ def _empty(workspace: Workspace) -> Html:
     command = jobs.command_line("run", ["--preset", DEMO_PRESET], workspace).replace(" \\\n ", "")  # short: one line
     start = cards.empty(
         "Run the demo to watch a small judge improve itself on drawn scenes: real images, real training, "
-        f"{words.plural(settings.loop.iterations, 'iteration')} on this machine. Nothing is downloaded.",
+        f"{words.plural(settings.loop.iterations, 'iteration')} on this machine. Nothing is downloaded. "
+        f"{_takes(settings, workspace)}",
         Action(label="Run the demo", act="demo", kind="main"),
         FINISHED,
         Action(label="Use my own images", url=link("images")),
@@ -145,6 +148,16 @@ def _empty(workspace: Workspace) -> Html:
         command_line=command,
     )
     return cards.panel(start, cards.first_steps())
+
+
+def _takes(settings: Settings, workspace: Workspace) -> str:
+    """How long the model works for the demo: by a reply timed here, else at the pace of the run that ships."""
+    timed = timed_pace(settings, workspace)
+    plan = run_plan(settings, workspace, seconds_per_ruling=timed or shipped_rates()["evaluate"])
+    if plan.seconds is None:
+        return ""
+    minutes = words.plural(max(1, round(plan.seconds / 60)), "minute")
+    return f"The model works for about {minutes}{'' if timed else ', at the pace of the finished run'}."
 
 
 def _miniature(view: RunView) -> str:

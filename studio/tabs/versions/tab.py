@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
-import plotly.graph_objects as go
 
 from engine.errors import JudgeStudioError
 from engine.measure.metrics import STRICT
@@ -14,6 +13,7 @@ from engine.workspace.decisions import best_judge, demote, promote, promoted_ver
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards, charts
+from studio.look import lazy_plotly as go
 from studio.look.sheet import card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
@@ -58,7 +58,7 @@ class VersionsShown:
     cards: tuple[str, ...]
     """empty, strip, accuracy head, accuracy foot, dimension head, dimension foot, changes, pager, leans, numbers,
     command."""
-    figures: tuple[go.Figure, go.Figure] | None
+    figures: "tuple[go.Figure, go.Figure] | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +337,8 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
 
 def _plot_texts(table: Table, chosen: Chosen, result: Compared, best: str, *, is_promoted: bool) -> tuple[str, ...]:
     """Head and foot of both figures."""
-    by_version = cards.legend(("judge, 95 % band", "new"), ("controls", "control"))
+    dashed = "controls, or published by others" if view.published_beside(chosen) else "controls"
+    by_version = cards.legend(("judge, 95 % band", "new"), (dashed, "control"))
     by_dimension = cards.legend((chosen.older, "base"), (chosen.newer, "new"))
     return (
         cards.sheet(cards.panel_head(f"{view.called(chosen)} by version", by_version)),

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import plotly.graph_objects as go
-
 from engine.measure.benchmarks.held_out import number_on
 from engine.measure.controls import is_control, judge_behind
 from engine.measure.intervals import Gain
 from engine.measure.leaks import leak_sentences
 from engine.measure.metrics import ALL, STRICT
-from engine.measure.published import references
+from engine.measure.published import PublishedNumber, references
 from engine.records import BASE_JUDGE, BenchmarkItem, ScoreRow
 from studio.look import cards, charts, words
+from studio.look import lazy_plotly as go
 from studio.look.cards import Action, ChangedItem, ComparedRow, Html, Score, Stat
 from studio.look.charts import ControlLine, DimensionDots, VersionPoint
 from studio.page.place import link
@@ -21,7 +20,7 @@ from studio.tabs.versions.comparison import Change, Chosen, Compared, number_of
 PAGE_SIZE = 8
 """Changed items of one page; each is 56 px high, so that the list is as high as the leans beside it."""
 _PUBLISHED_LINES = 5
-"""Of one source; the panel below the chart lists all."""
+"""Under one protocol; the panel below the chart lists all."""
 _CHART_DIMENSIONS = 12
 """Dots of more dimensions are not told apart; the table below has them all."""
 
@@ -68,14 +67,6 @@ def no_run() -> Html:
     return cards.empty("No run yet. A run measures judge-v0 first, then every version that it trains.", go)
 
 
-def control_name(judge: str) -> str:
-    """ "control:shorter-wins" → "shorter wins", "control:image-blind:judge-v2" → "image-blind v2"."""
-    name, _, behind = judge.removeprefix("control:").partition(":")
-    if name in ("image-blind", "wrong-image", "prompted"):
-        return f"{name} {(behind or BASE_JUDGE).removeprefix('judge-')}"
-    return name.replace("-", " ")
-
-
 def called(chosen: Chosen) -> str:
     """What the shares are called: "Accuracy", or what it is instead where the key is self-made."""
     name = number_on(chosen.benchmark)
@@ -105,7 +96,7 @@ def strip(table: Table, chosen: Chosen, result: Compared) -> Html:
             Stat(
                 label="Best control",
                 value=words.decimal(best.accuracy if best else None, missing="–"),
-                context=control_name(best.judge) if best else "none measured",
+                context=words.control_name(best.judge) if best else "none measured",
             ),
             Stat(
                 label="Got worse",
@@ -119,7 +110,7 @@ def strip(table: Table, chosen: Chosen, result: Compared) -> Html:
     return cards.panel(strip)
 
 
-def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
+def accuracy_figure(table: Table, chosen: Chosen, best: str) -> "go.Figure":
     """All versions under one protocol; controls and what others published under it as dashed lines."""
     points = [
         VersionPoint(judge=judge, accuracy=row.accuracy, low=row.low, high=row.high)
@@ -127,16 +118,20 @@ def accuracy_figure(table: Table, chosen: Chosen, best: str) -> go.Figure:
         if (row := table.get(judge)) is not None
     ]
     controls = [
-        ControlLine(name=control_name(row.judge), accuracy=row.accuracy) for row in table.controls(chosen.newer)
+        ControlLine(name=words.control_name(row.judge), accuracy=row.accuracy) for row in table.controls(chosen.newer)
     ]
     coin = [charts.COIN_STRICT] if chosen.protocol == "strict" else []
     published = [
-        ControlLine(name=f"{result.judge}, published", accuracy=result.overall)
-        for one in references()
-        if (one.benchmark, one.protocol) == (chosen.benchmark, chosen.protocol)
-        for result in one.results[:_PUBLISHED_LINES]
+        ControlLine(name=result.judge, accuracy=result.overall, is_published=True)
+        for result in published_beside(chosen)[:_PUBLISHED_LINES]
     ]
     return charts.accuracy_by_version(points, [*controls, *coin, *published], best=best)
+
+
+def published_beside(chosen: Chosen) -> list[PublishedNumber]:
+    """What others published on the chosen benchmark under the chosen protocol."""
+    of = (chosen.benchmark, chosen.protocol)
+    return [result for one in references() if (one.benchmark, one.protocol) == of for result in one.results]
 
 
 def leak_notes(scores: Sequence[ScoreRow], chosen: Chosen) -> Html:
@@ -165,7 +160,7 @@ def accuracy_sentence(table: Table, chosen: Chosen, result: Compared, best: str,
         if top.accuracy >= score.low:
             where = "within the interval of" if top.accuracy <= score.high else "more than"
             parts.append(
-                f"The control “{control_name(top.judge)}” reaches {words.decimal(top.accuracy)}, "
+                f"The control “{words.control_name(top.judge)}” reaches {words.decimal(top.accuracy)}, "
                 f"{where} {chosen.newer}, which shows no more than that rule."
             )
     return " ".join(parts)

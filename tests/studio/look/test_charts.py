@@ -193,3 +193,12 @@ def test_labels_are_spread_so_that_none_overlaps_and_order_stays(values: list[fl
 @pytest.mark.parametrize("values", [[0.1, 0.3, 0.9], [0.5]])
 def test_labels_that_have_room_are_not_moved(values: list[float]) -> None:
     assert spread(values, LABEL_GAP) == values
+
+
+def test_long_name_is_cut_before_the_edge_keeps_its_number_and_is_said_whole_on_hover() -> None:
+    long = ControlLine(name="Llama-3.2-90B-Vision", accuracy=0.562, is_published=True)
+    point = VersionPoint(judge="judge-v0", accuracy=0.4, low=0.3, high=0.5)
+    figure = accuracy_by_version([point], [long])
+    labels = [text for text in _strings(json.loads(figure.to_json())["layout"]["annotations"]) if "0.56" in text]
+    assert labels == ["Llama-3.2-90B-… 0.56"]
+    assert "published: Llama-3.2-90B-Vision" in figure.to_json()

@@ -1,5 +1,6 @@
 """Sources taken in from the page: uploads, folders, what is refused, what is shown."""
 
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from PIL import Image
 
 from engine.errors import JudgeStudioError, UsageError, WorkspaceError
+from engine.records import ImageRow, Instruction
+from engine.workspace.catalog.database import open_catalog
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace, open_workspace
 from studio.jobs import uploads
 from studio.page.page import create_page
-from studio.queries.images import asked_about
+from studio.queries.images import asked_about, run_images
 from studio.tabs.images import tab as images
 from studio.tabs.images.view import show_sources
 from tests.patience import seconds
@@ -199,3 +202,31 @@ def test_runs_own_pictures_are_shown_with_what_was_asked_about_one(tmp_path: Pat
     assert "pairs.item=1-" in now
     assert "What was asked" not in show_sources(page, "run:shapes-01", item="<script>")
     assert show_sources(page, "") == show_sources(page, "run:shapes-01"), "nothing was added by hand"
+
+
+def test_runs_own_pictures_are_listed_by_name_with_numbers_as_numbers(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    run = workspace.run("numbers")
+    run.folder.mkdir()
+    shutil.copy(workspace.run("shapes-01").config, run.config)
+    names = ("scene 10 (hard)", "scene 9 (hard)", "a cat", "scene 100 (hard)")
+    intake = run.intake()
+    intake.begin({})
+    intake.write(
+        "images",
+        [
+            ImageRow(image_id=image_id(place), path=f"images/{place}.png", width=1, height=1, source="drawn", name=name)
+            for place, name in enumerate(names)
+        ],
+    )
+    intake.write(
+        "instructions",
+        [
+            Instruction(instruction_id=f"i{place}", image_id=image_id(place), question="?", kind="open",
+                        answer_type=None, dimension="count", choices=(), answer=None, split="train")
+            for place in range(len(names))
+        ],
+    )  # fmt: skip
+    intake.finish({})
+    found = run_images(open_catalog(workspace), "numbers")
+    assert [one.name for one in found] == ["a cat", "scene 9 (hard)", "scene 10 (hard)", "scene 100 (hard)"]

@@ -19,6 +19,7 @@ from engine.records import ORDERS, Order, ScoreRow, Verdict, VerdictRow, names_p
 from engine.workspace.decisions import best_judge, promote, promoted_version
 from engine.workspace.folders import Workspace
 from studio.jobs.handouts import judge_zip
+from studio.look import words
 from studio.page.page import Page, Tab, create_page
 from studio.page.pulse import Moment, signature
 from studio.tabs import training
@@ -139,7 +140,7 @@ def test_figure_draws_one_protocol_and_one_benchmark_only_and_the_blind_control_
     figure = view.accuracy_figure(table, chosen, "judge-v2")
     lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
     assert [len(line.y) for line in lines] == [3]
-    names = {view.control_name(row.judge) for row in table.controls("judge-v10")}
+    names = {words.control_name(row.judge) for row in table.controls("judge-v10")}
     assert names == {"shorter wins", "image-blind v10"}
     dashed = [trace for trace in figure.data if trace.line.dash]
     assert sorted(trace.y[0] for trace in dashed) == [0.25, 0.3, 0.57]
@@ -148,10 +149,10 @@ def test_figure_draws_one_protocol_and_one_benchmark_only_and_the_blind_control_
 def test_wrong_image_control_of_the_newer_version_stands_beside_it_else_that_of_the_base() -> None:
     chosen = Chosen(older="judge-v0", newer="judge-v10", benchmark="b", protocol=STRICT)
     rows = [*SCORES, score("control:wrong-image"), score("control:text-only")]
-    names = {view.control_name(row.judge) for row in Table(rows, chosen).controls("judge-v10")}
+    names = {words.control_name(row.judge) for row in Table(rows, chosen).controls("judge-v10")}
     assert names == {"shorter wins", "image-blind v10", "wrong-image v0", "text only"}
     rows.append(score("control:wrong-image:judge-v10"))
-    names = {view.control_name(row.judge) for row in Table(rows, chosen).controls("judge-v10")}
+    names = {words.control_name(row.judge) for row in Table(rows, chosen).controls("judge-v10")}
     assert names == {"shorter wins", "image-blind v10", "wrong-image v10", "text only"}
 
 

@@ -44,7 +44,7 @@ def test_every_protocol_stands_beside_the_others_with_its_rule_and_what_was_publ
 
 def test_what_others_published_under_the_same_protocol_are_lines_of_the_chart() -> None:
     figure = view.accuracy_figure(Table(SCORES, chosen()), chosen(), "judge-v1")
-    assert "GPT-4o, published" in figure.to_json()
+    assert "published: GPT-4o" in figure.to_json()
     strict = chosen(protocol="strict")
     assert "published" not in view.accuracy_figure(Table(SCORES, strict), strict, "judge-v1").to_json()
 
