@@ -1,4 +1,5 @@
-"""axe-core finds nothing serious on any page, at both widths: one page is opened and walked through.
+"""axe-core finds nothing serious on any page, at both widths: one page is opened and walked through. What is
+around the tabs is looked at with the first.
 
 Contrast is left to `tests/bench/picture_pages.py --axe`, which waits until every page stands still: what is being drawn
 is pale for a moment.
@@ -21,10 +22,10 @@ _STILL_DRAWN = 'aria-label="Empty value"'
 """Gradio's own sign for a chart that is not there yet."""
 
 
-def _serious(page: Any) -> list[str]:
+def _serious(page: Any, within: str = "html") -> list[str]:
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(axe.Axe().axe_script)
-    found = page.evaluate("options => axe.run(document, options)", _OPTIONS)["violations"]
+    found = page.evaluate("([within, options]) => axe.run(within, options)", [within, _OPTIONS])["violations"]
     return [
         f"{fault['id']}: {node['target'][-1]} {node['html'][:120]}"
         for fault in found
@@ -42,7 +43,7 @@ def test_axe_finds_nothing_serious_on_any_page(visit: Opener, sample_server: Ser
         watched.go(tab, "&run=shapes-01")
         for size in (WIDE, PHONE):
             page.set_viewport_size(size)
-            if found := _serious(page):
+            if found := _serious(page, f"#tab-{tab}" if tab != "home" else "html"):
                 faults[f"{tab} {size['width']}"] = found
     assert faults == {}
 
