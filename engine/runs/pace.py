@@ -1,6 +1,7 @@
 """How fast this machine rules, as it was timed here, and what that promises of a whole run of the embedded model.
 
-The shares of the stages are those of the finished run that ships; their speed is this machine's.
+The shares of the stages are those of a run of the demo (seed 0 of the table in README.md), their speed is that of this
+machine.
 """
 
 import json
@@ -19,7 +20,7 @@ _RATES = "finished/pace.json"
 
 @cache
 def shipped_rates() -> Mapping[str, float]:
-    """Seconds per unit of every stage of the finished run that ships, on the machine that made it."""
+    """Seconds per unit of every stage of a run of the demo, on the machine that made it."""
     rates: dict[str, float] = json.loads((assets_folder() / _RATES).read_text(encoding="utf-8"))
     return rates
 

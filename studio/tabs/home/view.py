@@ -157,7 +157,7 @@ def _takes(settings: Settings, workspace: Workspace) -> str:
     if plan.seconds is None:
         return ""
     minutes = words.plural(max(1, round(plan.seconds / 60)), "minute")
-    return f"The model works for about {minutes}{'' if timed else ', at the pace of the finished run'}."
+    return f"The model works for about {minutes}{'' if timed else ', where it is as fast as ours'}."
 
 
 def _miniature(view: RunView) -> str:
