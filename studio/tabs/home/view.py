@@ -151,13 +151,13 @@ def _empty(workspace: Workspace) -> Html:
 
 
 def _takes(settings: Settings, workspace: Workspace) -> str:
-    """How long the model works for the demo: by a reply timed here, else at the pace of the run that ships."""
+    """How long the model works for the demo: by a reply timed here, else at the pace of the machine where the demo was measured."""
     timed = timed_pace(settings, workspace)
     plan = run_plan(settings, workspace, seconds_per_ruling=timed or shipped_rates()["evaluate"])
     if plan.seconds is None:
         return ""
     minutes = words.plural(max(1, round(plan.seconds / 60)), "minute")
-    return f"The model works for about {minutes}{'' if timed else ', where it is as fast as ours'}."
+    return f"The model works for about {minutes}{'' if timed else ', on a machine like ours'}."
 
 
 def _miniature(view: RunView) -> str:

@@ -33,7 +33,7 @@ def test_empty_workspace_offers_the_demo_and_nothing_else(tmp_path: Path) -> Non
     assert "No runs yet" in shown.run
     assert 'data-act="demo"' in shown.run
     assert f"judge-studio run --preset shapes --workspace {tmp_path}" in shown.run
-    assert re.search(r"The model works for about \d+ minutes, where it is as fast as ours\.", shown.run)
+    assert re.search(r"The model works for about \d+ minutes, on a machine like ours\.", shown.run)
     assert shown.runs == ""
 
 
