@@ -151,7 +151,7 @@ def _empty(workspace: Workspace) -> Html:
 
 
 def _takes(settings: Settings, workspace: Workspace) -> str:
-    """How long the model works for the demo: by a reply timed here, else at the pace of the machine where the demo was measured."""
+    """How long the model works for the demo: by a reply timed here, else at the pace of the measured runs."""
     timed = timed_pace(settings, workspace)
     plan = run_plan(settings, workspace, seconds_per_ruling=timed or shipped_rates()["evaluate"])
     if plan.seconds is None:

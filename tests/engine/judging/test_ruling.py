@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.backends.base import Request
 from engine.backends.local.transformers import TransformersBackend
-from engine.errors import BackendError, SourceError, WorkspaceError
+from engine.errors import BackendError, SourceError, UsageError
 from engine.judging.files import read_comparisons, rule_file
 from engine.judging.ruling import ask, ask_chance, combine, order_ruling, rule, rule_many
 from engine.prompts import load_pack
@@ -226,7 +226,7 @@ def test_fields_of_a_line_that_a_ruling_has_too_are_kept_beside_it(comparisons_f
 def test_output_in_a_folder_that_is_not_there_is_refused_before_anything_is_asked(comparisons_file, tmp_path):
     backend = FakeBackend(sees)
     for out in (tmp_path / "nowhere/out.jsonl", tmp_path):
-        with pytest.raises((WorkspaceError, SourceError), match=r"Name (a file|another)"):
+        with pytest.raises(UsageError, match=r"Name (a file|another)"):
             rule_all(comparisons_file, out, backend)
     assert backend.requests == []
 
