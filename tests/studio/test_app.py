@@ -56,10 +56,12 @@ def test_pictures_are_served_and_nothing_else_of_the_workspace(server: Server, w
         "runs/shapes-01/config.yaml",
         "runs/shapes-01/state.json",
         "images/seen.jsonl",
-        "images/../studio.sqlite",
-        "images/../runs/shapes-01/config.yaml",
+        "images/%2e%2e/studio.sqlite",
+        "images/%2e%2e/runs/shapes-01/config.yaml",
     ):
         assert fetch(server, f"/gradio_api/file={workspace}/{path}").status_code in (403, 404), path
+        assert fetch(server, f"/gradio_api/file=images/%2e%2e/{path}").status_code in (403, 404), path
+    assert fetch(server, f"/gradio_api/file=images/{picture.parent.name}/{picture.name}").status_code == 200
     assert fetch(server, "/gradio_api/file=/etc/passwd").status_code in (403, 404)
 
 
