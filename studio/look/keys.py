@@ -144,7 +144,8 @@ the last question was answered (`data-answered`, see `walked_sheet`), every list
 the page's own mark is put back before it is seen. The next page lies ready beside the one that is shown (`ready`) and
 takes its place when keys reach it. Where they went beyond that too, the first list that arrives
 says how far they had come by its question, and they go on from there on the page. `st-answered` on the window only
-lets the next question go, also where one failed.
+lets the next question go, also where one failed. It may be that of the question before, so two can be on their way,
+and the later one may arrive first: see `Walk.is_late`.
 """
 
 ANSWERED = "window.dispatchEvent(new Event('st-answered'));"
@@ -162,7 +163,11 @@ class Walk:
     beyond: int = 0
     """Entries further than that one, for what the page does not show yet; negative = before it."""
     number: int = 0
-    """Of the question, counted by the page."""
+    """Of the question, counted by the page from 1 on."""
+
+    def is_late(self, answered: int) -> bool:
+        """A question that was asked after this one overtook it and is answered: what is chosen stays as that says."""
+        return 0 < self.number <= answered
 
 
 def read_walk(text: str) -> Walk:

@@ -127,7 +127,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     shown = gr.State(_Before())
     clicks = Clicks([*parts.outputs, shown])
     inputs, outputs = [page.run, *parts.place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
-    tab = _Answers(page)
+    tab = _Answers(page, len(parts.outputs) + 1)
     # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
     turns: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"compare {id(page)}"}
     latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
@@ -147,8 +147,9 @@ def _connect(page: Page, parts: _Parts) -> None:
 class _Answers:
     """What the tab does with a visitor's values, all of them untrusted."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, width: int) -> None:
         self._page = page
+        self._width = width
 
     def _show(self, run: str | None, wanted: ComparePlace, before: _Before, *, answered: int = 0) -> list[Any]:
         answered = answered or before.answered
@@ -179,6 +180,8 @@ class _Answers:
         name, key = str(getattr(event, "act", "")), str(getattr(event, "id", ""))[:_LONGEST]
         if name == "move":
             walk = read_walk(key)
+            if walk.is_late(before.answered):
+                return [gr.skip()] * self._width
             wanted, answered = walked(self._page.catalog(), run, wanted, walk), walk.number
         elif name in ("next", "previous"):
             walk = read_walk(f"{wanted.item}|{1 if name == 'next' else -1}|0")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from engine.errors import JudgeStudioError, UsageError
 from studio.look import cards
-from studio.look.keys import ANSWERED, read_walk
+from studio.look.keys import ANSWERED, Walk, read_walk
 from studio.look.sheet import EACH_CLICK, card_html
 from studio.page import pulse
 from studio.page.clicks import Clicks
@@ -134,7 +134,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     turns: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"pairs {id(page)}"}
     latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
-    tab = _Answers(page, clicks, len(outputs))
+    tab = _Answers(page, clicks, len(parts.outputs) + 1)
     redraw, anew, act = clicks.redrawn(tab.redraw), clicks.counted(tab.anew), clicks.counted(tab.act)
     box = parts.place
     page.redraw("pairs", redraw, inputs, outputs, **latest)
@@ -143,7 +143,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     box["text"].submit(anew, inputs, outputs, **latest)
     box["text"].blur(tab.left_box, inputs, outputs, **latest)
     box["view"].input(clicks.counted(tab.again), inputs, outputs, **latest)
-    # Every question of the list is answered, in order: it sends one at a time, see `WALK_SCRIPT`.
+    # Every question of the list is answered, however many come: see `WALK_SCRIPT`.
     moves: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
     gr.on([parts.listed.click, parts.detail.click], act, inputs, outputs, **moves).then(None, None, None, js=_KEEP)
     parts.head.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_LIST)
@@ -162,6 +162,7 @@ class _Answers:
         self._page = page
         self._clicks = clicks
         self._nothing = [gr.skip()] * width
+        """Without `clicks.counts`."""
 
     def show(self, run: str | None, wanted: PairsPlace, before: Before) -> list[Any]:
         if run is None:
@@ -197,21 +198,20 @@ class _Answers:
         """Text that came without a key press (pasted by menu, dropped) is searched for when the box is left."""
         *asked, before, _, _ = values
         is_new = _place(*asked).text != before.text
-        return self._clicks.counted(self.anew)(run, *values) if is_new else self._nothing
+        return self._clicks.counted(self.anew)(run, *values) if is_new else [*self._nothing, gr.skip(), gr.skip()]
 
     def act(self, event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
         """A click in a card, or a key."""
         wanted, name = _place(*values[:-1]), str(getattr(event, "act", ""))
         if run is None:
             return self.show(run, wanted, values[-1])
-        key, answered = str(getattr(event, "id", ""))[:LONGEST], 0
+        key = str(getattr(event, "id", ""))[:LONGEST]
         if name == "clear":
             return self.show(run, PairsPlace(iteration=wanted.iteration, view=wanted.view), values[-1])
         sight = self._look(run, wanted)
         if name in ("move", "flag"):
-            walk = read_walk(key)
-            sight, answered = walked(sight, walk), walk.number
-        elif name in ("next", "previous"):
+            return self._follow(sight, read_walk(key), values[-1], flags=name == "flag")
+        if name in ("next", "previous"):
             sight = step(sight, forward=name == "next")
         elif name in ("next-page", "previous-page"):
             sight = turn(sight, forward=name == "next-page")
@@ -219,10 +219,16 @@ class _Answers:
             sight = opened(sight, key)
         elif name == "close":
             sight = replace(sight, place=replace(sight.place, item=""))
-        if name == "flag":
-            self.mark(run, sight.place.item)
-            sight = self._look(run, sight.place)
-        return self._show(sight, values[-1], answered=answered)
+        return self._show(sight, values[-1])
+
+    def _follow(self, sight: PairsSight, walk: Walk, before: Before, *, flags: bool) -> list[Any]:
+        """To where keys walked. A flag is set even if its question comes late."""
+        there = walked(sight, walk)
+        if flags:
+            self.mark(there.run, there.place.item)
+        if walk.is_late(before.answered):
+            return self._nothing
+        return self._show(self._look(there.run, there.place) if flags else there, before, answered=walk.number)
 
     def keep(self, run: str | None, chosen: str, words: str, before: Before) -> Any:
         """Save the note."""

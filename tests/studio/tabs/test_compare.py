@@ -102,7 +102,7 @@ def test_file_is_written_by_the_command_and_needs_two_sides(workspace: Workspace
 
 def test_sides_taken_away_by_hand_stay_away_until_another_run_is_chosen(catalog: Catalog) -> None:
     with gr.Blocks(analytics_enabled=False):
-        answers = tab._Answers(create_page(catalog.workspace))
+        answers = tab._Answers(create_page(catalog.workspace), 17)
     rest = ["", "numbers", "worse", "", ""]
     first = answers.redraw("shapes-01", [], *rest, tab._Before())
     assert first[0]["value"] == [V0, V1]
@@ -112,3 +112,17 @@ def test_sides_taken_away_by_hand_stay_away_until_another_run_is_chosen(catalog:
     assert again[0]["value"] == []
     assert answers.anew("shapes-01", [], *rest, again[-1])[0]["value"] == []
     assert answers.redraw("shapes-02", [], *rest, again[-1])[0]["value"] != []
+
+
+def test_question_of_the_keys_that_a_later_one_overtook_moves_nothing(catalog: Catalog) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        answers = tab._Answers(create_page(catalog.workspace), 17)
+    place: list[Any] = [[V0, V1], "", "items", "all", "", ""]
+
+    def press(number: int, to: str, before: Any) -> list[Any]:
+        event = gr.EventData(None, {"act": "move", "id": f"item-{to}|0|{number}"})
+        return answers.act(event, "shapes-01", *place, before)
+
+    later = press(2, "3", tab._Before())
+    assert (later[5], later[-1].answered) == ("item-3", 2)
+    assert press(1, "2", later[-1]) == [gr.skip()] * 17

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from engine.workspace.catalog.database import Catalog, open_catalog
 from engine.workspace.folders import Workspace
 from studio.look.keys import read_walk
+from studio.page.clicks import Clicks
 from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
@@ -259,3 +261,20 @@ def test_note_that_is_still_another_runs_is_not_saved(workspace: Workspace) -> N
     assert "save again" in keep(RUN, chosen, "old", Before(run="before", item=chosen))["value"]
     assert "Note saved" in keep(RUN, chosen, "new", Before(run=RUN, item=chosen))["value"]
     assert notes.read_note(workspace, RUN, pair_id(1, 3)).text == "new"
+
+
+def test_question_of_the_keys_that_a_later_one_overtook_moves_nothing_but_still_flags(workspace: Workspace) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        answers = tab._Answers(page, Clicks([]), 14)
+    place = ["", "", "", "1", "", "", False, "cards", "", ""]
+
+    def press(name: str, number: int, pair: int, before: Before) -> list[Any]:
+        event = gr.EventData(None, {"act": name, "id": f"{pair_id(1, pair)}|0|{number}"})
+        return answers.act(event, RUN, *place, before)
+
+    later = press("move", 3, 6, Before())
+    assert (later[6], later[-1].answered) == (item(1, 6), 3)
+    assert press("move", 2, 7, later[-1]) == [gr.skip()] * 14
+    assert press("flag", 1, 5, later[-1]) == [gr.skip()] * 14
+    assert notes.flagged_in(workspace, RUN) == {pair_id(1, 5)}
