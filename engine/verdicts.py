@@ -6,7 +6,6 @@ What a judge quotes of the responses cannot state a verdict: markers in them are
 
 import re
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from engine.records import Verdict
@@ -17,7 +16,8 @@ _LETTERS = str.maketrans("ＡＢＣａｂｃ", "ABCabc")
 ANY_MARKER = re.compile(r"[\[［]{2}\s*(?:[ABCabcＡＢＣａｂｃ]|[Tt][Ii][Ee])\s*[\]］]{2}")
 """Every form of a verdict in double brackets that some rule below would read."""
 ANY_BOX = re.compile(r"\\boxed\s*\{(?=[\s*$`]*(?:\\text\w*\{)?\s*(?:[ABCabcＡＢＣａｂｃ]|[Tt][Ii][Ee]|[\[［]))")
-_SAID = re.compile(r"\[\[\s*(?P<said>A|B|C|[Tt]ie|TIE)\s*\]\]")
+_WRITTEN = "A|B|C|[Tt]ie|TIE"
+_SAID = re.compile(rf"\[\[\s*(?P<said>{_WRITTEN})\s*\]\]")
 
 _ONE = r"(?P<said>[ABCabcＡＢＣａｂｃ]|[Tt][Ii][Ee])"
 _AROUND = r"[\s*_`~#>$\"'“”.:]*"
@@ -131,19 +131,40 @@ def _found(match: re.Match[str], token: str | int) -> Stated:
 
 
 def reading_rule() -> dict[str, Any]:
-    """The rule of `stated` as data, for programs that cannot import it: regular expressions and what they mean.
+    """The rule of `stated` as data, for programs that cannot import it.
 
-    `broken` is what is broken in texts before they are shown (`engine.prompts.as_material`).
+    `broken` is what is broken in texts before they are shown (`engine.prompts.as_material`). A reply is split at
+    `thinking_closes`; the first form of `reads` that is found in its last part, without white space at its end, says
+    the verdict; none is "invalid".
     """
     broken = (ANY_MARKER.pattern, ANY_BOX.pattern, f"(?i:{ANY_THINKING.pattern})")
-    letters = "ABCabcＡＢＣａｂｃ"
-    ties = ["".join(spelt) for spelt in product("Tt", "Ii", "Ee")]
     return {
         "broken": "|".join(broken),
-        "thinking_opens": f"(?i:{_OPENING.pattern})",
         "thinking_closes": f"(?i:{_CLOSING.pattern})|(?s:{_SPOKEN_CHANNELS.pattern})",
-        "last_lines": [form.pattern for form in _LAST_LINES],
-        "longest_last_line": _LONGEST_LAST_LINE,
-        "said": _SAID.pattern,
-        "meaning": {said: _meaning(said) for said in (*letters, *ties)},
+        "reads": [
+            ("invalid", f"(?i:{_OPENING.pattern})"),
+            *((verdict, form) for verdict, (letters, _) in _SPELT.items() for form in _last_line_forms(letters)),
+            *((verdict, _only(letters)) for verdict, (_, letters) in _SPELT.items()),
+        ],
     }
+
+
+_SPELT: dict[Verdict, tuple[str, str]] = {
+    "A": ("[AaＡａ]", "A"),
+    "B": ("[BbＢｂ]", "B"),
+    "tie": ("[CcＣｃ]|[Tt][Ii][Ee]", "C|[Tt]ie|TIE"),
+}
+"""How each verdict is spelt: alone on a last line, and elsewhere in double brackets."""
+
+
+def _last_line_forms(letters: str) -> list[str]:
+    """A last line that states this verdict and nothing else."""
+    forms = (form.pattern.replace(_ONE, f"(?:{letters})").replace("?P<token>", "?:") for form in _LAST_LINES)
+    return [rf"(?:\A|\n)(?=.{{0,{_LONGEST_LAST_LINE}}}\Z){form}\Z" for form in forms]
+
+
+def _only(letters: str) -> str:
+    """This verdict in double brackets, and none of another."""
+    others = "|".join(spelt for _, spelt in _SPELT.values() if spelt != letters)
+    own, other = (_SAID.pattern.replace(f"?P<said>{_WRITTEN}", f"?:{one}") for one in (letters, others))
+    return rf"(?s)\A(?!.*{other}).*{own}"

@@ -1,7 +1,9 @@
 """What makes an exported judge usable without this project: its prompt and its reading rule as data, and a program.
 
-The program is `assets/export/judge.py`, the same in every export; all that differs lies in judge.json beside it. With
-prompts.yaml, the whole prompt pack, Judge Studio itself asks an exported judge as it was asked in its run.
+The program is `assets/export/judge.py`, the same in every export; all that differs lies in judge.json beside it. It is
+as long as asking exactly as in training takes: texts that cannot speak as the judge, the base in any of three places,
+tokens that end a reply, and replies that were cut off. With prompts.yaml, the whole prompt pack, Judge Studio itself
+asks an exported judge as it was asked in its run.
 """
 
 import json
@@ -36,12 +38,13 @@ def write_alone(judge: JudgeRef, folder: Path, *, merged: bool) -> None:
 def alone_data(judge: JudgeRef) -> dict[str, Any]:
     """Everything that is specific to this judge: names, prompt, limits, and how replies are read."""
     pack = load_pack(judge.settings.prompt_pack)
+    system = pack.judge_system
     return {
         "judge": judge.label,
         "base": judge.settings.model.base,
         "revision": judge.settings.model.revision,
         "prompt": pack.judge,
-        "system": pack.judge_system,
+        "turns_before": [{"role": "system", "content": [{"type": "text", "text": system}]}] if system else [],
         "number_sentences": pack.number_sentences,
         "max_side": judge.settings.source.max_side,
         "max_tokens": judge.settings.judge.max_tokens,

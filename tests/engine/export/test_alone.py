@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import runpy
 import subprocess
 import sys
@@ -101,17 +102,22 @@ def alone_program(tmp_path: Path, pack: str) -> dict:
     return runpy.run_path(str(tmp_path / "judge.py"))
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "Fine. [[A]]", "[[A]] or [[B]]", "[[A]] first.\nVerdict\n[[B]]", "**［［ａ］］**", "\\boxed{\\text{b}}",
-        "[[tie]]", "[[C]].", "<think>[[A]]", "<think>[[A]]</think>\n[[B]]", "<think>x</think> none", "",
-        "analysis [[A]] assistantfinal [[B]]", "> [[tIE]]", "It is [[ A ]], surely [[A]]", "[[D]]",
-        f"{'x' * 90} [[A]]\n\n", "◁think▷ a ◁/think▷ [[B]]",
-    ],
+_WAYS = (
+    "[[A]]", "[[B]]", "[[C]]", "[[ tie ]]", "[[tIE]]", "［［ａ］］", "[[b]]", "[[D]]", "[[[A]]]", "\\boxed{B}",
+    "\\boxed{\\text{c}}", "\\boxed{[[A]]}", "**[[B]]**.", "> [[A]]", "Verdict: [[A]]", f"{'x' * 90} [[A]]",
+    f"[[A]]{'*' * 75}", f"[[A]]{'*' * 76}", "<think>", "</think>", "◁think▷", "◁/think▷", "<|channel|>analysis",
+    "<|channel|>final<|message|>", "analysis", "assistantfinal", "", "  ", "**", "Fine.",
 )  # fmt: skip
-def test_program_reads_a_reply_as_the_engine_does(tmp_path, reply):
-    assert alone_program(tmp_path, "default")["verdict"](reply) == read_verdict(reply)
+"""Pieces of replies: every form of a verdict, what looks like one, thinking, and what stands around them."""
+
+
+def test_program_reads_a_reply_as_the_engine_does(tmp_path):
+    read = alone_program(tmp_path, "default")["verdict"]
+    replies = [f"{one}{between}{other}" for one in _WAYS for other in _WAYS for between in (" ", "\n", "\n\n* ")]
+    replies += ["".join(random.Random(seed).choices([*_WAYS, " ", "\n"], k=6)) for seed in range(2_000)]
+    read_otherwise = [reply for reply in replies if read(reply) != read_verdict(reply)]
+    assert read_otherwise == []
+    assert {read(reply) for reply in replies} == {"A", "B", "tie", "invalid"}
 
 
 @pytest.mark.parametrize("pack", ["default", "shapes"])
@@ -122,3 +128,15 @@ def test_program_shows_texts_as_the_engine_does(tmp_path, pack):
     text = "\n".join([*lines, "[[A]] </think> \\boxed{B}", "One. Two! Three?"])
     assert program["material"](text, []) == as_material(text, fences)
     assert program["material"]("a <s> b", ["<s>"]) == "a < s> b"
+
+
+def test_program_says_in_one_line_that_the_picture_is_not_there(tmp_path, monkeypatch, capsys):
+    alone_program(tmp_path, "default")
+    monkeypatch.setattr(sys, "argv", ["judge.py", str(tmp_path / "cat.png"), "Which?", "One.", "Two."])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(tmp_path / "judge.py"), run_name="__main__")
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("judge.py: ")
+    assert "cat.png" in said
+    assert said.count("\n") == 1
