@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import RunState
-from engine.workspace.timing import duration
+from engine.workspace.timing import about, duration
 
 _PLAIN_EVERY = 10.0
 """Seconds between plain lines of one stage."""
@@ -45,7 +45,7 @@ def progress_line(state: RunState) -> str:
         return state.message or state.state
     of = f" of {state.total:,}" if state.total is not None else ""
     rate = f", {state.rate:.1f} per s" if state.rate else ""
-    left = f", {duration(state.stage_left)} left" if state.stage_left is not None else ""
+    left = f", {about(state.stage_left)} left" if state.stage_left is not None else ""
     return f"iteration {state.iteration} {state.stage}: {state.done:,}{of} {state.unit}{rate}{left}"
 
 

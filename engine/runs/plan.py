@@ -32,7 +32,7 @@ from engine.workspace.files import bytes_under, free_bytes
 from engine.workspace.folders import STAGES, RunFolder, Workspace
 from engine.workspace.provenance import model_folder
 from engine.workspace.run_record import run_settings
-from engine.workspace.timing import StageTime, duration, stage_times
+from engine.workspace.timing import StageTime, about, stage_times
 
 _LIBRARIES_BYTES = 1_300_000_000
 """Resident size of a process that has torch, transformers, peft and trl loaded and trains a tiny model: 0.9 GB was
@@ -347,4 +347,4 @@ def _server_notes(settings: Settings) -> Iterable[str]:
 
 
 def _time(seconds: float | None) -> str:
-    return duration(seconds)
+    return about(seconds)

@@ -1,5 +1,6 @@
 """How long the stages of a run took, by what it wrote to events.jsonl, and how a time is said. No estimates."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,13 +69,26 @@ def _longer(time: StageTime, seconds: float, *, finished: bool) -> StageTime:
     )
 
 
-def duration(seconds: float | None) -> str:
-    """ "53 s", "2 min 18 s", "5 h 12 min", or "not known yet"."""
-    if seconds is None:
-        return "not known yet"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+def duration(seconds: float | None, *, missing: str = "not known yet") -> str:
+    """Two units at most: "0.4 s", "53 s", "2 min 18 s", "5 h 12 min", "3 d 4 h"; the only wording of a time."""
+    if seconds is None or not math.isfinite(seconds):
+        return missing
+    total = max(0, round(seconds))
+    if 0 < seconds < 9.95:
+        return f"{max(seconds, 0.1):.1f} s".replace(".0 s", " s")
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s" if total % 60 else f"{total // 60} min"
+    if total < 86_400:
+        hours, minutes = divmod(total // 60, 60)
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(total // 3600, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def about(seconds: float | None, *, missing: str = "not known yet") -> str:
+    """The same of an estimate, which knows no seconds from two minutes on: "72 s" stays "1 min 12 s"."""
+    if seconds is None or not 120 <= seconds < math.inf:
+        return duration(seconds, missing=missing)
+    return duration(60.0 * round(seconds / 60))

@@ -33,6 +33,24 @@ document.addEventListener('keydown', (event) => {
 """
 """Escape presses the component's own close button while it is on the page."""
 
+ASK_SCRIPT = """
+let question = null, back = null;
+const attend = () => {
+  const now = element.querySelector('.st-confirm');
+  if (now && !question) {
+    back = document.activeElement;
+    const keep = now.querySelector('button:last-of-type');
+    if (keep) keep.focus({preventScroll: true});
+  } else if (!now && question && back && back.isConnected && document.activeElement === document.body) {
+    back.focus({preventScroll: true});
+  }
+  question = now;
+};
+new MutationObserver(attend).observe(element, {subtree: true, childList: true});
+attend();
+"""
+"""A question that appears takes the focus, on its answer that changes nothing; afterwards the focus goes back."""
+
 WALK_SCRIPT = """
 const OPENER = '[data-act="open"], [data-act="item"]';
 const openers = () => [...element.querySelectorAll(OPENER)];

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.look.keys import CLOSE_SCRIPT, KEY_SCRIPT, PRESS_SCRIPT, WALK_SCRIPT
+from studio.look.keys import ASK_SCRIPT, CLOSE_SCRIPT, KEY_SCRIPT, PRESS_SCRIPT, WALK_SCRIPT
 
 CARD_SCRIPT = """
 const act = (target) => {
@@ -66,14 +66,20 @@ the press of another is being answered: a Stop pressed while Resume was at it we
 
 
 def card_html(
-    value: str = "", *, keys: bool = False, closes: bool = False, walks: bool = False, **options: Any
+    value: str = "",
+    *,
+    keys: bool = False,
+    closes: bool = False,
+    walks: bool = False,
+    asks: bool = False,
+    **options: Any,
 ) -> gr.HTML:
     """A `gr.HTML` for cards, without Gradio's own text styles. `keys` press its buttons, `closes` is Escape alone,
-    `walks` the keys of a list.
+    `walks` the keys of a list, `asks` gives the focus to a question that appears in it.
 
     `value` is the output of `cards.sheet(...)`. Listen with `.click(handler, ..., **EACH_CLICK)`.
     """
-    asked = {PRESS_SCRIPT: keys, CLOSE_SCRIPT: closes, WALK_SCRIPT: walks}
+    asked = {PRESS_SCRIPT: keys, CLOSE_SCRIPT: closes, WALK_SCRIPT: walks, ASK_SCRIPT: asks}
     parts = [script for script, is_asked in asked.items() if is_asked]
     script = "".join([CARD_SCRIPT, *([KEY_SCRIPT] if parts else []), *parts])
     return gr.HTML(value, apply_default_css=False, js_on_load=script, **options)

@@ -6,6 +6,7 @@ Pure formatting. A value that is None reads "not known" (or the `missing` word);
 import math
 
 from engine.records import BASE_JUDGE
+from engine.workspace import timing
 
 MINUS = "\u2212"
 MISSING = "not known"
@@ -56,31 +57,13 @@ def p_value(p: float | None) -> str:
 
 
 def duration(seconds: float | None, *, missing: str = MISSING) -> str:
-    """Two units at most: "53 s", "2 min 18 s", "5 h 12 min", "3 d 4 h"."""
-    if seconds is None or not math.isfinite(seconds):
-        return missing
-    total = max(0, round(seconds))
-    if 0 < seconds < 9.95:
-        return f"{max(seconds, 0.1):.1f} s".replace(".0 s", " s")
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60:02d} s" if total % 60 else f"{total // 60} min"
-    if total < 86_400:
-        hours, minutes = divmod(total // 60, 60)
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(total // 3600, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
+    """A time that was measured: "53 s", "2 min 18 s", "5 h 12 min", "3 d 4 h"."""
+    return timing.duration(seconds, missing=missing)
 
 
-def rough_duration(seconds: float | None, *, missing: str = MISSING) -> tuple[str, str]:
-    """Number and unit apart, for the stat strip: (53, "s"), (11, "min"), (2.5, "h"); (missing, "") if unknown."""
-    if seconds is None or not math.isfinite(seconds):
-        return missing, ""
-    for size, unit in ((86_400, "d"), (3_600, "h")):
-        if seconds >= size:
-            return f"{seconds / size:.1f}".removesuffix(".0"), unit
-    return (f"{round(seconds / 60)}", "min") if seconds >= 90 else (f"{round(max(seconds, 0))}", "s")
+def about(seconds: float | None, *, missing: str = MISSING) -> str:
+    """A time that is expected: from two minutes on without seconds."""
+    return timing.about(seconds, missing=missing)
 
 
 def ago(seconds: float | None) -> str:

@@ -5,7 +5,7 @@ from engine.records import version_name
 from engine.workspace.conclusions import Conclusion, Gathered, Judged, Measured, Selected, Synthesized, Trained
 from engine.workspace.folders import STAGES
 from studio.look import words
-from studio.look.cards import LedgerRow, StageCell
+from studio.look.cards import NO_STAGE, LedgerRow, StageCell
 from studio.look.cards.progress import StageState
 from studio.run.view import RunView, counted
 
@@ -43,7 +43,14 @@ def _row(view: RunView, number: int, *, current: bool) -> LedgerRow | None:
 
 def stage_cells(view: RunView, number: int) -> list[StageCell]:
     """The five stages of an iteration; of the baseline, those it has."""
-    return [_cell(view, number, stage) for stage in STAGES]
+    return [_cell(view, number, stage) if _has(view, number, stage) else NO_STAGE for stage in STAGES]
+
+
+def _has(view: RunView, number: int, stage: str) -> bool:
+    """The baseline measures the base model; it makes pairs only where some are held out."""
+    if number or stage == "evaluate" or (number, stage) in view.conclusions or _is_at(view, number, stage):
+        return True
+    return stage == "synthesize" and _holds_out(view.settings)
 
 
 def _cell(view: RunView, number: int, stage: str) -> StageCell:
@@ -55,10 +62,6 @@ def _cell(view: RunView, number: int, stage: str) -> StageCell:
         return StageCell(state="done", count=count, detail=", ".join(p for p in (time_taken, detail) if p))
     if _is_at(view, number, stage):
         return _current_cell(view)
-    if number == 0 and stage in ("judge", "select", "train"):
-        return StageCell(state="waiting", count="–")
-    if number == 0 and stage == "synthesize" and not _holds_out(view.settings):
-        return StageCell(state="waiting", count="–")
     return StageCell(state="waiting", count="Waiting", detail=_expected(view, number, stage))
 
 
@@ -73,7 +76,7 @@ def _current_cell(view: RunView) -> StageCell:
     state = view.state
     share = state.done / state.total if state.total else None
     rate = f"{words.decimal(state.rate, 1)} per s" if state.rate and state.rate >= _SLOWEST_SHOWN else ""
-    left = f"{words.duration(state.stage_left)} left" if state.stage_left and rate else ""
+    left = f"{words.about(state.stage_left)} left" if state.stage_left and rate else ""
     detail = ", ".join(part for part in (rate, left) if part) if view.is_active else "finished parts are kept"
     kind: StageState = "running" if view.is_active else "failed" if state.state == "failed" else "stopped"
     count = ("taking in " if state.stage == "intake" else "") + counted(state)
@@ -110,7 +113,7 @@ def _units(count: int | None, noun: str) -> str:
 def _expected(view: RunView, number: int, stage: str) -> str:
     """What a waiting stage will do: its rule, its size, or how long it took last time."""
     before = view.times.get((number - 1, stage))
-    took = f"about {words.duration(before.seconds)}" if before and before.finished and before.seconds >= 1 else ""
+    took = f"about {words.about(before.seconds)}" if before and before.finished and before.seconds >= 1 else ""
     if view.settings is None:
         return took
     if stage == "select":

@@ -27,9 +27,12 @@ def promise(view: RunView) -> str:
     left = max(0.0, plan.seconds - view.state.seconds)
     pairs = _until_pairs(view, plan)
     first = (
-        f"The first pairs come in about {_about(pairs)}. " if pairs is not None and view.state.iteration == 0 else ""
+        f"The first pairs come in about {words.about(pairs)}. "
+        if pairs is not None and view.state.iteration == 0
+        else ""
     )
-    return f"{now}{first}The whole run takes about {_about(left)} more, by {_basis(plan, timed_now=pace is not None)}."
+    basis = _basis(plan, timed_now=pace is not None)
+    return f"{now}{first}The whole run takes about {words.about(left)} more, by {basis}."
 
 
 def _pace(view: RunView) -> float | None:
@@ -50,10 +53,6 @@ def _until_pairs(view: RunView, plan: RunPlan) -> float | None:
     return max(
         0.0, view.state.stage_left if view.state.stage_left is not None and view.state.stage == "evaluate" else left
     )
-
-
-def _about(seconds: float) -> str:
-    return "a minute" if seconds < 90 else words.plural(round(seconds / 60), "minute")
 
 
 def _basis(plan: RunPlan, *, timed_now: bool) -> str:

@@ -1,8 +1,12 @@
 """The strip of a run: six numbers, of the stage at work while it runs, of the whole run else. No Gradio."""
 
 import time
+from functools import lru_cache
+from pathlib import Path
 
-from engine.records import BASE_JUDGE, version_name
+from engine.errors import JudgeStudioError
+from engine.measure.metrics import ALL, STRICT
+from engine.records import BASE_JUDGE, ScoreRow, version_name, version_number
 from engine.workspace.conclusions import Judged, Measured, Selected, Trained
 from engine.workspace.folders import STAGES
 from engine.workspace.state import ALIVE
@@ -20,8 +24,7 @@ def _working(view: RunView) -> list[Stat]:
     state = view.state
     share = words.percent(state.done / state.total) + " done" if state.total else "total not known"
     of = f"of {words.number(state.total)}" if state.total is not None else ""
-    left, unit = words.rough_duration(state.stage_left)
-    run_left, run_unit = words.rough_duration(_run_left(view))
+    run_left = _run_left(view)
     stage = STAGES.index(state.stage) if state.stage in STAGES else -1
     after = ", ".join(STAGES[stage + 1 :]) if state.iteration else "iteration 1"
     more = max(0, state.iterations - state.iteration)
@@ -38,11 +41,15 @@ def _working(view: RunView) -> list[Stat]:
             unit="per s" if state.rate is not None else "",
             context=f"{state.unit}, last 30 s" if state.rate is not None else "",
         ),
-        Stat(label="Stage left", value=left, unit=unit, context=f"then {after}" if after else "the last stage"),
+        Stat(
+            label="Stage left",
+            value=words.about(state.stage_left),
+            context=f"then {after}" if after else "the last stage",
+        ),
         Stat(
             label="Run left",
-            value=run_left,
-            unit=f"{run_unit} at most" if run_unit else "",
+            value=words.about(run_left),
+            unit="at most" if run_left is not None else "",
             context=f"{words.plural(more, 'more iteration')} after this" if more else "the last iteration",
         ),
     ]
@@ -51,7 +58,6 @@ def _working(view: RunView) -> list[Stat]:
 def _rested(view: RunView) -> list[Stat]:
     known = [value for value in accuracies(view) if value is not None]
     finished = view.last(Measured) or 0
-    time_value, time_unit = words.rough_duration(view.state.seconds or None)
     last = view.last(Trained)
     chosen = view.concluded(last, Selected)
     trained = chosen.kept if chosen else None
@@ -62,7 +68,7 @@ def _rested(view: RunView) -> list[Stat]:
             unit=f"of {words.number(view.state.iterations)}" if view.state.iterations else "",
             context="finished",
         ),
-        Stat(label="Time", value=time_value, unit=time_unit, context="of work, all starts"),
+        Stat(label="Time", value=words.duration(view.state.seconds or None), context="of work, all starts"),
         Stat(label="Kept", value=words.percent(kept_share(view)), context="of the last iteration's traces"),
         Stat(
             label="Trained on",
@@ -86,12 +92,37 @@ def _best(view: RunView) -> Stat:
     accuracy = best_accuracy(view)
     best = view.state.best or BASE_JUDGE
     label = "Best so far" if view.is_active else "Best"
-    called = "" if (name := measured_as(view)) == "accuracy" else f", {name}"
-    return Stat(
-        label=label,
-        value=words.decimal(accuracy),
-        context=f"{best}, strict{called}" if accuracy is not None else "",
-    )
+    if accuracy is None:
+        return Stat(label=label, value=words.MISSING)
+    known = interval_of(view, best)
+    told = [best, "strict", "" if (name := measured_as(view)) == "accuracy" else name]
+    told.append(words.interval(*known) if known else "")
+    return Stat(label=label, value=words.decimal(accuracy), context=", ".join(part for part in told if part))
+
+
+def interval_of(view: RunView, judge: str) -> tuple[float, float] | None:
+    """95 % interval of a version's strict accuracy on the deciding benchmark; None where no table says it."""
+    number = version_number(judge)
+    measured = view.concluded(number, Measured)
+    if number is None or measured is None or measured.benchmark is None:
+        return None
+    parts = view.folder.stage(number, "evaluate").parts("scores")
+    try:
+        return _interval(tuple(parts), max(part.stat().st_mtime_ns for part in parts), judge, measured.benchmark)
+    except (JudgeStudioError, OSError, ValueError):  # being written again, or damaged; Versions says which
+        return None
+
+
+@lru_cache(maxsize=256)
+def _interval(parts: tuple[Path, ...], _changed: int, judge: str, benchmark: str) -> tuple[float, float] | None:
+    """A run's tables of scores are read once: the page asks for every run every two seconds."""
+    from engine.workspace.tables import read_parts  # pyarrow, which a page without a finished run need not load
+
+    decides = (judge, benchmark, STRICT, ALL)
+    for row in read_parts(parts, ScoreRow):
+        if (row.judge, row.benchmark, row.protocol, row.dimension) == decides:
+            return row.low, row.high
+    return None
 
 
 def _run_left(view: RunView) -> float | None:

@@ -255,7 +255,7 @@ def pays_words(view: RunView) -> str:
     if gain.gain_low <= 0:
         return f"{told}, which may be nothing: one more will hardly pay."
     took = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
-    about = f", and would take about {words.duration(60 * max(1, round(took / 60)))}" if took else ""
+    about = f", and would take about {words.about(took)}" if took else ""
     return f"{told}, so one more still pays{about}."
 
 

@@ -12,7 +12,7 @@ from engine.runs.doctor import Fact
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
-from studio.look.cards import Check
+from studio.look.cards import Action, Check
 from studio.look.sheet import card_html
 from studio.page.page import Page, Tab
 
@@ -32,18 +32,19 @@ _DEVICE: dict[str, tuple[float, list[Fact]]] = {}
 def build(page: Page) -> None:
     """Lay out the Doctor tab and connect its events. Call it inside the app's gr.Tab."""
     facts = card_html()
-    again = gr.Button("Look again", size="sm", elem_classes="st-narrow")
 
     def redraw() -> Any:
         yield show_doctor(page.workspace, device_facts(asked=False), is_asking=not _DEVICE)
         yield show_doctor(page.workspace, device_facts(), is_asking=False)
 
-    def look_again() -> Any:
+    def look_again(event: gr.EventData) -> Any:
+        if getattr(event, "act", "") != "look-again":
+            return
         yield show_doctor(page.workspace, [], is_asking=True)
         yield show_doctor(page.workspace, device_facts(fresh=True), is_asking=False)
 
     page.redraw("doctor", redraw, [], [facts])
-    again.click(look_again, None, facts, show_progress="hidden", concurrency_limit=1)
+    facts.click(look_again, None, facts, show_progress="hidden", concurrency_limit=1)
 
 
 def device_facts(*, asked: bool = True, fresh: bool = False) -> list[Fact]:
@@ -64,14 +65,15 @@ def show_doctor(workspace: Workspace, device: Sequence[Fact], *, is_asking: bool
     facts = [*doctor.installation(), *device, *doctor.memory(), *doctor.disk(workspace), *doctor.extras()]
     if is_asking:
         facts.append(Fact(topic="device", name="device", found="asking torch, this takes a few seconds", state="note"))
-    panels = []
+    again = cards.button(Action(label="Look again", act="look-again", small=True, disabled=is_asking))
+    panels: list[cards.Html] = []
     for topic, title in _TITLES.items():
         checks = [
             Check(name=fact.name, found=fact.found, state=fact.state, advice=fact.advice)
             for fact in facts
             if fact.topic == topic
         ]
-        panels.append(cards.panel(cards.doctor_table(checks), title=title))
+        panels.append(cards.panel(cards.doctor_table(checks), title=title, aside=again if not panels else cards.EMPTY))
     command = cards.panel(cards.padded(cards.command(jobs.command_line("doctor", [], workspace))))
     return cards.sheet(cards.element("div", *panels, command, class_="st-stack"))
 

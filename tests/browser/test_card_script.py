@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from studio.look import cards
-from studio.look.keys import CLOSE_SCRIPT, KEY_SCRIPT, WALK_SCRIPT, walked_sheet
+from studio.look.keys import ASK_SCRIPT, CLOSE_SCRIPT, KEY_SCRIPT, WALK_SCRIPT, walked_sheet
 from studio.look.sheet import CARD_SCRIPT
 from studio.look.theme import style_sheet
 from tests.studio.look.cards.every_card import pair
@@ -41,6 +41,30 @@ def test_click_anywhere_on_a_card_reports_its_pair(page: Any) -> None:
     page.locator(".st-card").click(position={"x": 20, "y": 150})
 
     assert page.evaluate("said") == [["click", "open", '9f"3c']]
+
+
+def test_question_takes_the_focus_on_its_harmless_answer_and_gives_it_back(page: Any) -> None:
+    page.set_content("<button id='delete'>✕</button><div id='root'></div>")
+    page.evaluate(_LOAD, ASK_SCRIPT)
+    yes, no = cards.Action(label="Delete a", act="delete-yes", key="a"), cards.Action(label="Keep it", act="keep")
+    page.locator("#delete").focus()
+
+    page.locator("#root").evaluate(
+        "(box, html) => { box.innerHTML = html; }", cards.confirm("Sure?", "…", yes=yes, no=no)
+    )
+    page.wait_for_function("document.activeElement.dataset.act === 'keep'")
+    page.locator("#root").evaluate("box => { box.innerHTML = ''; }")
+
+    page.wait_for_function("document.activeElement.id === 'delete'")
+
+
+def test_command_scrolls_in_its_box_and_folds_nowhere(page: Any) -> None:
+    _show(page, cards.command("judge-studio run --preset shapes --workspace /tmp/one/" + "-long" * 30))
+
+    box = page.locator(".st-cmd")
+
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth && box.clientHeight < 60")
+    assert box.evaluate("box => box.getBoundingClientRect().right") <= 390
 
 
 def test_escape_closes_the_drawer_but_not_while_somebody_types(page: Any) -> None:

@@ -64,6 +64,7 @@ from studio.look.cards.pair import (
     vote_histogram,
 )
 from studio.look.cards.progress import (
+    NO_STAGE,
     LedgerRow,
     PlanRow,
     StageCell,
@@ -95,6 +96,7 @@ from studio.look.cards.trace import TraceCard, TraceHalf, reasoning, trace_card,
 
 __all__ = [
     "EMPTY",
+    "NO_STAGE",
     "Action",
     "BesideItem",
     "BesideRow",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.look.cards.diff import pair_text
-from studio.look.cards.images import picture
+from studio.look.cards.images import ShownPicture, pictures
 from studio.look.cards.marks import fate, outcome_of, verdict_chip
 from studio.look.cards.markup import EMPTY, Html, element, esc
 from studio.look.cards.trace import reasoning
@@ -39,8 +39,8 @@ class Duel:
     """Training mended it; False = it got worse."""
     about: str
     """How many items turned the same way."""
-    src: str | None
-    width: int | None
+    pictures: Sequence[ShownPicture]
+    """Of the question."""
     question: str
     preferred: str
     degraded: str
@@ -53,7 +53,7 @@ def duel(shown: Duel) -> Html:
     head = element("div", sign, element("span", esc(shown.about), class_="st-sub"), class_="st-row")
     item = element(
         "div",
-        picture(shown.src, f"The picture the question is about: {shown.question}"[:300], width=shown.width),
+        pictures(shown.pictures, f"The picture the question is about: {shown.question}"[:300]),
         element("p", esc(shown.question, limit=400), class_="st-card-q", dir="auto"),
         pair_text(shown.preferred, shown.degraded, collapse=True, limit=600),
         class_="st-duel-item",

@@ -113,7 +113,12 @@ def command(text: str, *, title: str | None = "The same from a terminal") -> Htm
     copy = element("button", Html("Copy"), type="button", class_="st-btn is-small is-bare", data_copy="pre")
     head = element("div", element("span", esc(title)), copy, class_="st-between") if title else EMPTY
     tail = EMPTY if title else copy
-    return element("div", head, element("pre", esc(text), class_="st-cmd"), tail, class_="st-cmdbox st-sub")
+    return element("div", head, shell(text), tail, class_="st-cmdbox st-sub")
+
+
+def shell(text: str) -> Html:
+    """A command as it is typed. It scrolls in its box: folded, "--preset" would end a line as "--"."""
+    return element("pre", esc(text), class_="st-cmd", tabindex="0")
 
 
 EmptyPlace = Literal["pairs", "pairs-filtered", "traces", "versions", "live"]
@@ -141,7 +146,7 @@ def empty(sentence: str, *actions: Action | None, title: str | None = None, comm
     head = element("h1", esc(title)) if title else EMPTY
     shown = [button(action) for action in actions if action]
     row = element("div", *shown, class_="st-row is-centre") if shown else EMPTY
-    code = element("pre", esc(command_line), class_="st-cmd") if command_line else EMPTY
+    code = shell(command_line) if command_line else EMPTY
     return element("div", head, element("p", esc(sentence)), row, code, class_="st-empty")
 
 

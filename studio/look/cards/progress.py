@@ -62,6 +62,10 @@ class StageCell:
     """0 to 1 of a running stage; None = not known, then no bar is claimed."""
 
 
+NO_STAGE = StageCell(state="waiting", count="")
+"""Of a stage that an iteration does not have: the baseline trains nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """One iteration: its five stages in order."""
@@ -99,7 +103,12 @@ def stage_ledger(rows: Sequence[LedgerRow]) -> Html:
 
 def _current_row(row: LedgerRow) -> list[Html]:
     first = element("div", element("b", esc(row.title)), element("small", esc(row.note)), class_="is-it is-now")
-    return [first, *(_now(name, cell) for name, cell in zip(STAGES, row.cells, strict=False))]
+    cells = zip(STAGES, row.cells, strict=False)
+    return [first, *(_none("is-now") if cell is NO_STAGE else _now(name, cell) for name, cell in cells)]
+
+
+def _none(row: str) -> Html:
+    return element("div", class_=f"{row} is-none")
 
 
 def _now(name: str, cell: StageCell) -> Html:
@@ -116,7 +125,9 @@ def _now(name: str, cell: StageCell) -> Html:
 def _past_row(row: LedgerRow) -> list[Html]:
     first = element("div", element("b", esc(row.title)), element("small", esc(row.note)), class_="is-it is-past")
     cells = [
-        element(
+        _none("is-past")
+        if cell is NO_STAGE
+        else element(
             "div",
             element("b", esc(cell.count or _STATE_WORDS[cell.state])),
             element("small", esc(cell.detail)),
@@ -124,7 +135,7 @@ def _past_row(row: LedgerRow) -> list[Html]:
         )
         for cell in row.cells[: len(STAGES)]
     ]
-    missing = [Html('<div class="is-past"></div>')] * (len(STAGES) - len(cells))
+    missing = [_none("is-past")] * (len(STAGES) - len(cells))
     line = element("div", element("span", esc(row.title)), element("span", esc(row.line)), class_="is-line")
     return [first, *cells, *missing, line]
 
@@ -147,7 +158,7 @@ def tick_bar(state: StageState, share: float | None, *, label: str) -> Html:
 
 
 def stage_list(cells: Sequence[StageCell]) -> Html:
-    """The current iteration as a list of five bars, for the card of a running run in Launch."""
+    """The current iteration as a list of its stages' bars, for the card of a running run in Launch."""
     rows = [
         element(
             "li",
@@ -157,6 +168,7 @@ def stage_list(cells: Sequence[StageCell]) -> Html:
             class_="is-wait" if cell.state == "waiting" else None,
         )
         for name, cell in zip(STAGES, cells, strict=False)
+        if cell is not NO_STAGE
     ]
     return element("ul", *rows, class_="st-plan is-bars")
 

@@ -19,13 +19,11 @@ class SchemaTable:
 
 
 def schema_browser(tables: Sequence[SchemaTable]) -> Html:
-    """Views with their columns, folded. A click on a name arrives as `act` "insert", `id` the name to insert."""
-    return element(
-        "div", *(_schema(table, is_open=place == 0) for place, table in enumerate(tables)), class_="st-schema"
-    )
+    """Views with their columns, all folded. A click on a name arrives as `act` "insert", `id` the name to insert."""
+    return element("div", *map(_schema, tables), class_="st-schema")
 
 
-def _schema(table: SchemaTable, *, is_open: bool) -> Html:
+def _schema(table: SchemaTable) -> Html:
     count = element("small", esc(words.plural(table.rows, "row"))) if table.rows is not None else EMPTY
     columns = [
         element(
@@ -36,7 +34,7 @@ def _schema(table: SchemaTable, *, is_open: bool) -> Html:
         for name, kind in table.columns
     ]
     summary = element("summary", element("b", esc(table.name), class_="st-mono"), count)
-    return element("details", summary, element("ul", *columns), open=is_open)
+    return element("details", summary, element("ul", *columns))
 
 
 def result_table(

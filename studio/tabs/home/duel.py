@@ -12,11 +12,12 @@ from engine.workspace.decisions import best_judge
 from engine.workspace.folders import RunFolder
 from engine.workspace.state import read_state
 from studio.look import cards, words
-from studio.look.cards import Duel, DuelHalf, DuelSide
+from studio.look.cards import Duel, DuelHalf, DuelSide, ShownPicture
 from studio.page.page import Page
 from studio.page.place import link
 from studio.queries.scores import run_scores
 from studio.queries.turned import TurnedItem, turned_items
+from studio.queries.verdicts import question_pictures
 
 
 def show_duel(page: Page, run: str | None) -> str:
@@ -81,8 +82,10 @@ def _duel(page: Page, best: str, turned: TurnedItem) -> Duel:
     return Duel(
         better=turned.better,
         about=about,
-        src=page.image_url(turned.picture.path),
-        width=turned.picture.width,
+        pictures=[
+            ShownPicture(src=page.image_url(one.path), width=one.width)
+            for one in question_pictures(item, turned.picture)
+        ],
         question=item.question,
         preferred=item.preferred,
         degraded=item.degraded,

@@ -23,7 +23,7 @@ DEMO_RUN = "shapes-01"
 def build(page: Page) -> None:
     """Lay out the Home tab and connect its events. Call it inside the app's gr.Tab."""
     shown, drawn_duel = gr.State(()), gr.State("")
-    message = card_html(visible=False)
+    message = card_html(visible=False, asks=True)
     # What is in the workspace now is not known here: this is built once, for every page until its first answer.
     run_card = card_html(cards.sheet(cards.panel(cards.padded(cards.sub("Looking into the workspace…", dim=True)))))
     duel_card, progress_card, runs_card = card_html(), card_html(), card_html()

@@ -156,8 +156,7 @@ def _takes(settings: Settings, workspace: Workspace) -> str:
     plan = run_plan(settings, workspace, seconds_per_ruling=timed or shipped_rates()["evaluate"])
     if plan.seconds is None:
         return ""
-    minutes = words.plural(max(1, round(plan.seconds / 60)), "minute")
-    return f"The model works for about {minutes}{'' if timed else ', on a machine like ours'}."
+    return f"The model works for about {words.about(plan.seconds)}{'' if timed else ', on a machine like ours'}."
 
 
 def _miniature(view: RunView) -> str:

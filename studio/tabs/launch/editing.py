@@ -59,10 +59,11 @@ def own_images_preset() -> str:
     return OWN_IMAGES[0] if card is not None and card.memory >= _LARGE_CARD else OWN_IMAGES[1]
 
 
-def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, told: Any) -> None:
-    """Join the form's fields to plan, command and each other; `told` says what choosing own images changed."""
+def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, *, told: Any, refused: Any) -> None:
+    """Join the form's fields to plan, command and each other; `told` says what choosing own images changed, `refused`
+    why the form as it was could not be started."""
     editing = _Editing(page.workspace)
-    views = [plan, command, *form.accordions.values()]
+    views = [refused, plan, command, *form.accordions.values()]
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
     for key, component in form.fields.items():
         triggers = (
@@ -71,7 +72,7 @@ def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, told: An
         others = list(form.fields.values()) if key in DECIDING else [component]
         changed = editing.decided if key in DECIDING else editing.changed
         gr.on(triggers, _bound(changed, key), form.inputs, [*others, *views], **quiet)
-    gr.on([form.name.blur, form.name.submit], editing.renamed, form.inputs, [plan, command], **quiet)
+    gr.on([form.name.blur, form.name.submit], editing.renamed, form.inputs, [refused, plan, command], **quiet)
     fields = list(form.fields.values())
     form.preset.input(
         editing.restarted, [form.preset, form.name, form.source], [*fields, form.source, told, *views], **quiet
@@ -108,12 +109,13 @@ class _Editing:
         fault = fault_of(field, inputs[2 + list(self._fields).index(key)])
         return gr.update(info=f"✕ {fault}" if fault else field.help)
 
-    def renamed(self, *inputs: Any) -> tuple[str, str]:
-        return show_plan(self._workspace, *read_form(inputs))
+    def renamed(self, *inputs: Any) -> list[Any]:
+        return [gr.update(visible=False), *show_plan(self._workspace, *read_form(inputs))]
 
     def planned(self, *inputs: Any) -> list[Any]:
         preset, name, overrides = read_form(inputs)
-        return [*show_plan(self._workspace, preset, name, overrides), *accordion_updates(preset, overrides)]
+        plan = show_plan(self._workspace, preset, name, overrides)
+        return [gr.update(visible=False), *plan, *accordion_updates(preset, overrides)]
 
     def restarted(self, preset: str, name: str, source: str) -> list[Any]:
         """Another preset: its values; images that were chosen stay chosen where the preset takes any."""
@@ -121,7 +123,8 @@ class _Editing:
         values = preset_values(known)
         kept = own_source(self._workspace, source) if values["source.kind"] != "drawn" else {}
         source = "drawn" if values["source.kind"] == "drawn" else source if kept else "own"
-        views = [*show_plan(self._workspace, known, name, kept), *accordion_updates(known, kept)]
+        plan = show_plan(self._workspace, known, name, kept)
+        views = [gr.update(visible=False), *plan, *accordion_updates(known, kept)]
         return [*field_updates({**values, **kept}), source, gr.update(visible=False), *views]
 
     def chosen(self, source: str, *inputs: Any) -> list[Any]:

@@ -70,7 +70,7 @@ def lay_out_form(workspace: Workspace) -> LaunchForm:
                 [(_LABELS.get(name, name), name) for name in _preset_names()],
                 value=FIRST_PRESET,
                 label="Preset",
-                elem_classes="st-seg",
+                elem_classes="st-seg is-many",
             )
             with gr.Row():
                 name = gr.Textbox(label="Run name", placeholder="automatic", max_length=64)

@@ -32,7 +32,9 @@ class Starting:
     start: Any
     preview: Any
     message: Any
-    """Sentences and questions, above everything."""
+    """What has happened, above everything."""
+    refused: Any
+    """Why it was not started, or the question whether it should be; gone once the form is changed."""
     previewed: Any
     plan: Any
     """Its card has the button that times a reply."""
@@ -41,7 +43,7 @@ class Starting:
 
 def connect_starting(page: Page, form: LaunchForm, parts: Starting, view: Any) -> None:
     """Join the buttons; a run that was started is shown in place of the form (`view`)."""
-    started = [parts.message, page.run, view, form.name]
+    started = [parts.message, parts.refused, page.run, view, form.name]
     options: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1}
 
     def begin(*inputs: Any) -> list[Any]:
@@ -49,7 +51,7 @@ def connect_starting(page: Page, form: LaunchForm, parts: Starting, view: Any) -
 
     def confirmed(event: gr.EventData, *inputs: Any) -> list[Any]:
         if getattr(event, "act", "") != "start-anyway":
-            return [gr.update(visible=False), gr.skip(), gr.skip(), gr.skip()]
+            return [gr.skip(), gr.update(visible=False), gr.skip(), gr.skip(), gr.skip()]
         return start(page, inputs, asks=False)
 
     def make_preview(*inputs: Any) -> Iterator[Any]:
@@ -76,7 +78,7 @@ def connect_starting(page: Page, form: LaunchForm, parts: Starting, view: Any) -
         yield [gr.skip(), *show_plan(page.workspace, preset, name, overrides)]
 
     parts.start.click(begin, form.inputs, started, **options)
-    parts.message.click(confirmed, form.inputs, started, **options)
+    parts.refused.click(confirmed, form.inputs, started, **options)
     parts.preview.click(make_preview, form.inputs, parts.previewed, **options)
     parts.plan.click(time_reply, form.inputs, [parts.message, parts.plan, parts.command], **options)
 
@@ -91,13 +93,18 @@ def start(page: Page, inputs: Any, *, asks: bool) -> list[Any]:
             settings = settings_of(preset, overrides)
             question = refusal(ready_facts(settings, page.workspace), settings)
             if question:
-                return [_shown(question), gr.skip(), gr.skip(), gr.skip()]
+                return _refused(question)
         run = jobs.start_run(page.workspace, jobs.Launch(preset=preset, overrides=overrides, name=name or None))
     except JudgeStudioError as error:
-        return [_shown(cards.note(str(error), tone="error")), gr.skip(), gr.skip(), gr.skip()]
+        return _refused(cards.note(str(error), tone="error"))
     names = [folder.name for folder in page.workspace.runs()]
     said = cards.note(f"{run} has started. You can close the page: the run goes on.")
-    return [_shown(said), gr.update(choices=names, value=run), "run", ""]
+    return [_shown(said), gr.update(visible=False), gr.update(choices=names, value=run), "run", ""]
+
+
+def _refused(why: cards.Html) -> list[Any]:
+    """Nothing has started: the form stays, and what was said of it before is out of date."""
+    return [gr.update(visible=False), _shown(why), gr.skip(), gr.skip(), gr.skip()]
 
 
 def _shown(body: cards.Html) -> Any:

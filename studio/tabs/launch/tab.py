@@ -16,22 +16,25 @@ def build(page: Page) -> None:
     choices = [("New run", "new"), ("The chosen run", "run")]
     view = gr.Radio(choices, value="new", show_label=False, container=False, elem_classes="st-seg")
     page.url.bind("launch.view", view)
-    message = card_html(visible=False)
+    message, refused = card_html(visible=False), card_html(visible=False, asks=True)
     with gr.Row(equal_height=False, elem_classes="st-gap") as new:
-        with gr.Column(scale=2, min_width=320):
+        with gr.Column(scale=3, min_width=320):
             form = lay_out_form(page.workspace)
-        with gr.Column(scale=1, min_width=300):
+            command = card_html()
+        with gr.Column(scale=2, min_width=300):
             start = gr.Button("Start the run", variant="primary", elem_classes="st-btn-main")
             preview = gr.Button(f"Preview {PREVIEW_PAIRS} pairs first")
-            plan, command = card_html(), card_html()
+            plan = card_html()
     previewed = card_html(visible=False)
     with gr.Row(visible=False, equal_height=False, elem_classes="st-gap") as old:
         with gr.Column(scale=2, min_width=320):
             about = card_html()
         with gr.Column(scale=1, min_width=300):
             run_now = card_html()
-    connect_form(page, form, plan, command, message)
-    parts = Starting(start=start, preview=preview, message=message, previewed=previewed, plan=plan, command=command)
+    parts = Starting(
+        start=start, preview=preview, message=message, refused=refused, previewed=previewed, plan=plan, command=command
+    )
+    connect_form(page, form, plan, command, told=message, refused=refused)
     connect_starting(page, form, parts, view)
     places = LaunchPlaces(
         view=view, new=new, old=old, plan=plan, command=command, about=about, run_now=run_now, message=message,

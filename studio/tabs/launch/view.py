@@ -35,12 +35,12 @@ _LOG_LINES = 30
 
 def plan_card(plan: RunPlan) -> Html:
     """Stages with their counts and times, and upper bounds of time, memory and disk."""
-    time, unit = words.rough_duration(plan.seconds)
+    time = words.about(plan.seconds)
     memory, memory_unit = _sized(plan.memory_bytes)
     disk, disk_unit = _sized(plan.disk_bytes)
     strip = cards.stat_strip(
         [
-            Stat(label="Time", value=time, unit=unit, context="at most" if unit else _why_unknown(plan)),
+            Stat(label="Time", value=time, context="at most" if plan.seconds is not None else _why_unknown(plan)),
             Stat(label="Memory", value=memory, unit=memory_unit, context="at most" if memory_unit else ""),
             Stat(label="Disk", value=disk, unit=disk_unit, context=f"at most; {words.size(plan.free_bytes)} free"),
         ],
@@ -75,7 +75,7 @@ def _why_unknown(plan: RunPlan) -> str:
 
 
 def _row(stage: PlanStage) -> PlanRow:
-    time = words.duration(stage.seconds) if stage.seconds is not None else None
+    time = words.about(stage.seconds) if stage.seconds is not None else None
     return PlanRow(stage=stage.stage, what=stage.what[:1].upper() + stage.what[1:], time=time)
 
 
@@ -178,7 +178,7 @@ def _error(view: RunView) -> Html:
 def _where(view: RunView) -> str:
     if not view.state.iteration:
         return "Before the first iteration"
-    left = words.duration(view.state.run_left) if view.is_active and view.state.run_left is not None else ""
+    left = words.about(view.state.run_left) if view.is_active and view.state.run_left is not None else ""
     of = f" of {view.state.iterations}" if view.state.iterations else ""
     return f"Iteration {view.state.iteration}{of}" + (f", {left} at most when it began" if left else "")
 

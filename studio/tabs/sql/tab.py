@@ -101,8 +101,8 @@ def build(page: Page) -> None:
         with gr.Column(scale=8, min_width=320):
             console = _lay_out_console()
             answer = card_html(elem_id="sql-answer")
-        with gr.Column(scale=4, min_width=300):
             examples = card_html(cards.sheet(_examples()))
+        with gr.Column(scale=4, min_width=300):
             browser = card_html(cards.sheet(_schema()))
     parts = _Parts(**console, answer=answer, examples=examples, browser=browser, command=card_html())
     page.url.bind("sql.q", parts.text)
@@ -206,9 +206,7 @@ def _title() -> cards.Html:
 def _examples() -> cards.Html:
     buttons = [cards.press(cards.esc(name), act="example", key=name, class_="st-linkish") for name in EXAMPLES]
     lines = [cards.element("div", button, class_="st-sub") for button in buttons]
-    return cards.panel(
-        cards.padded(cards.element("div", *lines, class_="st-stack is-close")), title="Example questions"
-    )
+    return cards.panel(cards.padded(cards.element("div", *lines, class_="st-choices")), title="Example questions")
 
 
 def _schema() -> cards.Html:

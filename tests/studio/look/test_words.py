@@ -31,10 +31,18 @@ def test_duration_takes_two_units_at_most(seconds: float | None, text: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("seconds", "parts"), [(53, ("53", "s")), (660, ("11", "min")), (9000, ("2.5", "h")), (None, ("not known", ""))]
+    ("seconds", "text"),
+    [
+        (72, "1 min 12 s"),
+        (158, "3 min"),
+        (9000, "2 h 30 min"),
+        (119.7, "2 min"),
+        (None, "not known"),
+        (math.inf, "not known"),
+    ],
 )
-def test_rough_duration_splits_number_and_unit(seconds: float | None, parts: tuple[str, str]) -> None:
-    assert words.rough_duration(seconds) == parts
+def test_expected_time_has_no_seconds_from_two_minutes_on(seconds: float | None, text: str) -> None:
+    assert words.about(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -90,4 +98,4 @@ def test_no_number_has_an_ascii_minus_or_fails(value: float) -> None:
     shown = [words.number(value), words.decimal(value), words.signed(value), words.percent(value), words.size(value)]
 
     assert not any(text.startswith("-") for text in shown)
-    words.duration(value), words.rough_duration(value), words.ago(value), words.p_value(value)
+    words.duration(value), words.about(value), words.ago(value), words.p_value(value)

@@ -7,6 +7,8 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from engine.records import ScoreRow
+from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.locks import run_lock
 from engine.workspace.state import RunState, append_event, stop_requested, write_state
@@ -33,7 +35,7 @@ def test_empty_workspace_offers_the_demo_and_nothing_else(tmp_path: Path) -> Non
     assert "No runs yet" in shown.run
     assert 'data-act="demo"' in shown.run
     assert f"judge-studio run --preset shapes --workspace {tmp_path}" in shown.run
-    assert re.search(r"The model works for about \d+ minutes, on a machine like ours\.", shown.run)
+    assert re.search(r"The model works for about [\w ]+ min, on a machine like ours\.", shown.run)
     assert shown.runs == ""
 
 
@@ -156,6 +158,23 @@ def test_damaged_state_file_counts_as_a_run_at_rest(workspace: Workspace) -> Non
     run = workspace.run("shapes-01")
     (run.folder / "state.json").write_text("{", encoding="utf-8")
     assert sentence(view_of(run)) == "Stopped."
+
+
+def test_best_version_stands_with_its_interval(workspace: Workspace) -> None:
+    run = workspace.run("shapes-01")
+    done = run.stage(1, "evaluate").folder / "done.json"
+    write_json(done, {**(read_json(done) or {}), "benchmark": "held-out", "accuracy": 0.5})
+    write_state(run, RunState(run=run.name, state="done", best="judge-v1"))
+    best = stats(view_of(run))[-1]
+    score = next(
+        row for row in run.stage(1, "evaluate").read("scores", ScoreRow)
+        if (row.judge, row.benchmark, row.protocol, row.dimension) == ("judge-v1", "held-out", "strict", "all")
+    )  # fmt: skip
+    assert best.value == "0.50"
+    assert best.context.endswith(f"{score.low:.2f} to {score.high:.2f}")
+    for part in run.stage(1, "evaluate").parts("scores"):
+        part.unlink()
+    assert " to " not in stats(view_of(run))[-1].context
 
 
 def test_strip_has_six_numbers_whatever_is_known(workspace: Workspace) -> None:

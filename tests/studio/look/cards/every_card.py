@@ -33,7 +33,13 @@ def duel(text: str) -> c.Duel:
     halves = [c.DuelHalf(order=order, verdict=text, reasoning=text) for order in ("AB", "BA")]
     sides = [c.DuelSide(title=text, judge=text, halves=halves)] * 2
     return c.Duel(
-        better=True, about=text, src=text, width=48, question=text, preferred=text, degraded=f"not {text}", sides=sides
+        better=True,
+        about=text,
+        pictures=[c.ShownPicture(src=text, width=48)],
+        question=text,
+        preferred=text,
+        degraded=f"not {text}",
+        sides=sides,
     )
 
 

@@ -1,4 +1,14 @@
-from studio.look.cards import LedgerRow, StageCell, Stat, funnel, stage_ledger, stage_list, stat_strip, tick_bar
+from studio.look.cards import (
+    NO_STAGE,
+    LedgerRow,
+    StageCell,
+    Stat,
+    funnel,
+    stage_ledger,
+    stage_list,
+    stat_strip,
+    tick_bar,
+)
 from studio.look.cards.funnel import FunnelStep
 from studio.look.cards.progress import STAGES
 
@@ -11,8 +21,18 @@ def _row(cells: int, *, current: bool) -> LedgerRow:
 def test_ledger_of_an_unfinished_past_iteration_keeps_its_columns() -> None:
     shown = stage_ledger([_row(2, current=False)])
 
-    assert shown.count('class="is-past"') == len(STAGES)
+    assert shown.count('class="is-past"') == 2
+    assert shown.count('class="is-past is-none"') == len(STAGES) - 2
     assert "774 kept" in shown
+
+
+def test_stage_that_an_iteration_does_not_have_is_no_cell_that_waits() -> None:
+    cells = [NO_STAGE, StageCell(state="done", count="0.57")]
+    for current in (True, False):
+        shown = stage_ledger([LedgerRow(title="Baseline", cells=cells, line="", current=current)])
+        assert "Waiting" not in shown
+        assert "0.57" in shown
+    assert stage_list(cells).count("<li") == 1
 
 
 def test_ledger_names_every_stage_of_the_current_iteration_for_a_phone() -> None:
