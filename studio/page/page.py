@@ -54,6 +54,15 @@ class Tab:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What the answer that opens the page brings of the first tab: its own redraw comes a round trip later."""
+
+    draw: Callable[[str | None], Sequence[Any]]
+    """Run → a value for each of `outputs`."""
+    outputs: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What a tab needs to know of the page it is on."""
 
@@ -70,8 +79,10 @@ class Page:
     """Where components stand that nobody sees."""
     pulses: dict[str, Any] = field(default_factory=dict)
     """Per tab a `gr.State` whose value changes when the tab has reason to draw again."""
+    opening: "list[Opening]" = field(default_factory=list)
+    """What the first tab shows at once; one at most."""
     _catalog: "list[Catalog]" = field(default_factory=list)
-    _opening: threading.Lock = field(default_factory=threading.Lock)
+    _catalog_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def catalog(self) -> "Catalog":
         """The DuckDB views over the workspace, opened on first need and shared by all visitors."""
@@ -79,7 +90,7 @@ class Page:
             open_catalog,  # DuckDB costs start-up time that an idle page need not pay
         )
 
-        with self._opening:
+        with self._catalog_lock:
             if not self._catalog:
                 self._catalog.append(open_catalog(self.workspace))
             return self._catalog[0]
@@ -138,6 +149,7 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
         **private, "trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": f"place {id(page)}",
     }  # fmt: skip
     outputs = [page.tabs, visit, *(binding.component for binding in traffic.places), *beats]
+    opened = [component for opening in page.opening for component in opening.outputs]
     now = [page.tab, page.run, visit, shown]
     page.tabs.select(traffic.opened, now, [page.tabs, page.tab, visit, *beats], **moves)
     page.clock.select(traffic.beat, now, beats, **private)
@@ -145,7 +157,7 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
     root = gr.context.Context.root_block
     assert root is not None
     for event in (
-        root.load(traffic.loaded, None, outputs, **moves),
+        root.load(traffic.loaded, None, [*outputs, *opened], **moves),
         header.select(traffic.followed, page.run, outputs, **moves),
     ):
         event.then(None, page.run, None, js=page.url.write_script("run"), **private)
@@ -191,10 +203,14 @@ class Traffic:
 
     def loaded(self, request: gr.Request) -> list[Any]:
         """A page that was just opened."""
-        answer = self.go(dict(request.query_params), None)
-        if answer[1][1] == self._first:
-            answer[0] = gr.skip()  # it is open from the start, unless somebody was quicker than this answer
-        return answer
+        query = dict(request.query_params)
+        answer = self.go(query, None)
+        if answer[1][1] != self._first:
+            return [*answer, *(gr.skip() for opening in self._page.opening for _ in opening.outputs)]
+        answer[0] = gr.skip()  # it is open from the start, unless somebody was quicker than this answer
+        names = self._names()
+        run = query["run"] if query.get("run") in names else next(iter(names), None)
+        return [*answer, *(value for opening in self._page.opening for value in opening.draw(run))]
 
     def followed(self, event: gr.EventData, run: str | None) -> list[Any]:
         """A link, or the back button."""

@@ -11,7 +11,7 @@ from studio.jobs import runs as jobs
 from studio.look import cards
 from studio.look.sheet import EACH_CLICK, card_html
 from studio.page import pulse
-from studio.page.page import Page, Tab
+from studio.page.page import Opening, Page, Tab
 from studio.page.pulse import only_changed
 from studio.tabs.home.duel import show_duel
 from studio.tabs.home.view import DEMO_PRESET, Home, delete_question, show_home
@@ -43,6 +43,7 @@ def build(page: Page) -> None:
         note = gr.update(value=outcome.message, visible=bool(outcome.message))
         return [note, update, *_changed(show_home(page.workspace, outcome.run), before)]
 
+    page.opening.append(Opening(draw=lambda run: redraw(run, ()), outputs=[*shown_cards, shown]))
     drawn = page.redraw("home", redraw, [page.run, shown], [*shown_cards, shown])
     # The duel asks the tables, whose library takes a moment to load: the page is there before it.
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}

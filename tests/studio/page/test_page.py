@@ -4,6 +4,8 @@ import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import psutil
@@ -18,7 +20,7 @@ from studio.tabs import training
 from studio.tabs.home import tab as home
 from studio.tabs.images import tab as images
 from studio.tabs.pairs import tab as pairs
-from tests.sample_workspace import make_workspace
+from tests.sample_workspace import make_run, make_workspace
 
 
 @pytest.fixture
@@ -133,6 +135,25 @@ def test_image_url_of_an_odd_folder_is_percent_encoded(tmp_path: Path) -> None:
     assert " " not in url
     assert "<" not in url
     assert page.image_url(None) is None
+
+
+def test_answer_that_opens_the_page_brings_home_itself_and_nothing_of_it_for_another_tab(workspace: Workspace) -> None:
+    make_run(workspace, "shapes-02", iterations=1)
+    newest, other = (run.name for run in workspace.runs())
+    with gr.Blocks(analytics_enabled=False) as app:
+        page = create_page(workspace)
+        home.TAB.build(page)
+        connect(page, [home.TAB, images.TAB], gr.HTML(), gr.HTML())
+    loaded = next(listener for listener in app.fns.values() if listener.name == "loaded")
+
+    def drawn(**query: str) -> list[Any]:
+        answer = loaded.fn(SimpleNamespace(query_params=query))
+        assert len(answer) == len(loaded.outputs)
+        return list(answer[-4:])
+
+    for shown, query in ((newest, {}), (other, {"run": other}), (newest, {"run": "gone"})):
+        assert f">{shown}<" in drawn(**query)[0]
+    assert drawn(tab="images") == [gr.skip()] * 4
 
 
 def test_beat_sends_a_run_only_where_the_one_it_was_asked_with_is_gone(workspace: Workspace) -> None:
