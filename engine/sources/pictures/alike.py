@@ -6,7 +6,7 @@ drawings that differ in one small object are not.
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -24,6 +24,9 @@ _BIN = 10.0
 can move a quarter by, so twins lie in the same or in neighbouring cells."""
 
 Cells = npt.NDArray[np.float32]
+Look = npt.NDArray[np.uint8]
+_AT_ONCE = 20_000
+"""Looks that are compared in one step: 17 MB of differences."""
 
 
 def look_of(path: Path) -> str | None:
@@ -67,6 +70,21 @@ def twins(looks: Mapping[str, str], among: Mapping[str, str]) -> Iterator[tuple[
         differences_KP = np.abs(cells_NP[near] - cells_P)
         same_K = (differences_KP.mean(axis=1) < _MEAN) & (differences_KP.max(axis=1) < _MOST)
         yield from ((name, names[near[k]]) for k in np.flatnonzero(same_K) if names[near[k]] != name)
+
+
+def stacked(looks: Sequence[bytes]) -> Look:
+    """Decoded looks as uint8 [N, cells × 3]."""
+    return np.frombuffer(b"".join(looks), dtype=np.uint8).reshape(len(looks), SIDE * SIDE * 3)
+
+
+def nearest(looks_NP: Look, look_P: Look, *, most: int) -> list[tuple[int, float]]:
+    """Place and mean difference (of 255) of the looks closest to one, closest first; itself is among them."""
+    means_N = np.empty(len(looks_NP), dtype=np.float32)
+    for start in range(0, len(looks_NP), _AT_ONCE):
+        block_KP = looks_NP[start : start + _AT_ONCE].astype(np.int16)
+        means_N[start : start + _AT_ONCE] = np.abs(block_KP - look_P).mean(axis=1, dtype=np.float32)
+    order = np.argsort(means_N, kind="stable")[:most]
+    return [(int(place), float(means_N[place])) for place in order]
 
 
 def _cells(looks: Iterable[str]) -> Cells:

@@ -14,8 +14,11 @@ from studio.jobs import uploads
 from studio.look import cards
 from studio.look.sheet import EACH_CLICK, card_html
 from studio.page.page import Page, Tab
-from studio.page.pulse import Moment, all_runs, only_changed, stamp
-from studio.tabs.images.view import RUN, show_sources
+from studio.page.pulse import Moment, all_runs, stamp
+from studio.queries.images import ImageFilter
+from studio.tabs.filters import place_of, read_choice
+from studio.tabs.images.pictures import SORTS
+from studio.tabs.images.view import RUN, ShownSources, show_sources
 
 WAYS = {
     "upload": "Upload",
@@ -25,6 +28,11 @@ WAYS = {
 }
 _DATASET_LIMIT = 1_000
 """Pictures of a dataset that are taken unless somebody asks for more: enough to look at, quick to fetch."""
+_TO_CHOSEN = (
+    "() => { setTimeout(() => { const top = document.querySelector('#images-found .st-itemtop'); "
+    "if (top) top.scrollIntoView({block: 'nearest'}); }, 60); }"
+)
+"""A picture that was pressed far below opens above the grid."""
 _LONGEST = 300
 """Characters of what a click names."""
 
@@ -50,17 +58,25 @@ class _Parts:
     message: Any
     place: Sequence[Any]
     """Hidden texts: the chosen source, number of its page, the chosen picture."""
+    filters: Mapping[str, Any]
+    """By field of `ImageFilter`, in its order."""
+    row: Any
+    """Holds the filters; seen with a run's pictures only."""
     found: Any
     shown: Any
 
     @property
+    def drawn(self) -> list[Any]:
+        return [self.row, *self.filters.values(), self.found]
+
+    @property
     def outputs(self) -> list[Any]:
-        return [self.message, *self.place, self.found, self.shown]
+        return [self.message, *self.place, *self.drawn, self.shown]
 
 
 def build(page: Page) -> None:
     """Lay out the Images tab and connect its events. Call it inside the app's gr.Tab."""
-    shown = gr.State(())
+    shown = gr.State(None)
     with gr.Column(elem_classes="st-panel st-form"):
         gr.HTML(cards.sheet(cards.Html("<header><h2>Add images</h2></header>")), apply_default_css=False)
         with gr.Column(elem_classes="st-pad"):
@@ -73,13 +89,28 @@ def build(page: Page) -> None:
                     file_count="multiple", label="Pictures, or one zip of pictures", height=140, elem_id="upload-files"
                 )
             ways = {"folder": _lay_out_folder(), "dataset": _lay_out_dataset(), "drawn": _lay_out_drawn()}
+    message = card_html(visible=False)
+    row, filters = _lay_out_filters()
     parts = _Parts(
-        way=way, files=files, ways=ways, upload=upload, message=card_html(visible=False),
+        way=way, files=files, ways=ways, upload=upload, message=message, row=row, filters=filters,
         place=[page.url.hidden(f"images.{name}") for name in ("source", "page", "item")],
         found=card_html(closes=True, elem_id="images-found"), shown=shown,
     )  # fmt: skip
     page.url.bind("images.way", way)
+    for name, control in filters.items():
+        page.url.bind(f"images.{name}", control, read=None if name == "sort" else read_choice)
     _connect(page, parts)
+
+
+def _lay_out_filters() -> tuple[Any, dict[str, Any]]:
+    common: dict[str, Any] = {"value": "", "min_width": 150, "interactive": True}
+    with gr.Row(visible=False, elem_classes="st-panel st-pad st-filters") as row:
+        return row, {
+            "became": gr.Dropdown([("Any", "")], label="What became of it", **common),
+            "dimension": gr.Dropdown([("Any", "")], label="Dimension", **common),
+            "strategy": gr.Dropdown([("Any", "")], label="Strategy", **common),
+            "sort": gr.Dropdown(list(SORTS), label="Order", **common),
+        }
 
 
 def _lay_out_folder() -> _Way:
@@ -139,9 +170,12 @@ def _connect(page: Page, parts: _Parts) -> None:
     for key, way in parts.ways.items():
         way.add.click(tab.adder(key), list(way.fields), parts.outputs, **quiet)
     parts.files.upload(tab.add_files, parts.files, [*parts.outputs, parts.files], show_progress="minimal")
-    parts.found.click(tab.act, list(parts.place), parts.outputs, **EACH_CLICK)
-    inputs = [page.run, *parts.place, parts.shown]
-    page.redraw("images", tab.redraw, inputs, [parts.found, parts.shown])
+    controls = list(parts.filters.values())
+    clicked = [page.run, *parts.place, *controls]
+    parts.found.click(tab.act, clicked, parts.outputs, **EACH_CLICK).then(None, None, None, js=_TO_CHOSEN)
+    for control in controls:
+        control.input(tab.filtered, clicked, parts.outputs, show_progress="hidden", trigger_mode="always_last")
+    page.redraw("images", tab.redraw, [*clicked, parts.shown], [*parts.drawn, parts.shown])
 
 
 class _Answers:
@@ -150,9 +184,20 @@ class _Answers:
     def __init__(self, page: Page) -> None:
         self._page = page
 
-    def redraw(self, run: str | None, chosen: str, number: str, item: str, before: tuple[str, ...]) -> list[Any]:
-        now = (show_sources(self._page, chosen, page_number=_number(number), item=item, run=run),)
-        return [*only_changed(now, before), now]
+    def redraw(self, run: str | None, chosen: str, number: str, item: str, *rest: Any) -> list[Any]:
+        *values, before = rest
+        wanted = place_of(ImageFilter, values)
+        now = self._sight(chosen, page_number=_number(number), item=item, run=run, wanted=wanted)
+        return [*([gr.skip()] * 6 if now == before else _drawn(now, wanted)), now]
+
+    def filtered(self, run: str | None, chosen: str, _number: str, item: str, *values: Any) -> list[Any]:
+        """Another filter or order: its first page; the picture that was chosen stays."""
+        wanted = place_of(ImageFilter, values)
+        now = self._sight(chosen, item=item, run=run, wanted=wanted)
+        return [gr.skip(), chosen, "", item, *_drawn(now, wanted), now]
+
+    def _sight(self, chosen: str, **place: Any) -> ShownSources:
+        return show_sources(self._page, chosen, **place)
 
     def adder(self, way: str) -> Any:
         def add(*values: Any) -> list[Any]:
@@ -165,15 +210,15 @@ class _Answers:
 
     def add_files(self, files: Sequence[str] | None) -> list[Any]:
         if not files:
-            return [gr.skip()] * 7
+            return [gr.skip()] * 12
         try:
             return [*self._added(uploads.take_in_files(self._page.workspace, list(files))), None]
         except JudgeStudioError as error:
             return [*_refused(error), None]
 
-    def act(self, event: gr.EventData, chosen: str, number: str, item: str) -> list[Any]:
+    def act(self, event: gr.EventData, run: str | None, chosen: str, number: str, item: str, *values: Any) -> list[Any]:
         name, key = str(getattr(event, "act", "")), str(getattr(event, "id", ""))[:_LONGEST]
-        at, said = _number(number), ""
+        at, said, wanted = _number(number), "", place_of(ImageFilter, values)
         if name in ("next-page", "previous-page"):
             at, item = max(0, at + (1 if name == "next-page" else -1)), ""
         elif name in ("image", "close"):
@@ -182,15 +227,25 @@ class _Answers:
             try:
                 chosen, said = do(self._page.workspace, name, key, chosen)
             except JudgeStudioError as error:
-                note = gr.update(value=_sheet_note(str(error), "error"), visible=True)
-                return [note, *[gr.skip()] * 5]
-            at, item = 0, ""
+                return _refused(error)
+            at, item, wanted = 0, "", ImageFilter()
         note = gr.update(value=_sheet_note(said, "info"), visible=True) if said else gr.skip()
-        shown = show_sources(self._page, chosen, page_number=at, item=item)
-        return [note, chosen, str(at) if at else "", item, shown, ()]
+        now = self._sight(chosen, page_number=at, item=item, run=run, wanted=wanted)
+        return [note, chosen, str(at) if at else "", item, *_drawn(now, wanted), now]
 
     def _added(self, key: str) -> list[Any]:
-        return [gr.update(visible=False), key, "", "", show_sources(self._page, key), ()]
+        now = self._sight(key)
+        return [gr.update(visible=False), key, "", "", *_drawn(now, ImageFilter()), now]
+
+
+def _drawn(sight: ShownSources, wanted: ImageFilter) -> list[Any]:
+    """What the filters and the pictures show now."""
+    values = (wanted.became, wanted.dimension, wanted.strategy)
+    menus = [
+        gr.update(choices=list(choices), value=value)
+        for choices, value in zip(sight.choices or (), values, strict=bool(sight.choices))
+    ] or [gr.skip()] * len(values)
+    return [gr.update(visible=sight.choices is not None), *menus, wanted.sort, sight.html]
 
 
 def _number(text: str) -> int:
@@ -198,7 +253,7 @@ def _number(text: str) -> int:
 
 
 def _refused(error: JudgeStudioError) -> list[Any]:
-    return [gr.update(value=_sheet_note(str(error), "error"), visible=True), *[gr.skip()] * 4, ()]
+    return [gr.update(value=_sheet_note(str(error), "error"), visible=True), *[gr.skip()] * 9, None]
 
 
 def _sheet_note(text: str, tone: Any) -> str:

@@ -1,6 +1,7 @@
-"""What the Images tab shows: the chosen source with its pictures, or a run's with what was asked of one. No Gradio."""
+"""What the Images tab shows: the chosen source with its pictures, or a run's, and the list of all. No Gradio."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from studio.jobs import uploads
 from studio.jobs.uploads import ImageSource
@@ -9,100 +10,51 @@ from studio.look.cards import Action, GridImage, Html, SkippedFile, Stat
 from studio.look.cards.tables import Column, row, table
 from studio.page.page import Page
 from studio.page.place import link
-from studio.queries.images import PAGE_SIZE, ImageQuestion, RunImage, asked_about, image_counts, run_images
+from studio.queries.images import ImageFilter, image_choices, image_counts
+from studio.tabs.filters import Choices
+from studio.tabs.images.pictures import choices_of, run_panel
 
 RUN = "run:"
 """Begins the key of a source that is a run's own pictures."""
 
 
-def show_sources(page: Page, chosen: str, *, page_number: int = 0, item: str = "", run: str | None = None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSources:
+    """What the tab shows."""
+
+    html: str
+    choices: tuple[Choices, Choices, Choices] | None = None
+    """Of the filter over a run's pictures; None where no run's are shown."""
+
+
+def show_sources(
+    page: Page, chosen: str, *, page_number: int = 0, item: str = "", run: str | None = None,
+    wanted: ImageFilter | None = None,
+) -> ShownSources:  # fmt: skip
     """The chosen source with its grid, then the list of all. Where none is chosen: the newest that was added, else the
     pictures of `run`."""
     found = uploads.sources(page.workspace)
     runs = image_counts(page.catalog()) if page.workspace.runs() else {}
     if not found and not runs:
-        return cards.sheet(
-            cards.panel(
-                cards.empty(
-                    "No images yet. Upload some above, or run the demo, which draws its own.",
-                    Action(label="Open Home", url=link("home")),
-                )
-            )
-        )
+        return ShownSources(html=cards.sheet(cards.panel(_nothing())))
     others = _list(found, runs, chosen) if len(found) + len(runs) > 1 else cards.EMPTY
     name = chosen.removeprefix(RUN) if chosen.startswith(RUN) else ""
     if name not in runs and not found:
         name = run if run in runs else next(iter(runs))
     if name in runs:
-        return cards.sheet(run_panel(page, name, runs[name], page_number=page_number, item=item), others)
+        asked = wanted or ImageFilter()
+        choices = image_choices(page.catalog(), name, asked)
+        shown = run_panel(page, name, asked, choices, page_number=page_number, item=item)
+        return ShownSources(html=cards.sheet(shown, others), choices=choices_of(choices, asked))
     source = next((one for one in found if one.key == chosen), None) or (found[0] if found else None)
-    return cards.sheet(source_panel(page, source) if source else cards.EMPTY, others)
+    return ShownSources(html=cards.sheet(source_panel(page, source) if source else cards.EMPTY, others))
 
 
-# --- a run's pictures --------------------------------------------------------------------------------------------
-
-
-def run_panel(page: Page, run: str, total: int, *, page_number: int, item: str) -> Html:
-    """One page of the pictures that a run asks about; the chosen one above them with its questions."""
-    last = max(0, (total - 1) // PAGE_SIZE)
-    number = min(page_number, last)
-    images = run_images(page.catalog(), run, page=number)
-    grid = [
-        GridImage(
-            src=page.image_url(image.path), name=image.name, width=image.width, height=image.height,
-            mark=words.plural(image.questions, "question"), key=image.image_id,
-        )
-        for image in images
-    ]  # fmt: skip
-    turns = [
-        Action(label="Previous page", act="previous-page", small=True, disabled=number == 0),
-        Action(label="Next page", act="next-page", small=True, disabled=number == last),
-    ]
-    first = number * PAGE_SIZE
-    count = f"{words.number(first + 1)} to {words.number(first + len(images))} of {words.plural(total, 'picture')}"
-    buttons = cards.element("span", *(cards.button(turn) for turn in turns), class_="st-row is-tight")
-    foot = cards.element("div", cards.element("span", cards.esc(count)), buttons, class_="st-between")
-    chosen = _asked_panel(page, run, images, item)
-    body = cards.element("div", chosen, cards.image_grid(grid), class_="st-stack")
-    return cards.panel(cards.padded(body), title=f"Pictures of {run}", foot=foot)
-
-
-_ASKED = (
-    Column(name="Question"),
-    Column(name="Kind", is_optional=True),
-    Column(name="Dimension", is_optional=True),
-    Column(name="Iteration", is_number=True),
-    Column(name="Fate"),
-)
-
-
-def _asked_panel(page: Page, run: str, images: Sequence[RunImage], item: str) -> Html:
-    asked = asked_about(page.catalog(), run, item) if item else []
-    if not asked:
-        return cards.EMPTY
-    image = next((one for one in images if one.image_id == item), None)
-    top = cards.picture(
-        page.image_url(image.path) if image else None, image.name if image else "picture",
-        width=image.width if image else None, zoom=True,
-    )  # fmt: skip
-    rows = [row(_ASKED, _asked_cells(run, one)) for one in asked]
-    close = cards.button(Action(label="✕", act="close", small=True, said="Close"))
-    head = cards.element("div", cards.element("h3", cards.esc("What was asked about it")), close, class_="st-between")
-    body = cards.element("div", head, table(_ASKED, rows, caption="Questions"), class_="st-stack is-close")
-    return cards.element("div", top, body, class_="st-itemtop")
-
-
-def _asked_cells(run: str, asked: ImageQuestion) -> list[Html]:
-    question = cards.element("span", cards.esc(asked.question, limit=300), dir="auto")
-    fate = cards.element("span", cards.esc("held out, for measuring"), class_="st-dim")
-    if asked.split == "train":
-        fate = cards.element("span", cards.esc("no pair yet"), class_="st-dim")
-    if asked.pair_id is not None:
-        values = {"pairs.iteration": asked.iteration, "pairs.item": f"{asked.iteration}-{asked.pair_id}"}
-        question = cards.press(question, act="", url=link("pairs", run, values), class_="st-linkish")
-        fate = cards.fate(asked.fate) if asked.fate else cards.element("span", cards.esc("not ruled on yet"))
-    iteration = "–" if asked.iteration is None else str(asked.iteration)
-    return [question, cards.esc(asked.kind), cards.esc(asked.dimension), cards.esc(iteration), fate]
+def _nothing() -> Html:
+    return cards.empty(
+        "No images yet. Upload some above, or run the demo, which draws its own.",
+        Action(label="Open Home", url=link("home")),
+    )
 
 
 # --- what was added ----------------------------------------------------------------------------------------------

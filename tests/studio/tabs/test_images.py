@@ -1,5 +1,6 @@
 """Sources taken in from the page: uploads, folders, what is refused, what is shown."""
 
+import base64
 import shutil
 import threading
 import zipfile
@@ -10,13 +11,15 @@ import pytest
 from PIL import Image
 
 from engine.errors import JudgeStudioError, UsageError, WorkspaceError
-from engine.records import ImageRow, Instruction
+from engine.records import ImageLook, ImageRow, Instruction
+from engine.sources.pictures.alike import SIDE
 from engine.workspace.catalog.database import open_catalog
 from engine.workspace.files import read_json, write_json
 from engine.workspace.folders import Workspace, open_workspace
 from studio.jobs import uploads
 from studio.page.page import create_page
-from studio.queries.images import asked_about, run_images
+from studio.queries.alike import most_alike
+from studio.queries.images import ALIKE, ImageFilter, asked_about, image_choices, run_images
 from studio.tabs.images import tab as images
 from studio.tabs.images.view import show_sources
 from tests.patience import seconds
@@ -45,7 +48,7 @@ def until_taken(key: str) -> None:
 def shown(workspace: Workspace, key: str) -> str:
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
-    return show_sources(page, key)
+    return show_sources(page, key).html
 
 
 def test_upload_of_good_and_bad_files_shows_counts_reasons_and_duplicates(workspace: Workspace, tmp_path: Path) -> None:
@@ -194,14 +197,105 @@ def test_runs_own_pictures_are_shown_with_what_was_asked_about_one(tmp_path: Pat
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
     first = image_id(0)
-    now = show_sources(page, "run:shapes-01", item=first)
+    now = show_sources(page, "run:shapes-01", item=first).html
     assert now.count("st-plain") == 4
     assert "1 to 4 of 4 pictures" in now
     questions = {one.question for one in asked_about(page.catalog(), "shapes-01", first)}
     assert {"What is number 0?", "What is number 4?"} <= questions
     assert "pairs.item=1-" in now
-    assert "What was asked" not in show_sources(page, "run:shapes-01", item="<script>")
+    assert "What was asked" not in show_sources(page, "run:shapes-01", item="<script>").html
     assert show_sources(page, "") == show_sources(page, "run:shapes-01"), "nothing was added by hand"
+
+
+def looked(workspace: Workspace) -> Workspace:
+    """The sample run with looks: pictures 0 and 1 show the same, 2 is near them, 3 is far."""
+    shades = {0: (10, 0), 1: (11, 0), 2: (90, 2), 3: (250, 3)}
+    rows = [
+        ImageLook(
+            image_id=image_id(number), look=base64.b64encode(bytes([shade]) * (SIDE * SIDE * 3)).decode(),
+            twins=image_id(group),
+        )
+        for number, (shade, group) in shades.items()
+    ]  # fmt: skip
+    workspace.run("shapes-01").intake().write("looks", rows)
+    return workspace
+
+
+def test_pictures_that_look_alike_are_found_twins_first(tmp_path: Path) -> None:
+    catalog = open_catalog(looked(make_workspace(tmp_path / "ws")))
+    found = most_alike(catalog, "shapes-01", image_id(0))
+    assert [(one.image_id, one.is_twin, one.difference) for one in found] == [
+        (image_id(1), True, 1.0),
+        (image_id(2), False, 80.0),
+        (image_id(3), False, 240.0),
+    ]
+    assert most_alike(catalog, "shapes-01", "<script>") == []
+    twins = {one.image_id: one.alike for one in run_images(catalog, "shapes-01", ImageFilter(became=ALIKE))}
+    assert twins == {image_id(0): 1, image_id(1): 1}
+
+
+def test_every_picture_is_in_one_choice_of_what_became_of_it(tmp_path: Path) -> None:
+    catalog = open_catalog(looked(make_workspace(tmp_path / "ws")))
+    everything = run_images(catalog, "shapes-01")
+    choices = image_choices(catalog, "shapes-01", ImageFilter())
+    for value, count in choices.became:
+        shown = run_images(catalog, "shapes-01", ImageFilter(became=value))
+        assert len(shown) == count
+        assert {one.became for one in shown} == {value} or value == ALIKE
+    assert sum(count for value, count in choices.became if value != ALIKE) == len(everything) == 4
+
+
+def test_pictures_are_filtered_and_sorted_by_what_was_made_of_them(tmp_path: Path) -> None:
+    catalog = open_catalog(make_workspace(tmp_path / "ws"))
+    pairs = catalog.query(
+        "SELECT image_id, count(*) FILTER (dropped IS NULL), count(*) FILTER (dropped IS NULL AND fate = 'kept'), "
+        "list(dimension) FROM pairs WHERE run = 'shapes-01' GROUP BY 1"
+    )
+    known = {row[0]: (row[1], row[2]) for row in pairs}
+    by_pairs = run_images(catalog, "shapes-01", ImageFilter(sort="pairs"))
+    assert [(one.pairs, one.kept) for one in by_pairs] == [known[one.image_id] for one in by_pairs]
+    assert [one.pairs for one in by_pairs] == sorted((one.pairs for one in by_pairs), reverse=True)
+    least = [
+        one.kept / one.pairs for one in run_images(catalog, "shapes-01", ImageFilter(sort="least-kept")) if one.pairs
+    ]
+    assert least == sorted(least)
+    one_dimension = {row[0] for row in pairs if "position" in row[3]}
+    assert {
+        one.image_id for one in run_images(catalog, "shapes-01", ImageFilter(dimension="position"))
+    } == one_dimension
+    assert run_images(catalog, "shapes-01", ImageFilter(strategy="<script>")) == []
+
+
+def test_page_of_a_runs_pictures_says_what_was_skipped_and_offers_a_way_out_of_an_empty_filter(tmp_path: Path) -> None:
+    workspace = looked(make_workspace(tmp_path / "ws"))
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+    now = show_sources(page, "run:shapes-01", item=image_id(0))
+    assert "the file is empty (0 bytes)" in now.html
+    assert "Looks most like it" in now.html
+    assert "1 other of the run so near" in now.html
+    nothing = show_sources(page, "run:shapes-01", wanted=ImageFilter(became="<script>"))
+    assert 'data-act="clear"' in nothing.html
+    assert nothing.choices is not None
+    assert ("<script> 0", "<script>") in nothing.choices[0]
+
+
+def test_click_on_a_picture_keeps_the_filter_and_clear_ends_it(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws")
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+        answers = images._Answers(page)
+    values = ("", "position", "", "pairs")
+
+    def act(name: str, key: str = "") -> list[object]:
+        event = gr.EventData(None, {"act": name, "id": key})
+        return answers.act(event, "shapes-01", "", "", "", *values)
+
+    _, _, _, item, _, became, dimension, _, sort, *_ = act("image", image_id(0))
+    assert (item, dimension["value"], sort) == (image_id(0), "position", "pairs")
+    assert became["value"] == ""
+    _, _, _, _, _, _, dimension, _, sort, *_ = act("clear")
+    assert (dimension["value"], sort) == ("", "")
 
 
 def test_runs_own_pictures_are_listed_by_name_with_numbers_as_numbers(tmp_path: Path) -> None:
