@@ -297,6 +297,8 @@ def learning_rate_by_step(series: Sequence[StepSeries], *, total_steps: int | No
 
 def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: int) -> "go.Figure":
     figure = _figure(l=44, r=90, height=220)
+    figure.update_layout(dragmode="zoom")  # along the steps; a double-click shows all of them again
+    figure.update_xaxes(fixedrange=False)
     ends: list[tuple[float, int, str]] = []
     for place, one in enumerate(series):
         is_last = place == len(series) - 1

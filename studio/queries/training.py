@@ -38,9 +38,9 @@ def ends(values: Sequence[float | None]) -> tuple[float | None, float | None]:
     return sum(known[:tenth]) / tenth, sum(known[-tenth:]) / tenth
 
 
-def smoothed(values: Sequence[float | None]) -> list[float | None]:
-    """Each value as the mean of the known ones of a tenth around it; the values themselves where there are few."""
-    reach = len(values) // 20
+def smoothed(values: Sequence[float | None], *, share: float = 0.1) -> list[float | None]:
+    """Each value as the mean of the known ones of that share around it; the values themselves where there are few."""
+    reach = int(len(values) * share / 2)
     if not reach:
         return list(values)
     found: list[float | None] = []

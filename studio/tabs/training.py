@@ -23,7 +23,10 @@ from studio.page.place import link
 from studio.page.pulse import only_changed
 from studio.queries.scores import run_scores
 from studio.queries.training import ends, run_steps, run_versions, smoothed
+from studio.tabs.filters import Choices, read_choice
 
+SMOOTHINGS: Choices = (("one step", "none"), ("a thirtieth", "little"), ("a tenth", ""))
+_SHARES = {"none": 0.0, "little": 1 / 30}
 _POINTS = 400
 """Most points of one curve: a plot is about 500 pixels wide."""
 
@@ -36,17 +39,23 @@ class Training:
     """empty, strip, loss head, loss foot, accuracy head, accuracy foot, rate head, rate foot, iterations, lineage."""
     figures: "tuple[go.Figure, go.Figure, go.Figure] | None"
     """Loss, token accuracy, learning rate; None before the first step."""
+    versions: Choices = ()
+    """Those that can stand in front."""
 
 
 def build(page: Page) -> None:
     """Lay out the Training tab and connect its events. Call it inside the app's gr.Tab."""
     shown = gr.State(())
     empty = card_html()
+    with gr.Row(visible=False, elem_classes="st-panel st-pad st-filters") as row:
+        controls = _lay_out_controls()
+    page.url.bind("training.version", controls[0], read=read_choice)
+    page.url.bind("training.smoothing", controls[1])
     strip = card_html()
     heads, feet, plots = [], [], []
     with gr.Column(visible=False) as curves, gr.Row(equal_height=True, elem_classes="st-gap"):
         for _ in range(3):
-            with gr.Column(min_width=300, elem_classes="st-panel st-plotbox"):
+            with gr.Column(min_width=300, elem_classes="st-panel st-plotbox st-zoom"):
                 heads.append(card_html())
                 plots.append(gr.Plot(show_label=False, container=False))
                 feet.append(card_html())
@@ -54,22 +63,39 @@ def build(page: Page) -> None:
     lineage = card_html()
     html = [empty, strip, *(card for pair in zip(heads, feet, strict=True) for card in pair), iterations, lineage]
 
-    def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:
-        now = show_training(page, run)
+    def redraw(run: str | None, version: str | None, smoothing: str, before: tuple[str, ...]) -> list[Any]:
+        now = show_training(page, run, version=version or "", smoothing=smoothing)
         drawn = tuple(figure.to_json() for figure in now.figures) if now.figures else ("", "", "")
-        texts = (*now.cards, *drawn)
+        texts = (*now.cards, *drawn, *(value for choice in now.versions for value in choice))
         known = before or ("",) * len(texts)
         figures = [
             now.figures[number] if now.figures and drawn[number] != known[len(now.cards) + number] else gr.skip()
             for number in range(3)
         ]
-        return [gr.update(visible=now.figures is not None), *figures, *only_changed(now.cards, known), texts]
+        seen = gr.update(visible=now.figures is not None)
+        chosen = version if version in {value for _, value in now.versions} else ""
+        menu = gr.update(choices=list(now.versions), value=chosen) if texts != before else gr.skip()
+        return [seen, menu, seen, *figures, *only_changed(now.cards, known), texts]
 
-    page.redraw("training", redraw, [page.run, shown], [curves, *plots, *html, shown])
+    inputs, outputs = [page.run, *controls, shown], [row, controls[0], curves, *plots, *html, shown]
+    page.redraw("training", redraw, inputs, outputs)
+    for control in controls:
+        control.input(redraw, inputs, outputs, show_progress="hidden", trigger_mode="always_last")
 
 
-def show_training(page: Page, run: str | None) -> Training:
-    """The tab for a run; an empty state that says what to do where there is nothing yet."""
+def _lay_out_controls() -> tuple[Any, Any]:
+    hint = "Drag along a curve to look closer; double-click for all of it."
+    chosen = gr.Dropdown([("Newest", "")], value="", label="Version in front", min_width=160, scale=0, interactive=True)
+    smoothing = gr.Radio(
+        list(SMOOTHINGS), value="", label="Each point is the mean of", elem_classes="st-seg", min_width=280, scale=0
+    )
+    gr.HTML(cards.sheet(cards.sub(hint, dim=True)), apply_default_css=False, elem_classes="only-pointer")
+    return chosen, smoothing
+
+
+def show_training(page: Page, run: str | None, *, version: str = "", smoothing: str = "") -> Training:
+    """The tab for a run; an empty state that says what to do where there is nothing yet. `version` stands in front and
+    is what the numbers are about: the newest where it was not trained here."""
     steps = run_steps(page.catalog(), run) if run else {}
     versions = run_versions(page.catalog(), run) if run else []
     if run is None or not (steps or versions):
@@ -79,32 +105,43 @@ def show_training(page: Page, run: str | None) -> Training:
     lineage = cards.sheet(_lineage(page, run, versions, steps, scores))
     if not steps:
         return Training(cards=("", *[""] * 8, lineage), figures=None)
-    newest = max(steps)
-    is_live = state is not None and state.state == "running" and state.stage == "train" and state.iteration == newest
+    asked = version_number(version)
+    front = asked if asked in steps else max(steps)
+    is_live = state is not None and state.state == "running" and state.stage == "train" and state.iteration == front
     total = state.total if state is not None and is_live and state.unit == "steps" else None
-    done = steps[newest]
-    trained_on = _trained_on(page, run, newest, versions)
-    aside = cards.heartbeat(f"{version_name(newest)} is training", pulse="live") if is_live else _names(steps)
+    done = steps[front]
+    trained_on = _trained_on(page, run, front, versions)
+    aside = cards.heartbeat(f"{version_name(front)} is training", pulse="live") if is_live else _names(steps, front)
     return Training(
         cards=(
             "",
             cards.sheet(
-                cards.panel(cards.stat_strip(_stats(newest, done, total, trained_on, is_live=is_live), bare=True))
+                cards.panel(cards.stat_strip(_stats(front, done, total, trained_on, is_live=is_live), bare=True))
             ),
             cards.sheet(cards.panel_head("Loss", aside)),
-            _foot(loss_sentence(newest, done)),
+            _foot(loss_sentence(front, done)),
             cards.sheet(cards.panel_head("Token accuracy")),
-            _foot(accuracy_sentence(newest, done)),
+            _foot(accuracy_sentence(front, done)),
             cards.sheet(cards.panel_head("Learning rate")),
             _foot(f"Peak {_rate(max(step.learning_rate for step in done))}, now {_rate(done[-1].learning_rate)}."),
             cards.sheet(_iterations(steps, versions)),
             lineage,
         ),
-        figures=(
-            charts.loss_by_step(_series(steps, "loss"), total_steps=total),
-            charts.token_accuracy_by_step(_series(steps, "token_accuracy"), total_steps=total),
-            charts.learning_rate_by_step(_series(steps, "learning_rate"), total_steps=total),
-        ),
+        figures=_figures(steps, front, smoothing, total),
+        versions=(("Newest", ""), *((version_name(number), version_name(number)) for number in sorted(steps))),
+    )
+
+
+def _figures(
+    steps: dict[int, list[Step]], front: int, smoothing: str, total: int | None
+) -> "tuple[go.Figure, go.Figure, go.Figure]":
+    loss, accuracy, rate = (
+        _series(steps, name, front, smoothing) for name in ("loss", "token_accuracy", "learning_rate")
+    )
+    return (
+        charts.loss_by_step(loss, total_steps=total),
+        charts.token_accuracy_by_step(accuracy, total_steps=total),
+        charts.learning_rate_by_step(rate, total_steps=total),
     )
 
 
@@ -135,25 +172,26 @@ def _trained_on(page: Page, run: str, iteration: int, versions: list[VersionRow]
     return selected.kept if selected else None
 
 
-def _names(steps: dict[int, list[Step]]) -> Html:
-    """Legend: the newest version, those between, the first one."""
-    names = sorted(steps)
-    kinds: list[tuple[str, Any]] = [(version_name(names[-1]), "new")]
-    if len(names) > 2:
-        kinds.append(("between", "mid"))
-    if len(names) > 1:
-        kinds.append((version_name(names[0]), "base"))
+def _names(steps: dict[int, list[Step]], front: int) -> Html:
+    """Legend: the version in front, the oldest of the others, and the rest of them."""
+    oldest, *rest = [version_name(number) for number in sorted(steps) if number != front] or [""]
+    kinds: list[tuple[str, Any]] = [(version_name(front), "new")]
+    if rest:
+        kinds.append((rest[0] if len(rest) == 1 else "others", "mid"))
+    if oldest:
+        kinds.append((oldest, "base"))
     return cards.legend(*kinds)
 
 
-def _series(steps: dict[int, list[Step]], name: str) -> list[StepSeries]:
-    """One curve per version, oldest first, thinned to what a plot can show; the last step always stays."""
+def _series(steps: dict[int, list[Step]], name: str, front: int, smoothing: str) -> list[StepSeries]:
+    """One curve per version, oldest first and the one in front last, thinned to what a plot can show; the last step
+    always stays."""
     found = []
-    for iteration, rows in sorted(steps.items()):
+    for iteration, rows in sorted(steps.items(), key=lambda entry: (entry[0] == front, entry[0])):
         every = max(1, -(-len(rows) // _POINTS))
         kept = [place for place in range(len(rows)) if place % every == 0 or place == len(rows) - 1]
         own = [getattr(row, name) for row in rows]
-        line = own if name == "learning_rate" else smoothed(own)
+        line = own if name == "learning_rate" else smoothed(own, share=_SHARES.get(smoothing, 0.1))
         found.append(
             StepSeries(
                 name=version_name(iteration),

@@ -138,14 +138,14 @@ def test_newest_series_is_petrol_and_the_first_of_several_grey() -> None:
     assert [trace.line.color for trace in loss_by_step(series).data] == [BASE, "#5b93a8", NEW]
 
 
-def test_every_figure_is_transparent_without_title_legend_or_zoom() -> None:
-    for figure in _all_figures():
+def test_every_figure_is_transparent_without_title_or_legend_and_zooms_along_steps_alone() -> None:
+    for figure, by_step in zip(_all_figures(), (False, False, True, True), strict=True):
         layout = figure.layout
         assert layout.title.text is None
         assert layout.showlegend is False
         assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
-        assert layout.dragmode is False
-        assert layout.xaxis.fixedrange
+        assert layout.dragmode == ("zoom" if by_step else False)
+        assert layout.xaxis.fixedrange is not by_step
         assert layout.yaxis.fixedrange
 
 

@@ -106,6 +106,32 @@ def test_number_at_the_end_of_a_curve_is_that_of_its_tile_and_its_sentence(page:
     assert ">3.500<" in text
 
 
+def test_version_in_front_is_the_one_that_is_drawn_last_and_told_about(page: Page, workspace: Workspace) -> None:
+    folder = workspace.run("shapes-01").stage(2, "train")
+    folder.begin({"iteration": 2})
+    folder.write("steps", steps(*range(60, 0, -1)))
+    shown = show_training(page, "shapes-01", version="judge-v1")
+    assert shown.figures is not None
+    assert list(shown.figures[0].data[-1].y) == pytest.approx([1.0, 0.5, 1 / 3])
+    assert "judge-v1: the loss fell" in "\n".join(shown.cards)
+    assert [value for _, value in shown.versions] == ["", "judge-v1", "judge-v2"]
+    assert "judge-v2: the loss" in "\n".join(show_training(page, "shapes-01", version="<script>").cards)
+
+
+def test_smoothing_is_chosen_and_every_steps_own_value_can_be_seen(page: Page, workspace: Workspace) -> None:
+    folder = workspace.run("shapes-01").stage(2, "train")
+    folder.begin({"iteration": 2})
+    folder.write("steps", steps(*(float(n % 2) for n in range(120))))
+    spans = {}
+    for smoothing in ("none", "little", ""):
+        shown = show_training(page, "shapes-01", smoothing=smoothing)
+        assert shown.figures is not None
+        line = shown.figures[0].data[-1].y
+        spans[smoothing] = max(line[20:100]) - min(line[20:100])
+    assert spans["none"] == 1.0
+    assert spans["none"] > spans["little"] > spans[""]
+
+
 def test_nothing_trained_and_no_run_say_what_to_do_next(page: Page, workspace: Workspace) -> None:
     workspace.run("new").folder.mkdir()
     assert "Nothing trained yet. Training begins after select." in show_training(page, "new").cards[0]
