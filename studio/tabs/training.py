@@ -84,12 +84,12 @@ def build(page: Page) -> None:
 
 
 def _lay_out_controls() -> tuple[Any, Any]:
-    hint = "Drag along a curve to look closer; double-click for all of it."
+    hint = cards.esc("Drag along a curve to look closer; double-click for all of it.")
     chosen = gr.Dropdown([("Newest", "")], value="", label="Version in front", min_width=160, scale=0, interactive=True)
     smoothing = gr.Radio(
         list(SMOOTHINGS), value="", label="Each point is the mean of", elem_classes="st-seg", min_width=280, scale=0
     )
-    gr.HTML(cards.sheet(cards.sub(hint, dim=True)), apply_default_css=False, elem_classes="only-pointer")
+    gr.HTML(cards.sheet(cards.element("p", hint, class_="st-sub st-dim only-pointer")), apply_default_css=False)
     return chosen, smoothing
 
 

@@ -29,7 +29,7 @@ class Before:
     """What is shown."""
 
     texts: tuple[str, ...] = ()
-    """Head, list and drawer."""
+    """Head, list, drawer and foot."""
     run: str | None = None
     item: str = ""
     """Whose note the box holds: a copied run has pairs of the same ids."""
@@ -47,6 +47,7 @@ class _Parts:
     """By field of `PairsPlace`."""
     head: Any
     listed: Any
+    foot: Any
     drawer: Any
     detail: Any
     note: Any
@@ -59,7 +60,7 @@ class _Parts:
     @property
     def outputs(self) -> list[Any]:
         named = [self.place[name] for name in ("kind", "strategy", "dimension", "iteration", "fate", "at", "item")]
-        return [*named, self.drawer, self.note, self.said, self.flag, self.head, self.listed, self.detail]
+        return [*named, self.drawer, self.note, self.said, self.flag, self.head, self.listed, self.detail, self.foot]
 
 
 def build(page: Page) -> None:
@@ -74,10 +75,11 @@ def build(page: Page) -> None:
                     container=False, elem_classes="st-seg", scale=0, min_width=130,
                 )  # fmt: skip
             listed = card_html(walks=True, elem_id="pairs-list", elem_classes="st-flags")
+            foot = card_html()
         with gr.Column(scale=4, min_width=340, visible=False, elem_classes="st-drawer") as drawer:
             drawn = _lay_out_drawer()
     hidden = {"at": page.url.hidden("pairs.at"), "item": page.url.hidden("pairs.item")}
-    parts = _Parts(place={**filters, **hidden}, head=head, listed=listed, drawer=drawer, **drawn)
+    parts = _Parts(place={**filters, **hidden}, head=head, listed=listed, foot=foot, drawer=drawer, **drawn)
     _bind(page, parts)
     _connect(page, parts)
 
@@ -147,6 +149,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     moves: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
     gr.on([parts.listed.click, parts.detail.click], act, inputs, outputs, **moves).then(None, None, None, js=_KEEP)
     parts.head.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_LIST)
+    parts.foot.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_HEAD)
     parts.listed.click(_cleared, None, [box["text"], box["flagged"]], **EACH_CLICK)
     parts.save.click(tab.keep, [page.run, box["item"], parts.note, shown], parts.said, show_progress="hidden")
     parts.flag.click(tab.mark, [page.run, box["item"]], parts.said, show_progress="hidden").then(
@@ -258,7 +261,7 @@ def _place(*values: Any) -> PairsPlace:
 
 def _updates(now: PairsShown, run: str | None, before: Before, answered: int) -> list[Any]:
     """What changed of the tab. A note that somebody is writing stays as long as its pair is chosen."""
-    texts = (now.head, now.list, now.drawer)
+    texts = (now.head, now.list, now.drawer, now.foot)
     another = (run, now.place.item) != (before.run, before.item)
     left = now.note or Note(text="", flagged=False)
     return [
@@ -304,6 +307,8 @@ _KEEP = f"""() => {{
 _TO_LIST = (
     "() => { const list = document.querySelector('#pairs-list'); if (list) list.scrollIntoView({block: 'nearest'}); }"
 )
+_TO_HEAD = "() => { document.querySelector('.st-browse .st-listhead').scrollIntoView({block: 'start'}); }"
+"""Pressed at the foot: the next page is read from its top."""
 _COPY = """() => {
   const button = document.querySelector('#pairs-copy'), url = window.location.href;
   const done = () => {

@@ -8,10 +8,12 @@ from studio.look import cards, words
 from studio.look.cards import Action, Html
 from studio.look.cards.tables import Column, row, table
 from studio.look.keys import walked_sheet
+from studio.page.place import link
 from studio.queries.notes import Note, read_note
 from studio.queries.pairs import Facets, PairPage, PairRow, facets
 from studio.queries.shelf_tables import DROPPED, WAITING
 from studio.tabs.filters import Choices, any_of, iterations
+from studio.tabs.pairs.as_sql import as_sql
 from studio.tabs.pairs.drawer import ImageUrl, card_of, drawer, fate_of
 from studio.tabs.pairs.place import PairsPlace, PairsSight, beside
 
@@ -28,6 +30,8 @@ class PairsShown:
     list: str
     drawer: str
     """ "" while no pair is chosen."""
+    foot: str
+    """Turns the page where the list ends, and leads to the same pairs in SQL."""
     note: Note | None
     """Of the chosen pair."""
     kinds: Choices
@@ -46,6 +50,7 @@ def show_pairs(workspace: Workspace, image_url: ImageUrl, sight: PairsSight, *, 
         head=cards.sheet(list_head(sight.page)),
         list=walked_sheet(listed, answered=answered),
         drawer=cards.sheet(drawer(sight, chosen, image_url)) if chosen else "",
+        foot=cards.sheet(list_foot(sight)) if sight.page.rows else "",
         note=read_note(workspace, sight.run, chosen.pair_id) if chosen and workspace.notes.exists() else None,
         **_choices(offered, sight.place),
     )
@@ -61,12 +66,23 @@ def list_head(page: PairPage) -> Html:
     count = cards.element(
         "p", cards.element("b", cards.esc(words.plural(page.total, "pair"))), cards.esc(shown), role="status"
     )
+    return cards.element("div", count, _turns(page), class_="st-between")
+
+
+def list_foot(sight: PairsSight) -> Html:
+    """The way on where the list ends, and the same pairs as a question that can be changed."""
+    question = as_sql(sight.wanted)
+    told = "The same pairs in SQL, to sort or to download"
+    asks = cards.link(told, link("sql", sight.run, {"sql.q": question})) if question else cards.EMPTY
+    return cards.element("div", asks, _turns(sight.page), class_="st-between")
+
+
+def _turns(page: PairPage) -> Html:
     buttons = [
         Action(label="Previous page", act="previous-page", small=True, disabled=not page.has_previous),
         Action(label="Next page", act="next-page", small=True, disabled=not page.has_next),
     ]
-    turns = cards.element("div", *(cards.button(button) for button in buttons), class_="st-row is-tight")
-    return cards.element("div", count, turns, class_="st-between")
+    return cards.element("div", *(cards.button(button) for button in buttons), class_="st-row is-tight")
 
 
 def pair_list(sight: PairsSight, image_url: ImageUrl, chosen: PairRow | None, *, is_empty: bool) -> Html:
@@ -122,10 +138,21 @@ def _cells(pair: PairRow, image_url: ImageUrl, is_flagged: bool) -> list[Html]:
     return [
         about,
         cards.pair_text(pair.preferred, pair.degraded, collapse=True, limit=_TABLE_CHARACTERS),
-        cards.esc(pair.strategy),
+        cards.element(
+            "span", cards.esc(pair.strategy), cards.element("small", cards.esc(_how(pair), limit=60)), class_="st-two"
+        ),
         cards.esc(pair.dimension),
         cards.element("span", fate, cards.chip("flagged", "flip") if is_flagged else cards.EMPTY, class_="st-row"),
     ]
+
+
+def _how(pair: PairRow) -> str:
+    """What decided a closed pair, or what was altered in an open one."""
+    votes = cards.read_votes(pair.votes, pair.degraded)
+    preferred = next((bar.count for bar in votes if bar.part == "p"), None)
+    if preferred is None:
+        return pair.altered or ""
+    return f"{preferred} of {sum(bar.count for bar in votes)} votes"
 
 
 # --- the filter bar ----------------------------------------------------------------------------------------------
@@ -167,7 +194,7 @@ def _fates(counts: dict[str, int], chosen: str) -> Choices:
 def show_no_run(place: PairsPlace) -> PairsShown:
     """The tab in a workspace without runs."""
     return PairsShown(
-        place=place, head="", list=cards.sheet(cards.empty_place("pairs")), drawer="", note=None,
+        place=place, head="", list=cards.sheet(cards.empty_place("pairs")), drawer="", foot="", note=None,
         kinds=tuple((label, kind) for kind, label in KINDS.items()),
         strategies=any_of((), place.strategy), dimensions=any_of((), place.dimension), iterations=(),
         fates=_fates({}, place.fate),

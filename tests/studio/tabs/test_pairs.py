@@ -15,6 +15,7 @@ from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
 from studio.tabs.pairs import tab
+from studio.tabs.pairs.as_sql import as_sql
 from studio.tabs.pairs.drawer import fault
 from studio.tabs.pairs.place import PairsPlace, PairsSight, chosen_pair, look_at, opened, step, turn, walked
 from studio.tabs.pairs.tab import Before
@@ -216,6 +217,44 @@ def test_turning_pages_forward_and_back_ends_at_the_first_page(catalog: Catalog)
     assert place.at == ""
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        PairsPlace(),
+        PairsPlace(iteration="all"),
+        PairsPlace(kind="open", iteration="1"),
+        PairsPlace(strategy="majority", dimension="count", iteration="all"),
+        *(PairsPlace(fate=fate, iteration="all") for fate in ("kept", "rejected", "waiting", "dropped", "wrong")),
+        PairsPlace(fate="dropped: no-majority", iteration="all"),
+        PairsPlace(text="BLUE star", iteration="all"),
+        PairsPlace(text=pair_id(1, 3)[:6], iteration="all"),
+        PairsPlace(text="it's <script>", iteration="all"),
+        PairsPlace(flagged=True, iteration="all"),
+    ],
+)
+def test_question_in_sql_finds_the_pairs_that_the_filter_shows(
+    catalog: Catalog, workspace: Workspace, place: PairsPlace
+) -> None:
+    notes.set_flag(workspace, RUN, pair_id(1, 3), True)
+    shown = sight(catalog, place)
+    found = {row[1] for row in catalog.query(as_sql(shown.wanted))}
+    assert len(found) == shown.page.total
+    assert {row.pair_id for row in shown.page.rows} <= found
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_foot_leads_to_the_same_pairs_in_sql_and_turns_the_page(catalog: Catalog) -> None:
+    foot = show(catalog, PairsPlace(iteration="1")).foot
+    assert "tab=sql" in foot
+    assert 'data-act="next-page"' in foot
+
+
+def test_table_says_how_a_pair_was_decided(catalog: Catalog) -> None:
+    table = show(catalog, PairsPlace(view="table", iteration="1")).list
+    assert "9 of 16 votes" in table
+    assert "blue to green" in table
+
+
 def test_click_opens_only_a_pair_of_the_page(catalog: Catalog) -> None:
     first = sight(catalog, PairsPlace(iteration="1"))
     assert opened(first, pair_id(1, 4)).place.item == item(1, 4)
@@ -266,7 +305,7 @@ def test_note_that_is_still_another_runs_is_not_saved(workspace: Workspace) -> N
 def test_question_of_the_keys_that_a_later_one_overtook_moves_nothing_but_still_flags(workspace: Workspace) -> None:
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
-        answers = tab._Answers(page, Clicks([]), 14)
+        answers = tab._Answers(page, Clicks([]), 15)
     place = ["", "", "", "1", "", "", False, "cards", "", ""]
 
     def press(name: str, number: int, pair: int, before: Before) -> list[Any]:
@@ -275,6 +314,6 @@ def test_question_of_the_keys_that_a_later_one_overtook_moves_nothing_but_still_
 
     later = press("move", 3, 6, Before())
     assert (later[6], later[-1].answered) == (item(1, 6), 3)
-    assert press("move", 2, 7, later[-1]) == [gr.skip()] * 14
-    assert press("flag", 1, 5, later[-1]) == [gr.skip()] * 14
+    assert press("move", 2, 7, later[-1]) == [gr.skip()] * 15
+    assert press("flag", 1, 5, later[-1]) == [gr.skip()] * 15
     assert notes.flagged_in(workspace, RUN) == {pair_id(1, 5)}
