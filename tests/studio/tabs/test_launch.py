@@ -13,6 +13,7 @@ from engine.workspace.folders import Workspace, open_workspace
 from engine.workspace.state import RunState, read_state, write_state
 from studio.jobs import runs as jobs
 from studio.jobs.child import Ended
+from studio.page.page import create_page
 from studio.page.setting_labels import LABELS, is_asked
 from studio.page.settings_form import (
     FormField,
@@ -247,6 +248,20 @@ def test_own_images_leave_a_form_that_names_another_model_as_it_is(tmp_path: Pat
     assert "value" in shown["source.path"]
     assert "value" not in shown["judge.temperature"]
     assert preset not in editing.OWN_IMAGES
+
+
+def test_why_a_form_was_not_started_is_gone_once_it_is_changed(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    with gr.Blocks(analytics_enabled=False):
+        page = create_page(workspace)
+    preset, _, *fields = form_inputs("shapes")
+    message, refused, run, *_ = starting.start(page, (preset, "no/name", *fields), asks=True)
+    assert refused["visible"]
+    assert not message["visible"]
+    assert run == gr.skip()
+    after = editing._Editing(workspace)
+    changed = (after.renamed(*form_inputs("shapes")), after.planned(*form_inputs("shapes")))
+    assert [answer[0] for answer in changed] == [gr.update(visible=False)] * 2
 
 
 def test_embedded_model_on_photographs_is_said_in_red_and_asked_about_before_it_starts(tmp_path: Path) -> None:
