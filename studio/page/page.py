@@ -111,6 +111,11 @@ class Page:
         options = {"show_progress": "hidden", "trigger_mode": "always_last", **event}
         return self.pulse(tab).change(fn, list(inputs), list(outputs), **options)
 
+    def turns(self, tab: str) -> dict[str, Any]:
+        """Options of the tab's listeners that are answered one at a time, in the order asked: what an earlier question
+        shows never comes after a later one's answer."""
+        return {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"{tab} {id(self)}"}
+
     def pulse(self, tab: str) -> Any:
         """The tab's `gr.State` of `pulses`, made on first need."""
         if tab not in self.pulses:

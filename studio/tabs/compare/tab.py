@@ -128,8 +128,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     clicks = Clicks([*parts.outputs, shown])
     inputs, outputs = [page.run, *parts.place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page, len(parts.outputs) + 1)
-    # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
-    turns: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"compare {id(page)}"}
+    turns = page.turns("compare")
     latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
     page.redraw("compare", clicks.redrawn(tab.redraw), inputs, outputs, **latest)
     gr.on([parts.benchmark.input, parts.change.input], clicks.counted(tab.anew), inputs, outputs, **latest)

@@ -61,11 +61,9 @@ def connect_run(page: Page, form: LaunchForm, places: LaunchPlaces) -> None:
         places.message, shown,
     ]  # fmt: skip
     asked = [places.view, page.run, shown, *form.inputs]
-    page.redraw("launch", chosen.redraw, asked, outputs)
-    places.view.change(
-        chosen.switched, asked, [*outputs, places.previewed],
-        show_progress="hidden", trigger_mode="always_last",
-    )  # fmt: skip
+    turns = page.turns("launch")
+    page.redraw("launch", chosen.redraw, asked, outputs, **turns)
+    places.view.change(chosen.switched, asked, [*outputs, places.previewed], **{**turns, "trigger_mode": "always_last"})
     acted = [places.message, places.about, places.run_now, shown]
     places.run_now.click(chosen.act, [page.run, shown], acted, **EACH_CLICK)
     copied = [places.view, form.preset, form.source, *form.fields.values()]

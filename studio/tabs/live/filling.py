@@ -40,8 +40,9 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
         filling.swapped, [form.stored, form.question, form.a, form.b, form.guess, beside.ruled],
         [form.a, form.b, form.guess, beside.ruled, beside.results], **quiet,
     )  # fmt: skip
-    form.examples.click(filling.example, None, filling.outputs, **EACH_CLICK)
-    beside.history.click(filling.past, None, [*filling.outputs, beside.item], **EACH_CLICK)
+    turns = {**EACH_CLICK, **page.turns("live")}
+    form.examples.click(filling.example, None, filling.outputs, **turns)
+    beside.history.click(filling.past, None, [*filling.outputs, beside.item], **turns)
     gr.on(
         [form.question.blur, form.a.change, form.b.change, form.judges.change, form.stored.change],
         filling.retold, form.asked, [beside.command, form.caution], trigger_mode="always_last", **quiet,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -10,7 +11,7 @@ import gradio as gr
 from engine.errors import JudgeStudioError
 from engine.workspace.folders import Workspace
 from studio.live import history
-from studio.live.answers import check_question, miniature_warning, unanswered
+from studio.live.answers import check_question, judge_choices, miniature_warning, unanswered, usual_judges
 from studio.live.client import live_judge
 from studio.live.said import JudgeSaid, Ruled
 from studio.live.visit import LiveForm, Visit, judge_live
@@ -30,10 +31,10 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
     judging = Judging(page.workspace, form, beside)
     shown = [
         beside.message, beside.waiting, beside.results, beside.history, beside.command, beside.item, beside.brought,
-        beside.ruled, form.start, form.stop,
+        beside.ruled, form.judges, form.start, form.stop,
     ]  # fmt: skip
     event = form.start.click(
-        judging.answer, [form.guess, *form.asked], shown, show_progress="hidden", concurrency_limit=_VISITORS
+        judging.answer, [page.run, form.guess, *form.asked], shown, show_progress="hidden", concurrency_limit=_VISITORS
     )
     form.stop.click(judging.stopped, None, shown, cancels=[event], show_progress="hidden")
     root = gr.context.Context.root_block
@@ -49,20 +50,27 @@ class Judging:
         self._live = live_judge(workspace)
         self._visits: dict[str, Visit] = {}
 
-    async def answer(self, request: gr.Request, guess: str, *values: Any) -> AsyncGenerator[Update, None]:
+    async def answer(
+        self, request: gr.Request, run: str | None, guess: str, *values: Any
+    ) -> AsyncGenerator[Update, None]:
         """Everything from the press to the finished rulings."""
         asked, beside = asked_of(*values), self._beside
+        if not asked.judges:  # pressed before the tab could say who judges: those that it will name
+            known = judge_choices(self._workspace)
+            asked = replace(asked, judges=tuple(usual_judges([one.name for one in known], run)))
+            choices = [(one.label, one.name) for one in known]
+            yield {self._form.judges: gr.update(choices=choices, value=list(asked.judges))}
         about = {"guess": guess or "", "warning": miniature_warning(self._workspace, asked.judges, asked.images)}
         command = show_command(self._workspace, asked)
         try:
-            choices = check_question(
+            meant = check_question(
                 self._workspace, asked.judges, asked.question, asked.a, asked.b, pictures=len(asked.images)
             )
         except JudgeStudioError as error:
             yield {**self._fault(error), beside.command: command}
             return
         visit = self._visits[str(request.session_hash)] = Visit()
-        results = unanswered(choices)
+        results = unanswered(meant)
         yield {
             beside.message: hidden(), beside.waiting: hidden(), beside.command: command,
             beside.results: show_results(results, **about), **self._is_busy(True),

@@ -43,8 +43,10 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
         now, update = sight.drawn(run, *values)
         return {**update, seen: now}
 
-    page.redraw("live", redraw, [page.run, beside.item, beside.brought, form.question, form.judges, seen], outputs)
-    form.own.click(sight.own, [page.run], sight.filling.outputs, **EACH_CLICK)
+    # In turn with what fills the form: a first sight that is late never takes the place of an example that was pressed.
+    turns, asked = page.turns("live"), [page.run, beside.item, beside.brought, form.question, form.judges, seen]
+    page.redraw("live", redraw, asked, outputs, **turns)
+    form.own.click(sight.own, [page.run], sight.filling.outputs, **{**EACH_CLICK, **turns})
     beside.device.click(sight.stop_run, None, beside.message, **EACH_CLICK)
 
 

@@ -132,8 +132,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     shown = gr.State(Before())
     place = [parts.place[name] for name in _PLACE]
     clicks = Clicks([*parts.outputs, shown])
-    # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
-    turns: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"pairs {id(page)}"}
+    turns = page.turns("pairs")
     latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page, clicks, len(parts.outputs) + 1)

@@ -494,10 +494,11 @@ def test_judge_that_does_not_start_is_said_and_the_button_comes_back(workspace: 
     (workspace.root / "live.log.1").mkdir()  # so that the log cannot be begun
 
     async def steps() -> list[Any]:
-        asked = (("images/a.png",), "How many?", "One.", "Two.", ["shapes-01/judge-v1"], "now")
-        return [step async for step in judging.answer(SimpleNamespace(session_hash="x"), "", *asked)]
+        asked = (("images/a.png",), "How many?", "One.", "Two.", [], "now")
+        return [step async for step in judging.answer(SimpleNamespace(session_hash="x"), "shapes-01", "", *asked)]
 
-    last = asyncio.run(steps())[-1]
+    first, *_, last = asyncio.run(steps())
+    assert first[form.judges]["value"] == ["shapes-01/judge-v1", "shapes-01/judge-v0"], "pressed before they were shown"
     assert "the live judge does not start" in last[beside.message]["value"]
     assert (last[form.start]["visible"], last[form.stop]["visible"]) == (True, False)
 

@@ -8,7 +8,7 @@ from engine.workspace.folders import open_workspace
 from studio.app import build_app
 from studio.page.clicks import Clicks
 
-ONE_BUTTON = {"confirmed", "time_reply"}
+ONE_BUTTON = {"confirmed", "look_again", "time_reply"}
 """Listeners of cards with a single button that starts something slow: its second press is to be dropped."""
 
 
