@@ -107,13 +107,16 @@ class Page:
     def redraw(
         self, tab: str, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **event: Any
     ) -> Any:
-        """Call `fn` whenever the open tab `tab` has reason to draw itself again; returns the event, for `.then`."""
-        options = {"show_progress": "hidden", "trigger_mode": "always_last", **event}
+        """Call `fn` whenever the open tab `tab` has reason to draw itself again; returns the event, for `.then`.
+
+        It is answered in turn with the tab's other listeners, those that are given `turns(tab)`.
+        """
+        options = {**self.turns(tab), "trigger_mode": "always_last", **event}
         return self.pulse(tab).change(fn, list(inputs), list(outputs), **options)
 
     def turns(self, tab: str) -> dict[str, Any]:
         """Options of the tab's listeners that are answered one at a time, in the order asked: what an earlier question
-        shows never comes after a later one's answer."""
+        shows never comes after a later one's answer. For each that writes what the redraw writes."""
         return {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"{tab} {id(self)}"}
 
     def pulse(self, tab: str) -> Any:

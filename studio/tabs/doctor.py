@@ -44,7 +44,7 @@ def build(page: Page) -> None:
         yield show_doctor(page.workspace, device_facts(fresh=True), is_asking=False)
 
     page.redraw("doctor", redraw, [], [facts])
-    facts.click(look_again, None, facts, show_progress="hidden", concurrency_limit=1)
+    facts.click(look_again, None, facts, **page.turns("doctor"))
 
 
 def device_facts(*, asked: bool = True, fresh: bool = False) -> list[Fact]:

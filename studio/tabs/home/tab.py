@@ -53,7 +53,7 @@ def build(page: Page) -> None:
         act,
         [page.run, shown],
         [message, page.run, *shown_cards, shown],
-        **EACH_CLICK,
+        **{**EACH_CLICK, **page.turns("home")},
     ).then(None, None, None, js="() => { window.scrollTo({top: 0}); }")
 
 

@@ -172,9 +172,10 @@ def _connect(page: Page, parts: _Parts) -> None:
     parts.files.upload(tab.add_files, parts.files, [*parts.outputs, parts.files], show_progress="minimal")
     controls = list(parts.filters.values())
     clicked = [page.run, *parts.place, *controls]
-    parts.found.click(tab.act, clicked, parts.outputs, **EACH_CLICK).then(None, None, None, js=_TO_CHOSEN)
+    turns = page.turns("images")
+    parts.found.click(tab.act, clicked, parts.outputs, **{**EACH_CLICK, **turns}).then(None, None, None, js=_TO_CHOSEN)
     for control in controls:
-        control.input(tab.filtered, clicked, parts.outputs, show_progress="hidden", trigger_mode="always_last")
+        control.input(tab.filtered, clicked, parts.outputs, **{**turns, "trigger_mode": "always_last"})
     page.redraw("images", tab.redraw, [*clicked, parts.shown], [*parts.drawn, parts.shown])
 
 

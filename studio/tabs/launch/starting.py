@@ -77,8 +77,8 @@ def connect_starting(page: Page, form: LaunchForm, parts: Starting, view: Any) -
             yield [_shown(shown), gr.skip(), gr.skip()]
         yield [gr.skip(), *show_plan(page.workspace, preset, name, overrides)]
 
-    parts.start.click(begin, form.inputs, started, **options)
-    parts.refused.click(confirmed, form.inputs, started, **options)
+    parts.start.click(begin, form.inputs, started, **page.turns("launch"))
+    parts.refused.click(confirmed, form.inputs, started, **page.turns("launch"))
     parts.preview.click(make_preview, form.inputs, parts.previewed, **options)
     parts.plan.click(time_reply, form.inputs, [parts.message, parts.plan, parts.command], **options)
 

@@ -54,7 +54,7 @@ def build(page: Page, judges: Any) -> None:
     panel.upload.upload(files.begin, [panel.upload, judges], [*shown, panel.upload], show_progress="minimal")
     for pressed in (
         panel.sample.click(files.sample, None, panel.fetched),
-        panel.listed.click(files.act, None, [*shown, panel.fetched], **EACH_CLICK),
+        panel.listed.click(files.act, None, [*shown, panel.fetched], **{**EACH_CLICK, **page.turns("live")}),
     ):
         pressed.then(None, panel.fetched, None, js=fetch)
     panel.ticking.tick(files.listing, None, [panel.listed, panel.ticking], show_progress="hidden")

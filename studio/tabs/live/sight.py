@@ -44,9 +44,8 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
         return {**update, seen: now}
 
     # In turn with what fills the form: a first sight that is late never takes the place of an example that was pressed.
-    turns, asked = page.turns("live"), [page.run, beside.item, beside.brought, form.question, form.judges, seen]
-    page.redraw("live", redraw, asked, outputs, **turns)
-    form.own.click(sight.own, [page.run], sight.filling.outputs, **{**EACH_CLICK, **turns})
+    page.redraw("live", redraw, [page.run, beside.item, beside.brought, form.question, form.judges, seen], outputs)
+    form.own.click(sight.own, [page.run], sight.filling.outputs, **{**EACH_CLICK, **page.turns("live")})
     beside.device.click(sight.stop_run, None, beside.message, **EACH_CLICK)
 
 

@@ -92,8 +92,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     clicks = Clicks([*parts.outputs, shown])
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page)
-    # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
-    turns: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"traces {id(page)}"}
+    turns = page.turns("traces")
     latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
     each: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
     page.redraw("traces", clicks.redrawn(tab.redraw), inputs, outputs, **latest)

@@ -163,12 +163,7 @@ def _connect(page: Page, parts: _Parts) -> None:
     inputs = [page.run, *parts.place, shown, before, *clicks.counts]
     outputs = [*parts.outputs, shown, before, *clicks.counts]
     tab = _Answers(page)
-    # One at a time, in the order asked: what an earlier question shows never comes after a later one's answer.
-    turns: dict[str, Any] = {
-        "show_progress": "hidden",
-        "concurrency_limit": 1,
-        "concurrency_id": f"versions {id(page)}",
-    }
+    turns = page.turns("versions")
     latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
     redraw = clicks.redrawn(tab.redraw)
     page.redraw("versions", redraw, inputs, outputs, **latest)
