@@ -65,7 +65,7 @@ def chromium() -> Iterator[Any]:
 
 AWAY = re.compile(
     r"ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE|Failed to fetch|Connection errored|network error|AbortError"
-    r"|Server stopped|status of 503"
+    r"|Server stopped|status of 503|Unable to preload CSS"
 )
 """What the browser and Gradio's client write to the console while there is no server to answer, or one that is ending,
 and of what a page had asked when it was left."""
