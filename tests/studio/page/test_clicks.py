@@ -48,3 +48,30 @@ def test_what_follows_a_redraw_is_not_dropped_while_that_of_the_redraw_before_is
     chained = [one for one in app.fns.values() if one.trigger_after is not None and one.fn is not None]
     assert len(chained) > 3
     assert [one.name for one in chained if one.trigger_mode == "once"] == []
+
+
+OUT_OF_TURN = {"_cleared", "copy", "removed", "tell", "time_reply"}
+"""Listeners beside a redraw that may be answered in any order: each writes what that redraw does not change by itself,
+or is too slow for others to wait for."""
+
+
+def test_cards_and_filters_are_answered_in_turn_with_the_redraw_that_writes_the_same(tmp_path: Path) -> None:
+    app = build_app(open_workspace(tmp_path))
+    listeners = [one for one in app.fns.values() if one.fn is not None]
+    pressed = [
+        one
+        for one in listeners
+        for target, event in one.targets
+        if event == "input" or (event == "click" and isinstance(app.blocks.get(target), gr.HTML))
+    ]
+    redraws = [one for one in listeners if any(isinstance(app.blocks.get(of), gr.State) for of, _ in one.targets)]
+    assert len(redraws) > 10
+    assert len(pressed) > 20
+    astray = {
+        one.name
+        for redraw in redraws
+        for one in pressed
+        if {written._id for written in one.outputs} & {written._id for written in redraw.outputs}
+        and one.concurrency_id != redraw.concurrency_id
+    }
+    assert astray == OUT_OF_TURN
