@@ -132,9 +132,9 @@ def plan_text(plan: RunPlan) -> str:
     lines = [f"{plan.iterations} iterations at most; the run stops earlier when it no longer pays."]
     for title, stages in (("Before the first iteration", plan.baseline), ("Each iteration", plan.stages)):
         lines += ["", title]
-        lines += [f"  {one.stage:<11} {one.what:<64} {_time(one.seconds)}" for one in stages]
+        lines += [f"  {one.stage:<11} {one.what:<64} {about(one.seconds)}" for one in stages]
     calls = f"{plan.calls:,}" if plan.calls is not None else "not known before the source is read"
-    lines += ["", f"Model replies, at most: {calls}", f"Time, at most: {_time(plan.seconds)}"]
+    lines += ["", f"Model replies, at most: {calls}", f"Time, at most: {about(plan.seconds)}"]
     if plan.estimated_from:
         source = plan.estimated_from if plan.estimated_from == TIMED else f"run {plan.estimated_from}"
         lines.append(f"  estimated from {source}, by units of work")
@@ -344,7 +344,3 @@ def _server_notes(settings: Settings) -> Iterable[str]:
     known = preflight(model, str(model_folder(model.base) or model.base))
     yield from known.faults
     yield from known.notes
-
-
-def _time(seconds: float | None) -> str:
-    return about(seconds)

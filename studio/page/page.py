@@ -111,13 +111,18 @@ class Page:
 
         It is answered in turn with the tab's other listeners, those that are given `turns(tab)`.
         """
-        options = {**self.turns(tab), "trigger_mode": "always_last", **event}
+        options = {**self.turns(tab, "always_last"), **event}
         return self.pulse(tab).change(fn, list(inputs), list(outputs), **options)
 
-    def turns(self, tab: str) -> dict[str, Any]:
+    def turns(self, tab: str, trigger_mode: str = "once") -> dict[str, Any]:
         """Options of the tab's listeners that are answered one at a time, in the order asked: what an earlier question
-        shows never comes after a later one's answer. For each that writes what the redraw writes."""
-        return {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"{tab} {id(self)}"}
+        shows never comes after a later one's answer. For each that writes what the redraw writes.
+
+        `trigger_mode` is Gradio's: "multiple" for cards (see `EACH_CLICK`), "always_last" for filters."""
+        return {
+            "show_progress": "hidden", "trigger_mode": trigger_mode, "concurrency_limit": 1,
+            "concurrency_id": f"{tab} {id(self)}",
+        }  # fmt: skip
 
     def pulse(self, tab: str) -> Any:
         """The tab's `gr.State` of `pulses`, made on first need."""

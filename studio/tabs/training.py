@@ -80,7 +80,7 @@ def build(page: Page) -> None:
     inputs, outputs = [page.run, *controls, shown], [row, controls[0], curves, *plots, *html, shown]
     page.redraw("training", redraw, inputs, outputs)
     for control in controls:
-        control.input(redraw, inputs, outputs, **{**page.turns("training"), "trigger_mode": "always_last"})
+        control.input(redraw, inputs, outputs, **page.turns("training", "always_last"))
 
 
 def _lay_out_controls() -> tuple[Any, Any]:

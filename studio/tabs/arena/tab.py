@@ -8,7 +8,7 @@ from engine.errors import JudgeStudioError
 from engine.measure.hand_labels import next_to_label, record_answer, undo_last
 from engine.workspace.folders import RunFolder
 from studio.look import cards
-from studio.look.sheet import EACH_CLICK, card_html
+from studio.look.sheet import card_html
 from studio.page.page import Page, Tab
 from studio.page.pulse import Moment, stamp
 from studio.tabs.arena.view import ANSWERS, RATER, UNDO, show_arena
@@ -42,7 +42,7 @@ def build(page: Page) -> None:
 
     page.redraw("arena", redraw, [page.run], outputs)
     # Every press is answered, one after the other: the item it was about comes along, so none counts for the next.
-    item.click(act, [page.run], outputs, **{**EACH_CLICK, **page.turns("arena")})
+    item.click(act, [page.run], outputs, **page.turns("arena", "multiple"))
 
 
 def answer(run: RunFolder, act: str, item_id: str) -> None:

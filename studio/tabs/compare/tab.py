@@ -128,14 +128,13 @@ def _connect(page: Page, parts: _Parts) -> None:
     clicks = Clicks([*parts.outputs, shown])
     inputs, outputs = [page.run, *parts.place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page, len(parts.outputs) + 1)
-    turns = page.turns("compare")
-    latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
-    page.redraw("compare", clicks.redrawn(tab.redraw), inputs, outputs, **latest)
+    latest = page.turns("compare", "always_last")
+    page.redraw("compare", clicks.redrawn(tab.redraw), inputs, outputs)
     gr.on([parts.benchmark.input, parts.change.input], clicks.counted(tab.anew), inputs, outputs, **latest)
     parts.sides.input(clicks.counted(tab.chosen), inputs, outputs, **latest)
     parts.view.input(clicks.counted(tab.redraw), inputs, outputs, **latest)
     clicked = [html.click for html in parts.html[2:5]]
-    gr.on(clicked, clicks.counted(tab.act), inputs, outputs, trigger_mode="multiple", **turns).then(
+    gr.on(clicked, clicks.counted(tab.act), inputs, outputs, **page.turns("compare", "multiple")).then(
         None, None, None, js=_KEEP
     )
     parts.save.click(tab.save, [page.run, *parts.place], [parts.said, parts.fetched], show_progress="minimal").success(

@@ -9,7 +9,7 @@ from engine.errors import JudgeStudioError
 from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.look import cards
-from studio.look.sheet import EACH_CLICK, card_html
+from studio.look.sheet import card_html
 from studio.page import pulse
 from studio.page.page import Opening, Page, Tab
 from studio.page.pulse import only_changed
@@ -53,7 +53,7 @@ def build(page: Page) -> None:
         act,
         [page.run, shown],
         [message, page.run, *shown_cards, shown],
-        **{**EACH_CLICK, **page.turns("home")},
+        **page.turns("home", "multiple"),
     ).then(None, None, None, js="() => { window.scrollTo({top: 0}); }")
 
 

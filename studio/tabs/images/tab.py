@@ -12,7 +12,7 @@ from engine.errors import JudgeStudioError
 from engine.workspace.folders import Workspace
 from studio.jobs import uploads
 from studio.look import cards
-from studio.look.sheet import EACH_CLICK, card_html
+from studio.look.sheet import card_html
 from studio.page.page import Page, Tab
 from studio.page.pulse import Moment, all_runs, stamp
 from studio.queries.images import ImageFilter
@@ -172,10 +172,11 @@ def _connect(page: Page, parts: _Parts) -> None:
     parts.files.upload(tab.add_files, parts.files, [*parts.outputs, parts.files], show_progress="minimal")
     controls = list(parts.filters.values())
     clicked = [page.run, *parts.place, *controls]
-    turns = page.turns("images")
-    parts.found.click(tab.act, clicked, parts.outputs, **{**EACH_CLICK, **turns}).then(None, None, None, js=_TO_CHOSEN)
+    parts.found.click(tab.act, clicked, parts.outputs, **page.turns("images", "multiple")).then(
+        None, None, None, js=_TO_CHOSEN
+    )
     for control in controls:
-        control.input(tab.filtered, clicked, parts.outputs, **{**turns, "trigger_mode": "always_last"})
+        control.input(tab.filtered, clicked, parts.outputs, **page.turns("images", "always_last"))
     page.redraw("images", tab.redraw, [*clicked, parts.shown], [*parts.drawn, parts.shown])
 
 

@@ -61,11 +61,10 @@ def connect_run(page: Page, form: LaunchForm, places: LaunchPlaces) -> None:
         places.message, shown,
     ]  # fmt: skip
     asked = [places.view, page.run, shown, *form.inputs]
-    turns = page.turns("launch")
     page.redraw("launch", chosen.redraw, asked, outputs)
-    places.view.change(chosen.switched, asked, [*outputs, places.previewed], **{**turns, "trigger_mode": "always_last"})
+    places.view.change(chosen.switched, asked, [*outputs, places.previewed], **page.turns("launch", "always_last"))
     acted = [places.message, places.about, places.run_now, shown]
-    places.run_now.click(chosen.act, [page.run, shown], acted, **{**EACH_CLICK, **turns})
+    places.run_now.click(chosen.act, [page.run, shown], acted, **page.turns("launch", "multiple"))
     copied = [places.view, form.preset, form.source, *form.fields.values()]
     places.about.click(chosen.copy, None, copied, **EACH_CLICK)
     places.run_now.click(chosen.copy, None, copied, **EACH_CLICK).then(None, None, None, js=_TO_BASE)

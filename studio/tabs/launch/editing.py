@@ -64,7 +64,7 @@ def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, *, told:
     why the form as it was could not be started."""
     editing = _Editing(page.workspace)
     views = [refused, plan, command, *form.accordions.values()]
-    quiet: dict[str, Any] = {**page.turns("launch"), "trigger_mode": "always_last"}
+    quiet = page.turns("launch", "always_last")
     for key, component in form.fields.items():
         triggers = (
             [component.blur, component.submit] if isinstance(component, gr.Textbox | gr.Number) else [component.input]

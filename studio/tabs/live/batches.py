@@ -15,7 +15,7 @@ from studio.jobs import batches
 from studio.jobs.batches import JudgedFile
 from studio.live.answers import judge_choices
 from studio.look import cards
-from studio.look.sheet import EACH_CLICK, card_html
+from studio.look.sheet import card_html
 from studio.page.clicks import fetch_script
 from studio.page.page import Page
 from studio.tabs.live.batches_view import show_batches
@@ -54,7 +54,7 @@ def build(page: Page, judges: Any) -> None:
     panel.upload.upload(files.begin, [panel.upload, judges], [*shown, panel.upload], show_progress="minimal")
     for pressed in (
         panel.sample.click(files.sample, None, panel.fetched),
-        panel.listed.click(files.act, None, [*shown, panel.fetched], **{**EACH_CLICK, **page.turns("live")}),
+        panel.listed.click(files.act, None, [*shown, panel.fetched], **page.turns("live", "multiple")),
     ):
         pressed.then(None, panel.fetched, None, js=fetch)
     panel.ticking.tick(files.listing, None, [panel.listed, panel.ticking], show_progress="hidden")

@@ -40,7 +40,7 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
         filling.swapped, [form.stored, form.question, form.a, form.b, form.guess, beside.ruled],
         [form.a, form.b, form.guess, beside.ruled, beside.results], **quiet,
     )  # fmt: skip
-    turns = {**EACH_CLICK, **page.turns("live")}
+    turns = page.turns("live", "multiple")
     form.examples.click(filling.example, None, filling.outputs, **turns)
     beside.history.click(filling.past, None, [*filling.outputs, beside.item], **turns)
     gr.on(

@@ -45,7 +45,7 @@ def connect(page: Page, form: Form, beside: Aside) -> None:
 
     # In turn with what fills the form: a first sight that is late never takes the place of an example that was pressed.
     page.redraw("live", redraw, [page.run, beside.item, beside.brought, form.question, form.judges, seen], outputs)
-    form.own.click(sight.own, [page.run], sight.filling.outputs, **{**EACH_CLICK, **page.turns("live")})
+    form.own.click(sight.own, [page.run], sight.filling.outputs, **page.turns("live", "multiple"))
     beside.device.click(sight.stop_run, None, beside.message, **EACH_CLICK)
 
 

@@ -132,20 +132,19 @@ def _connect(page: Page, parts: _Parts) -> None:
     shown = gr.State(Before())
     place = [parts.place[name] for name in _PLACE]
     clicks = Clicks([*parts.outputs, shown])
-    turns = page.turns("pairs")
-    latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
+    latest = page.turns("pairs", "always_last")
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page, clicks, len(parts.outputs) + 1)
     redraw, anew, act = clicks.redrawn(tab.redraw), clicks.counted(tab.anew), clicks.counted(tab.act)
     box = parts.place
-    page.redraw("pairs", redraw, inputs, outputs, **latest)
+    page.redraw("pairs", redraw, inputs, outputs)
     filters = [box[name].input for name in ("kind", "strategy", "dimension", "iteration", "fate", "flagged", "text")]
     gr.on(filters, anew, inputs, outputs, **latest)
     box["text"].submit(anew, inputs, outputs, **latest)
     box["text"].blur(tab.left_box, inputs, outputs, **latest)
     box["view"].input(clicks.counted(tab.again), inputs, outputs, **latest)
     # Every question of the list is answered, however many come: see `WALK_SCRIPT`.
-    moves: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
+    moves = page.turns("pairs", "multiple")
     gr.on([parts.listed.click, parts.detail.click], act, inputs, outputs, **moves).then(None, None, None, js=_KEEP)
     parts.head.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_LIST)
     parts.foot.click(act, inputs, outputs, **moves).then(None, None, None, js=_TO_HEAD)

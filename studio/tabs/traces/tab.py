@@ -92,10 +92,9 @@ def _connect(page: Page, parts: _Parts) -> None:
     clicks = Clicks([*parts.outputs, shown])
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
     tab = _Answers(page)
-    turns = page.turns("traces")
-    latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
-    each: dict[str, Any] = {**turns, "trigger_mode": "multiple"}
-    page.redraw("traces", clicks.redrawn(tab.redraw), inputs, outputs, **latest)
+    latest = page.turns("traces", "always_last")
+    each = page.turns("traces", "multiple")
+    page.redraw("traces", clicks.redrawn(tab.redraw), inputs, outputs)
     boxes = [parts.place[name].input for name in ("fate", *_CHOICES, "text", "group", "marked")]
     gr.on([*boxes, parts.place["text"].submit], clicks.counted(tab.anew), inputs, outputs, **latest)
     act = clicks.counted(tab.act)

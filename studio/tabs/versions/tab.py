@@ -163,13 +163,12 @@ def _connect(page: Page, parts: _Parts) -> None:
     inputs = [page.run, *parts.place, shown, before, *clicks.counts]
     outputs = [*parts.outputs, shown, before, *clicks.counts]
     tab = _Answers(page)
-    turns = page.turns("versions")
-    latest: dict[str, Any] = {**turns, "trigger_mode": "always_last"}
+    latest = page.turns("versions", "always_last")
     redraw = clicks.redrawn(tab.redraw)
-    page.redraw("versions", redraw, inputs, outputs, **latest)
+    page.redraw("versions", redraw, inputs, outputs)
     gr.on([box.input for box in (*parts.chosen, parts.change)], clicks.counted(tab.anew), inputs, outputs, **latest)
     pager = parts.html[7]
-    pager.click(clicks.counted(tab.turn), inputs, outputs, trigger_mode="multiple", **turns)
+    pager.click(clicks.counted(tab.turn), inputs, outputs, **page.turns("versions", "multiple"))
     newer = parts.chosen[1]
     parts.promote.click(tab.choose_best, [page.run, newer, parts.promote], parts.message, show_progress="hidden").then(
         redraw, inputs, outputs, **latest
