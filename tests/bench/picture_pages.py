@@ -32,6 +32,8 @@ from studio.app import TABS
 from tests.browser.conftest import CHROMIUM, PHONE, WIDE, Watched
 from tests.studio_server import studio_server
 
+NO_TOUR = "localStorage.setItem('judge-studio-tour', 'done')"
+"""A script that says the tour was seen already."""
 _CUT = """() => {
   const cut = [], seen = new Set();
   const scrolls = node => { for (; node && node !== document.body; node = node.parentElement)
@@ -71,7 +73,7 @@ _SETTLED = """() => new Promise(done => {
 })"""
 
 
-def _copied(folder: Path) -> RunFolder:
+def copied(folder: Path) -> RunFolder:
     """The run that ships, in a workspace of its own that may be written to."""
     shutil.copytree(finished_workspace().root, folder)
     write_json(folder / "workspace.json", {"layout": LAYOUT})
@@ -111,7 +113,7 @@ def empty(folder: Path) -> Iterator[Path]:
 @contextmanager
 def first_minute(folder: Path) -> Iterator[Path]:
     """A run that measures the untrained judge."""
-    run = _copied(folder)
+    run = copied(folder)
     shutil.rmtree(run.stage(1, "judge").folder.parent)
     _cut_short(run, 0, "evaluate", state="running", done=140, total=1600, unit="verdicts", rate=9.5, stage_left=112.0,
                run_left=None, best=None, seconds=31.0, started_at=time.time() - 31,
@@ -123,7 +125,7 @@ def first_minute(folder: Path) -> Iterator[Path]:
 @contextmanager
 def running(folder: Path) -> Iterator[Path]:
     """A run that judges in its third iteration."""
-    run = _copied(folder)
+    run = copied(folder)
     _cut_short(run, 3, "judge", state="running", done=1240, total=1864, unit="traces", rate=41.0, stage_left=95.0,
                run_left=260.0, best="judge-v2", seconds=310.0, started_at=time.time() - 310,
                message="judge-v2 rules on its pairs")  # fmt: skip
@@ -133,16 +135,17 @@ def running(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def done(folder: Path) -> Iterator[Path]:
-    _copied(folder)
+    copied(folder)
     yield folder
 
 
 @contextmanager
 def failed(folder: Path) -> Iterator[Path]:
     """A run that failed in the training of its second iteration."""
-    run = _copied(folder)
+    run = copied(folder)
     why = "train: the graphics card has no memory left (needed 2.1 GB more). Set train.batch_size lower, and resume."
-    _cut_short(run, 2, "train", state="failed", error=why, best="judge-v1", seconds=180.0)
+    _cut_short(run, 2, "train", state="failed", error=why, best="judge-v1", seconds=180.0, done=31, total=124,
+               unit="steps", rate=None, stage_left=None, run_left=None)  # fmt: skip
     yield folder
 
 
@@ -163,19 +166,25 @@ def _faults(page: Any, watched: Watched, axe: Any) -> list[str]:
     return found
 
 
-def _photograph(watched: Watched, tabs: list[str], name: Callable[[str], Path], axe: Any) -> None:
+def photograph(watched: Watched, path: Path, axe: Any = None) -> None:
+    """The whole page as it is once nothing on it changes any more; what looks wrong on it is printed."""
     page = watched.page
-    page.add_init_script("localStorage.setItem('judge-studio-tour', 'done')")
+    page.evaluate(_SEEN)
+    page.evaluate(_SETTLED)
+    page.screenshot(path=path, full_page=True)
+    for fault in _faults(page, watched, axe):
+        print(f"{path.stem:<32} {fault}", flush=True)
+
+
+def _visit(watched: Watched, tabs: list[str], name: Callable[[str], Path], axe: Any) -> None:
+    page = watched.page
+    page.add_init_script(NO_TOUR)
     watched.open()
     for tab in tabs:
         panel = watched.go(tab)
         if tab in ("training", "versions") and panel.locator(".st-plotbox").first.is_visible():
             panel.locator(".js-plotly-plot").first.wait_for(state="attached")
-        page.evaluate(_SEEN)
-        page.evaluate(_SETTLED)
-        page.screenshot(path=name(tab), full_page=True)
-        for fault in _faults(page, watched, axe):
-            print(f"{name(tab).stem:<32} {fault}", flush=True)
+        photograph(watched, name(tab), axe)
 
 
 def main() -> None:
@@ -198,7 +207,7 @@ def main() -> None:
                 for width, size in (("1440", WIDE), ("390", PHONE)):
                     for theme in ("light", "dark"):
                         context = browser.new_context(viewport=size, color_scheme=theme)
-                        _photograph(
+                        _visit(
                             Watched(context, server),
                             asked.pages.split(","),
                             lambda tab, end=f"{width}-{theme}.png", state=state: asked.out / f"{state}-{tab}-{end}",

@@ -113,3 +113,9 @@ def test_file_of_200_comparisons_shows_its_result_and_gives_its_verdicts_away(
     counted = sum(line["judge"] == "arena-01/judge-v1" and line["verdict"] == "order-flip" for line in lines)
     table = files.get_by_role("table", name="Rulings on mine.jsonl")
     expect(table.get_by_role("row", name="arena-01/judge-v1")).to_contain_text(f"{counted} (")
+    one_by_one = panel.locator("#live-judged")
+    expect(one_by_one).to_contain_text("1 to 20 of 200 comparisons")
+    one_by_one.get_by_label(re.compile("^Judges differ")).check(force=True)
+    expect(one_by_one).to_contain_text(re.compile("No comparison matches|of .* 200 in all"))
+    assert "live.show=differ" in page.url
+    assert watched.sideways() <= 0

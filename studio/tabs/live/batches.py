@@ -45,8 +45,9 @@ class _Panel:
     """Hidden: pressed by the page once its file is there, so that the visitor presses once."""
 
 
-def build(page: Page, judges: Any) -> None:
-    """Lay out the panel below the live judge. `judges` is the control with the chosen versions."""
+def build(page: Page, judges: Any) -> Any:
+    """Lay out the panel below the live judge. `judges` is the control with the chosen versions. Returns the timer that
+    ticks while a file is being judged."""
     panel = _lay_out(page)
     files = _Files(workspace=page.workspace, panel=panel)
     shown = [panel.message, panel.listed, panel.ticking]
@@ -59,6 +60,7 @@ def build(page: Page, judges: Any) -> None:
         pressed.then(None, panel.fetched, None, js=fetch)
     panel.ticking.tick(files.listing, None, [panel.listed, panel.ticking], show_progress="hidden")
     page.redraw("live", files.listing, [], [panel.listed, panel.ticking])
+    return panel.ticking
 
 
 def _lay_out(page: Page) -> _Panel:

@@ -4,7 +4,7 @@ import gradio as gr
 
 from studio.page import pulse
 from studio.page.page import Page, Tab
-from studio.tabs.live import batches, filling, judging, sight
+from studio.tabs.live import batches, filling, judged, judging, sight
 from studio.tabs.live.components import lay_out_beside, lay_out_form
 
 
@@ -18,7 +18,7 @@ def build(page: Page) -> None:
     judging.connect(page, form, beside)
     filling.connect(page, form, beside)
     sight.connect(page, form, beside)
-    batches.build(page, form.judges)
+    judged.build(page, batches.build(page, form.judges))
 
 
 TAB = Tab(key="live", label="Live judge", build=build, watches=(pulse.clock, pulse.all_runs))
