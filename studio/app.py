@@ -39,6 +39,7 @@ from studio.server.waiting import told_if_slow, wait_until_up
 from studio.tabs import doctor, training
 from studio.tabs.arena import tab as arena
 from studio.tabs.compare import tab as compare
+from studio.tabs.filters import FIND_SCRIPT
 from studio.tabs.home import tab as home
 from studio.tabs.images import tab as images
 from studio.tabs.launch import tab as launch
@@ -106,7 +107,7 @@ def _head(workspace: Workspace, way_back: str | None) -> tuple[gr.HTML, gr.HTML,
     with gr.Row(elem_classes="st-bar"):
         header = gr.HTML(
             cards.sheet(cards.brand("a finished run, read-only" if is_shipped else shown_path(workspace.root))),
-            js_on_load="".join([FOLLOW_LINKS, glossary.script(), tour.script(starts_itself=is_shipped)]),
+            js_on_load="".join([FOLLOW_LINKS, FIND_SCRIPT, glossary.script(), tour.script(starts_itself=is_shipped)]),
             apply_default_css=False,
         )
         heart = gr.HTML(apply_default_css=False, elem_classes="st-heart", min_width=20)

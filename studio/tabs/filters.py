@@ -8,6 +8,14 @@ import gradio as gr
 
 from studio.look import words
 
+FIND_SCRIPT = """
+document.addEventListener('input', ({target}) => {
+  if (target.matches('.st-find textarea, .st-find input')) target.dispatchEvent(new Event('keypress'));
+});
+"""
+"""Once per page: a search box also says when its text was pasted, cut or deleted, or came from a phone's keyboard.
+Gradio's says `input` at a `keypress` alone."""
+
 Choices = tuple[tuple[str, str], ...]
 """Label and value of each entry of a drop-down."""
 

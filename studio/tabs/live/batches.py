@@ -58,7 +58,7 @@ def build(page: Page, judges: Any) -> Any:
         panel.listed.click(files.act, None, [*shown, panel.fetched], **page.turns("live", "multiple")),
     ):
         pressed.then(None, panel.fetched, None, js=fetch)
-    panel.ticking.tick(files.listing, None, [panel.listed, panel.ticking], show_progress="hidden")
+    panel.ticking.tick(files.listing, None, [panel.listed, panel.ticking], **page.turns("live"))
     page.redraw("live", files.listing, [], [panel.listed, panel.ticking])
     return panel.ticking
 

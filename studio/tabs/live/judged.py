@@ -1,26 +1,55 @@
 """The end of the Live judge tab: a judged file one by one, by flip, disagreement, verdict and text."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import gradio as gr
 
 from engine.errors import JudgeStudioError
 from studio.jobs import batches
+from studio.jobs.batches import JudgedFile
 from studio.look import cards, words
-from studio.look.sheet import EACH_CLICK, card_html
+from studio.look.sheet import card_html
 from studio.page.page import Page
 from studio.queries.judged import OUTCOMES, JudgedFilter, Show, judged_page
-from studio.tabs.filters import LONGEST, read_choice
+from studio.tabs.filters import LONGEST, names_of, place_of, read_choice
 from studio.tabs.live.components import hidden, told
 from studio.tabs.live.judged_view import OUTCOME_WORDS, show_judged
 from studio.tabs.live.judging import Update
 
 _PAGE = 20
 """Comparisons shown at once."""
+_FOLLOWED = 20_000
+"""Rulings of a file that is still being judged up to which each look reads them again; a longer one is read again once
+it is done."""
 _SHOWS = {"": "All", "flips": "Flips", "differ": "Judges differ"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedPlace:
+    """What a visitor looks at. All values are untrusted."""
+
+    file: str = ""
+    """Its key; the newest file where it names none there is."""
+    show: str = ""
+    verdict: str = ""
+    text: str = ""
+    at: str = ""
+    """How many that match come before those that are shown."""
+
+    @property
+    def start(self) -> int:
+        return int(self.at) if self.at.isdecimal() and len(self.at) < 9 else 0
+
+    @property
+    def wanted(self) -> JudgedFilter:
+        return JudgedFilter(
+            show=cast(Show, self.show if self.show in _SHOWS else ""),
+            verdict=self.verdict if self.verdict in OUTCOMES else "",
+            text=self.text,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,36 +57,32 @@ class Boxes:
     """The components."""
 
     panel: Any
-    file: Any
-    show: Any
-    verdict: Any
-    text: Any
-    at: Any
-    """Hidden: how many that match come before those that are shown."""
+    place: Mapping[str, Any]
+    """By field of `JudgedPlace`."""
     message: Any
     listed: Any
+    seen: Any
+    """What is shown: the place, and how far which files were."""
 
     @property
-    def place(self) -> list[Any]:
-        return [self.file, self.show, self.verdict, self.text, self.at]
+    def asked(self) -> list[Any]:
+        return [*(self.place[name] for name in names_of(JudgedPlace)), self.seen]
 
     @property
     def all(self) -> list[Any]:
-        return [self.panel, *self.place, self.message, self.listed]
+        return [self.panel, *self.asked, self.message, self.listed]
 
 
 def build(page: Page, ticking: Any) -> None:
     """Lay out the panel. `ticking` ticks while a file is being judged."""
     boxes = _lay_out(page)
     judged = OneByOne(page=page, boxes=boxes)
-    options: dict[str, Any] = {
-        "show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": f"judged {id(page)}",
-    }  # fmt: skip
-    page.redraw("live", judged.drawn, boxes.place, boxes.all, **options)
-    ticking.tick(judged.drawn, boxes.place, boxes.all, **options)
-    changed = [box.input for box in (boxes.file, boxes.show, boxes.verdict, boxes.text)]
-    gr.on([*changed, boxes.text.submit], judged.anew, boxes.place, boxes.all, trigger_mode="always_last", **options)
-    boxes.listed.click(judged.act, boxes.place, boxes.all, **EACH_CLICK)
+    page.redraw("live", judged.redrawn, boxes.asked, boxes.all)
+    ticking.tick(judged.redrawn, boxes.asked, boxes.all, **page.turns("live"))
+    filters = [boxes.place[name].input for name in ("file", "show", "verdict", "text")]
+    latest = page.turns("live", "always_last")
+    gr.on([*filters, boxes.place["text"].submit], judged.anew, boxes.asked, boxes.all, **latest)
+    boxes.listed.click(judged.act, boxes.asked, boxes.all, **page.turns("live", "multiple"))
 
 
 def _lay_out(page: Page) -> Boxes:
@@ -81,67 +106,62 @@ def _lay_out(page: Page) -> Boxes:
     page.url.bind("live.show", show)
     page.url.bind("live.says", verdict, read=read_choice)
     page.url.bind("live.q", text)
-    return Boxes(
-        panel=panel, file=file, show=show, verdict=verdict, text=text, at=page.url.hidden("live.at"), message=message,
-        listed=listed,
-    )  # fmt: skip
+    place = {"file": file, "show": show, "verdict": verdict, "text": text, "at": page.url.hidden("live.at")}
+    return Boxes(panel=panel, place=place, message=message, listed=listed, seen=gr.State(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneByOne:
-    """The listeners. All values are a visitor's."""
+    """The listeners: the values of `JudgedPlace`, and what is shown."""
 
     page: Page
     boxes: Boxes
 
-    def drawn(self, key: str | None, show: str | None, verdict: str | None, text: str | None, at: str | None) -> Update:
-        """The page of comparisons that these values ask for, of the newest file where they name none there is."""
-        boxes = self.boxes
-        files = {one.key: one.name for one in batches.batches(self.page.workspace) if one.done}
+    def redrawn(self, *values: Any) -> Update:
+        """Only what is new to the page."""
+        *asked, seen = values
+        files, place = self._files(), place_of(JudgedPlace, asked)
+        file = next((one for one in files if one.key == place.file), next(iter(files), None))
+        is_long = file is not None and file.state == "running" and file.done > _FOLLOWED
+        now = (place, tuple((one.key, is_long or one.done) for one in files))
+        return {self.boxes.seen: seen} if now == seen else {**self._drawn(place, files), self.boxes.seen: now}
+
+    def anew(self, *values: Any) -> Update:
+        """Another filter begins on its first page."""
+        return self._drawn(replace(place_of(JudgedPlace, values[:-1]), at=""), self._files())
+
+    def act(self, event: gr.EventData, *values: Any) -> Update:
+        """A button below the list, or the one of an empty list."""
+        place, name = place_of(JudgedPlace, values[:-1]), str(getattr(event, "act", ""))
+        if name == "clear":
+            return {**self._drawn(JudgedPlace(file=place.file), self._files()), self.boxes.place["text"]: ""}
+        step = {"next": _PAGE, "previous": -_PAGE}.get(name, 0)
+        return self._drawn(replace(place, at=str(max(0, place.start + step))), self._files())
+
+    def _files(self) -> list[JudgedFile]:
+        """Of which some comparison is judged, newest first."""
+        return [one for one in batches.batches(self.page.workspace) if one.done]
+
+    def _drawn(self, place: JudgedPlace, files: Sequence[JudgedFile]) -> Update:
+        boxes, wanted = self.boxes, place.wanted
         if not files:
             return {boxes.panel: gr.update(visible=False)}
-        key = key if key in files else next(iter(files))
-        wanted = JudgedFilter(
-            show=cast(Show, show if show in _SHOWS else ""),
-            verdict=verdict if verdict in OUTCOMES else "",
-            text=(text or "")[:LONGEST],
-        )
-        start = int(at) if at and at.isdecimal() and len(at) < 9 else 0
+        key = place.file if place.file in {one.key for one in files} else files[0].key
         try:
-            found = judged_page(batches.verdicts_file(self.page.workspace, key), wanted, start=start, count=_PAGE)
+            path = batches.verdicts_file(self.page.workspace, key)
+            found = judged_page(path, wanted, start=place.start, count=_PAGE)
         except JudgeStudioError as error:
             return {boxes.panel: gr.update(visible=True), boxes.message: told(str(error), "error"), boxes.listed: ""}
+        shows = [(f"{label} {words.number(found.counts.get(name, 0))}", name) for name, label in _SHOWS.items()]
+        says = [(f"{OUTCOME_WORDS[one]} {words.number(found.counts.get(one, 0))}", one) for one in OUTCOMES]
         return {
             boxes.panel: gr.update(visible=True),
             boxes.message: hidden(),
-            boxes.file: gr.update(choices=[(name[:80], one) for one, name in files.items()], value=key),
-            **self._counted(found.counts, wanted),
-            boxes.at: str(found.start or ""),
+            boxes.place["file"]: gr.update(choices=[(one.name[:80], one.key) for one in files], value=key),
+            boxes.place["show"]: gr.update(choices=shows, value=wanted.show),
+            boxes.place["verdict"]: gr.update(choices=[("Anything", ""), *says], value=wanted.verdict),
+            boxes.place["at"]: str(found.start or ""),
             boxes.listed: show_judged(found, lambda image: self._image_url(key, image)),
-        }
-
-    def anew(self, key: str | None, show: str | None, verdict: str | None, text: str | None, _at: str) -> Update:
-        """Another filter begins on its first page."""
-        return self.drawn(key, show, verdict, text, "")
-
-    def act(
-        self, event: gr.EventData, key: str | None, show: str | None, verdict: str | None, text: str | None, at: str
-    ) -> Update:
-        """A button below the list, or the one of an empty list."""
-        name = str(getattr(event, "act", ""))
-        if name == "clear":
-            return {**self.drawn(key, "", "", "", ""), self.boxes.text: ""}
-        start = int(at) if at and at.isdecimal() and len(at) < 9 else 0
-        step = {"next": _PAGE, "previous": -_PAGE}.get(name, 0)
-        return self.drawn(key, show, verdict, text, str(max(0, start + step)))
-
-    def _counted(self, counts: Mapping[str, int], wanted: JudgedFilter) -> Update:
-        """The choices with how many comparisons each has."""
-        shows = [(f"{label} {words.number(counts.get(name, 0))}", name) for name, label in _SHOWS.items()]
-        says = [(f"{OUTCOME_WORDS[one]} {words.number(counts.get(one, 0))}", one) for one in OUTCOMES]
-        return {
-            self.boxes.show: gr.update(choices=shows, value=wanted.show),
-            self.boxes.verdict: gr.update(choices=[("Anything", ""), *says], value=wanted.verdict),
         }
 
     def _image_url(self, key: str, image: str) -> str | None:

@@ -1,6 +1,6 @@
 """The Pairs tab: filter, page through, open, annotate and flag the pairs of a run. What it shows is in `view`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,8 +33,6 @@ class Before:
     run: str | None = None
     item: str = ""
     """Whose note the box holds: a copied run has pairs of the same ids."""
-    text: str = ""
-    """What was searched for."""
     answered: int = 0
     """Last question of the page's keys that was answered."""
 
@@ -134,14 +132,13 @@ def _connect(page: Page, parts: _Parts) -> None:
     clicks = Clicks([*parts.outputs, shown])
     latest = page.turns("pairs", "always_last")
     inputs, outputs = [page.run, *place, shown, *clicks.counts], [*parts.outputs, shown, *clicks.counts]
-    tab = _Answers(page, clicks, len(parts.outputs) + 1)
+    tab = _Answers(page, len(parts.outputs) + 1)
     redraw, anew, act = clicks.redrawn(tab.redraw), clicks.counted(tab.anew), clicks.counted(tab.act)
     box = parts.place
     page.redraw("pairs", redraw, inputs, outputs)
     filters = [box[name].input for name in ("kind", "strategy", "dimension", "iteration", "fate", "flagged", "text")]
     gr.on(filters, anew, inputs, outputs, **latest)
     box["text"].submit(anew, inputs, outputs, **latest)
-    box["text"].blur(tab.left_box, inputs, outputs, **latest)
     box["view"].input(clicks.counted(tab.again), inputs, outputs, **latest)
     # Every question of the list is answered, however many come: see `WALK_SCRIPT`.
     moves = page.turns("pairs", "multiple")
@@ -159,9 +156,8 @@ def _connect(page: Page, parts: _Parts) -> None:
 class _Answers:
     """What the tab does with a visitor's values, all of them untrusted."""
 
-    def __init__(self, page: Page, clicks: Clicks, width: int) -> None:
+    def __init__(self, page: Page, width: int) -> None:
         self._page = page
-        self._clicks = clicks
         self._nothing = [gr.skip()] * width
         """Without `clicks.counts`."""
 
@@ -194,12 +190,6 @@ class _Answers:
         return self.again(
             run, *(("" if name == "at" else value) for name, value in zip(_PLACE, asked, strict=True)), before
         )
-
-    def left_box(self, run: str | None, *values: Any) -> Sequence[Any]:
-        """Text that came without a key press (pasted by menu, dropped) is searched for when the box is left."""
-        *asked, before, _, _ = values
-        is_new = _place(*asked).text != before.text
-        return self._clicks.counted(self.anew)(run, *values) if is_new else [*self._nothing, gr.skip(), gr.skip()]
 
     def act(self, event: gr.EventData, run: str | None, *values: Any) -> list[Any]:
         """A click in a card, or a key."""
@@ -275,7 +265,7 @@ def _updates(now: PairsShown, run: str | None, before: Before, answered: int) ->
         gr.update(value="", visible=False) if another else gr.skip(),
         gr.update(value="Remove flag" if left.flagged else "Flag pair"),
         *only_changed(texts, before.texts),
-        Before(texts=texts, run=run, item=now.place.item, text=now.place.text, answered=answered),
+        Before(texts=texts, run=run, item=now.place.item, answered=answered),
     ]
 
 

@@ -10,7 +10,6 @@ import pytest
 from engine.workspace.catalog.database import Catalog, open_catalog
 from engine.workspace.folders import Workspace
 from studio.look.keys import read_walk
-from studio.page.clicks import Clicks
 from studio.page.page import create_page
 from studio.queries import notes
 from studio.queries.pairs import find_pair
@@ -305,7 +304,7 @@ def test_note_that_is_still_another_runs_is_not_saved(workspace: Workspace) -> N
 def test_question_of_the_keys_that_a_later_one_overtook_moves_nothing_but_still_flags(workspace: Workspace) -> None:
     with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
-        answers = tab._Answers(page, Clicks([]), 15)
+        answers = tab._Answers(page, 15)
     place = ["", "", "", "1", "", "", False, "cards", "", ""]
 
     def press(name: str, number: int, pair: int, before: Before) -> list[Any]:
