@@ -39,35 +39,47 @@ JUDGES = ("judge-v3", "judge-v0")
 
 
 def live(watched: Watched, step: Step) -> None:
-    """First sight, swapped, one verdict, four judges after a guess, an error."""
+    """First sight, swapped, one verdict, four judges after a guess of whom three agree, and what cannot be judged."""
     page = watched.page
-    panel = watched.go("live")
+    panel = watched.go("live", f"&run={NAME}")
     results = page.locator("#live-results")
     expect(results).to_contain_text("From this run's own benchmark")
     step("first")
     panel.get_by_role("button", name="Swap A and B").click()
     expect(results).to_contain_text("A and B have changed places")
     step("swapped")
-    _judged(watched, ["judge-v3"], guess="")
+    _ask(watched, ["judge-v3"], example=0, guess="")
     step("one")
-    _judged(watched, ["judge-v3", "judge-v2", "judge-v1", "judge-v0"], guess="B")
+    for example in range(page.locator(_EXAMPLES).count()):
+        _ask(watched, ["judge-v3", "judge-v2", "judge-v1", "judge-v0"], example=example, guess="B")
+        if "3 of 4" in results.locator(".st-says").inner_text():
+            break
     step("four")
+    with page.expect_file_chooser() as chooser:
+        panel.get_by_role("button", name="Add another picture").click()
+    chooser.value.set_files({"name": "scan.png", "mimeType": "image/png", "buffer": b"not a picture"})
+    expect(panel.locator(".st-note.is-error")).to_contain_text("scan.png")
+    step("broken")
     panel.locator("#live-question textarea").fill("")
     panel.get_by_role("button", name="Judge in both orders").click()
-    expect(panel.locator(".st-note.is-error, .st-note").first).to_be_visible()
-    step("error")
+    expect(panel.locator(".st-note.is-error")).to_contain_text("question")
+    step("empty")
 
 
-def _judged(watched: Watched, judges: list[str], *, guess: str) -> None:
+_EXAMPLES = "#live-own button, #live-examples button"
+
+
+def _ask(watched: Watched, judges: list[str], *, example: int, guess: str) -> None:
+    """Fill the form with an example and have it judged to the end."""
     panel = watched.go("live", f"&run={NAME}&live.judges={','.join(f'{NAME}/{judge}' for judge in judges)}")
     expect(panel.locator("#live-judges")).to_contain_text(judges[-1])
-    panel.locator("#live-guess").get_by_label(guess or "Just show me", exact=True).check(force=True)
-    panel.locator("#live-own button").first.click()
-    panel.get_by_role("button", name="Judge in both orders").click()
     results = watched.page.locator("#live-results")
-    expect(results.locator("section")).to_have_count(len(judges))
-    expect(results.locator("[aria-busy]")).to_have_count(0)
+    watched.page.locator(_EXAMPLES).nth(example).click()
+    expect(results).not_to_contain_text("first word after")
+    panel.locator("#live-guess").get_by_label(guess or "Just show me", exact=True).check(force=True)
+    panel.get_by_role("button", name="Judge in both orders").click()
     expect(results).to_contain_text("first word after")
+    expect(results.locator("section")).to_have_count(len(judges))
     expect(panel.get_by_role("button", name="Judge in both orders")).to_be_visible()
 
 
@@ -75,7 +87,7 @@ def many(watched: Watched, step: Step) -> None:
     """A judged file with its result, then those comparisons on which the judges differ, then none."""
     panel = watched.go("live")
     one_by_one = panel.locator("#live-judged")
-    expect(one_by_one).to_contain_text("1 to 20 of 200 comparisons")
+    expect(one_by_one).to_contain_text("1 to 10 of 200 comparisons")
     step("all")
     one_by_one.get_by_label("Judges differ").check(force=True)
     expect(one_by_one).to_contain_text("200 in all")
@@ -105,13 +117,17 @@ def arena(watched: Watched, step: Step) -> None:
 
 
 def use(watched: Watched, step: Step) -> None:
-    """Each way to use a judge that is shown to be copied."""
-    panel = watched.go("versions", "&versions.newer=judge-v3")
+    """Each way to use a judge that is shown to be copied, and what is said of each file that is given away."""
+    panel = watched.go("versions", f"&run={NAME}&versions.newer=judge-v3")
     card = panel.locator(".st-panel", has=watched.page.locator("#versions-way"))
     for way in snippets("", Path()):
         card.locator("#versions-way").get_by_label(way.title, exact=True).check(force=True)
         expect(card).to_contain_text(way.about)
         step(way.title.replace(" ", "-").lower(), card)
+    for label in ("Judge, zip", "Kept data, zip", "Report, HTML", "Settings, YAML"):
+        with watched.page.expect_download():
+            card.get_by_role("button", name=label).click()
+        step(label.split(",")[0].replace(" ", "-").lower())
 
 
 VISITS: dict[str, Callable[[Watched, Step], None]] = {"live": live, "many": many, "arena": arena, "use": use}
@@ -166,7 +182,6 @@ def main() -> None:
                     watched = Watched(context, server)
                     watched.page.add_init_script(NO_TOUR)
                     watched.open()
-
                     ends = f"{visit}-{{}}-{name}.png"
 
                     def step(what: str, part: Any = None, watched: Watched = watched, ends: str = ends) -> None:

@@ -114,11 +114,11 @@ def test_file_of_200_comparisons_shows_its_result_and_gives_its_verdicts_away(
     table = files.get_by_role("table", name="Rulings on mine.jsonl")
     expect(table.get_by_role("row", name="arena-01/judge-v1")).to_contain_text(f"{counted} (")
     one_by_one = panel.locator("#live-judged")
-    expect(one_by_one).to_contain_text("1 to 20 of 200 comparisons")
+    expect(one_by_one).to_contain_text("1 to 10 of 200 comparisons")
     one_by_one.get_by_label("Judges differ").check(force=True)
     expect(one_by_one).to_contain_text(re.compile("No comparison matches|200 in all"))
     expect(page).to_have_url(re.compile("live.show=differ"))
     one_by_one.get_by_label("Find in text").fill("nowhere to be found")
     one_by_one.get_by_role("button", name="Clear filters").click()
-    expect(one_by_one).to_contain_text("1 to 20 of 200 comparisons")
+    expect(one_by_one).to_contain_text("1 to 10 of 200 comparisons")
     assert watched.sideways() <= 0

@@ -108,12 +108,11 @@ def shipped_note(way_back: str | None) -> Html:
     )
 
 
-def command(text: str, *, title: str | None = "The same from a terminal") -> Html:
+def command(text: str, *, title: str = "The same from a terminal") -> Html:
     """The same action for a terminal, with Copy. Ends every screen that starts something."""
     copy = element("button", Html("Copy"), type="button", class_="st-btn is-small is-bare", data_copy="pre")
-    head = element("div", element("span", esc(title)), copy, class_="st-between") if title else EMPTY
-    tail = EMPTY if title else copy
-    return element("div", head, shell(text), tail, class_="st-cmdbox st-sub")
+    head = element("div", element("span", esc(title)), copy, class_="st-between")
+    return element("div", head, shell(text), class_="st-cmdbox st-sub")
 
 
 def shell(text: str) -> Html:

@@ -140,7 +140,7 @@ def _buttons(item_id: str, done: int) -> Html:
             cards.element("span", cards.esc(key), class_="st-key", aria_hidden="true"),
             act=answer,
             key=item_id,
-            class_="st-btn is-main" if answer in ("A", "B") else "st-btn",
+            class_="st-btn",
             data_key=key,
         )
         for answer, label, key in ANSWERS
@@ -154,7 +154,7 @@ def _buttons(item_id: str, done: int) -> Html:
         data_key="u",
         disabled=done == 0,
     )
-    return cards.element("div", *answers, undo, class_="st-row")
+    return cards.element("div", *answers, undo, class_="st-arena-answers")
 
 
 # --- agreement -----------------------------------------------------------------------------------------------------

@@ -66,13 +66,14 @@ def build(page: Page, judges: Any) -> Any:
 def _lay_out(page: Page) -> _Panel:
     with gr.Column(elem_classes="st-panel", elem_id="live-files"):
         gr.HTML(cards.sheet(cards.panel_head("Many comparisons")), apply_default_css=False)
-        with gr.Column(elem_classes="st-pad"):
-            gr.HTML(cards.sheet(cards.sub(_ABOUT)), apply_default_css=False)
+        with gr.Row(elem_classes="st-pad"):
             upload = gr.File(
                 label="Zip, or .jsonl that names images of this workspace", file_types=[".jsonl", ".zip"], height=110,
-                elem_id="batch-upload",
+                min_width=300, elem_id="batch-upload",
             )  # fmt: skip
-            sample = gr.Button("Sample file, zip", size="sm", scale=0, min_width=160, elem_id="batch-sample")
+            with gr.Column(min_width=300):
+                gr.HTML(cards.sheet(cards.sub(_ABOUT)), apply_default_css=False)
+                sample = gr.Button("Sample file, zip", size="sm", scale=0, min_width=160, elem_id="batch-sample")
         message = card_html(visible=False)
         listed = card_html(elem_id="batch-list")
     with page.shelf:

@@ -19,7 +19,7 @@ from studio.tabs.live.components import hidden, told
 from studio.tabs.live.judged_view import OUTCOME_WORDS, show_judged
 from studio.tabs.live.judging import Update
 
-_PAGE = 20
+_PAGE = 10
 """Comparisons shown at once."""
 _FOLLOWED = 20_000
 """Rulings of a file that is still being judged up to which each look reads them again; a longer one is read again once

@@ -62,7 +62,7 @@ def _comparison(one: JudgedComparison, image_url: ImageUrl) -> Html:
                 for letter, text in (("A", one.a), ("B", one.b))
             ),
             cards.element("div", *rulings, class_="st-row"),
-            *_replies(one),
+            _replies(one),
             class_="st-stack",
         ),
         class_="st-arena-difference",
@@ -73,19 +73,17 @@ def _ruling(ruling: Outcome) -> Html:
     return cards.fate("agree", OUTCOME_WORDS[ruling]) if ruling in ("A", "B") else cards.fate(ruling)
 
 
-def _replies(one: JudgedComparison) -> list[Html]:
-    """What each judge said, folded."""
-    return [
+def _replies(one: JudgedComparison) -> Html:
+    """What the judges said, folded."""
+    said = [
         cards.element(
-            "details",
-            cards.element("summary", cards.esc(f"What {judge[:80]} said")),
-            *(
-                cards.element("div", cards.sub(f"{letter} shown first"), cards.reasoning(reply))
-                for letter, reply in zip("AB", replies, strict=True)
-                if reply
-            ),
-            class_="st-more",
+            "div", cards.sub(f"{judge[:80]}, {letter} shown first"), cards.reasoning(reply), class_="st-stack is-close"
         )
         for judge, replies in one.said.items()
-        if any(replies)
+        for letter, reply in zip("AB", replies, strict=True)
+        if reply
     ]
+    if not said:
+        return cards.EMPTY
+    summary = cards.element("summary", cards.esc("What they said" if len(one.said) > 1 else "What it said"))
+    return cards.element("details", summary, *said, class_="st-more")

@@ -57,7 +57,7 @@ def show_snippet(workspace: Workspace, run: str | None, judge: str | None, way: 
     found = next((one for one in snippets(f"{run}/{judge}", workspace.root) if one.title == way), None)
     if found is None:
         return ""
-    return cards.sheet(cards.padded(cards.sub(found.about), cards.command(found.code, title=None)))
+    return cards.sheet(cards.padded(cards.command(found.code, title=found.about)))
 
 
 def _maker(workspace: Workspace, make: HandOut) -> Any:

@@ -1,11 +1,11 @@
-"""An exported judge in a process that has no Judge Studio: the same verdicts and the same words as here."""
+"""An exported judge in an environment that has no Judge Studio: the same verdicts and the same words as here."""
 
 import json
-import os
 import random
 import runpy
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import peft
@@ -34,6 +34,7 @@ import importlib.util, json, runpy, sys
 found = [importlib.util.find_spec(name) for name in ("engine", "studio")]
 # An editable install leaves the assets behind as engine/_assets: a folder without code.
 assert all(one is None or one.origin is None for one in found), sys.path
+assert sys.prefix == sys.argv[2], sys.prefix
 alone = runpy.run_path(sys.argv[1] + "/judge.py")
 opened = alone["load"]()
 for line in sys.stdin:
@@ -66,27 +67,36 @@ def ruled_here(judge: JudgeRef, comparisons: list[Comparison]) -> list[Ruling]:
     return list(rule_many(backend, pack, asked, judge=judge.load_into(backend), max_tokens=most))
 
 
-def ruled_alone(folder: Path, comparisons: list[Comparison]) -> list[dict]:
-    """In a process of its own that has the libraries on its path and not this project: with `-S` no .pth file is read,
-    by which an editable install is found."""
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new virtual environment that has the libraries and not this project: their folder is named in a .pth file, and
+    those .pth files that lie in it, by which an editable install is found, are not read."""
+    place = tmp_path_factory.mktemp("elsewhere").resolve() / "env"
+    venv.create(place, symlinks=True)
+    (packages,) = place.glob("lib/python*/site-packages")
+    libraries = {str(Path(library.__file__).parents[1]) for library in (torch, transformers, peft, PIL)}
+    (packages / "libraries.pth").write_text("\n".join(sorted(libraries)) + "\n")
+    return place
+
+
+def ruled_alone(folder: Path, comparisons: list[Comparison], environment: Path) -> list[dict]:
+    """What the program says in that environment."""
     lines = "\n".join(
         json.dumps({"image": str(one.image), "question": one.question, "a": one.preferred, "b": one.degraded})
         for one in comparisons
     )
-    libraries = {str(Path(library.__file__).parents[1]) for library in (torch, transformers, peft, PIL)}
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sorted(libraries))}
-    words = [sys.executable, "-S", "-c", ALONE, str(folder)]
-    done = subprocess.run(words, input=lines, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    words = [str(environment / "bin" / "python"), "-E", "-c", ALONE, str(folder), str(environment)]
+    done = subprocess.run(words, input=lines, capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("merged", [False, True], ids=["adapter", "merged"])
-def test_exported_judge_rules_by_itself_as_it_does_here(comparisons, tmp_path, merged):
+def test_exported_judge_rules_by_itself_as_it_does_here(comparisons, elsewhere, tmp_path, merged):
     judge = adapted(tmp_path)
     folder = export_judge(judge, tmp_path / "out", merged=merged)
-    here, alone = ruled_here(judge, comparisons), ruled_alone(folder, comparisons)
+    here, alone = ruled_here(judge, comparisons), ruled_alone(folder, comparisons, elsewhere)
     assert [one["verdict"] for one in alone] == [one.verdict for one in here]
     assert [one["a_first"] for one in alone] == [one.orders[0].reasoning for one in here]
     assert [one["b_first"] for one in alone] == [one.orders[1].reasoning for one in here]

@@ -61,7 +61,7 @@ def test_panel_is_not_there_before_a_file_is_judged(judged: OneByOne) -> None:
 def test_first_page_has_no_markup_of_the_file_and_no_picture_from_elsewhere(judged: OneByOne) -> None:
     shown, place = first(judged, None, "", "", "", ""), judged.boxes.place
     text = listed(judged, shown)
-    assert "1 to 20 of 30 comparisons" in text
+    assert "1 to 10 of 30 comparisons" in text
     assert "<script>" not in text
     assert "images/ab/x.png" in text
     assert "secret" not in text
@@ -86,10 +86,10 @@ def test_redraw_sends_the_list_again_only_where_the_file_or_the_place_changed(
 @pytest.mark.usefixtures("ruled")
 def test_pages_are_turned_and_another_filter_begins_on_its_first(judged: OneByOne) -> None:
     turned = press(judged, "next", KEY, "", "", "", "")
-    assert "21 to 30 of 30 comparisons" in listed(judged, turned)
-    assert turned[judged.boxes.place["at"]] == "20"
-    assert "1 to 20 of 30" in listed(judged, press(judged, "previous", KEY, "", "", "", "20"))
-    flips = judged.anew(KEY, "flips", "", "", "20", None)
+    assert "11 to 20 of 30 comparisons" in listed(judged, turned)
+    assert turned[judged.boxes.place["at"]] == "10"
+    assert "1 to 10 of 30" in listed(judged, press(judged, "previous", KEY, "", "", "", "10"))
+    flips = judged.anew(KEY, "flips", "", "", "10", None)
     assert "1 to 10 of 10 comparisons, 30 in all" in listed(judged, flips)
 
 
@@ -104,4 +104,4 @@ def test_filter_that_nothing_matches_says_so_and_can_be_lifted(judged: OneByOne)
 @pytest.mark.usefixtures("ruled")
 @pytest.mark.parametrize("odd", ["../../x", "x" * 9_000, "-1", "²", None])
 def test_odd_values_show_the_usual_page(judged: OneByOne, odd: str | None) -> None:
-    assert "1 to 20 of 30 comparisons" in listed(judged, first(judged, odd, odd, odd, "", odd))
+    assert "1 to 10 of 30 comparisons" in listed(judged, first(judged, odd, odd, odd, "", odd))
