@@ -76,6 +76,8 @@ class Progress:
             worked = 0.0 if self.state.state == "queued" else now - self._beat
             seconds = self.state.seconds + worked
             self._beat = now
+            if "done" in values:
+                values["counted_at"] = time.time()
             self.state = replace(self.state, heartbeat=time.time(), seconds=seconds, **values)  # type: ignore[arg-type]
             if now - self._written >= _WRITE_EVERY:
                 self._written = now

@@ -48,6 +48,8 @@ class RunState:
     """Unix time of the first start."""
     heartbeat: float = 0.0
     """Unix time of the last sign of life."""
+    counted_at: float = 0.0
+    """Unix time at which `done`, `rate` and `stage_left` held; 0 where nobody wrote it down."""
     seconds: float = 0.0
     """Working time over all starts."""
     pid: int | None = None

@@ -308,7 +308,7 @@ def _by_step(series: Sequence[StepSeries], total_steps: int | None, *, digits: i
         known = [(step, value) for step, value in zip(one.steps, one.values, strict=True) if value is not None]
         if known and is_last:
             said = known[-1][1] if one.end is None else one.end
-            ends.append((known[-1][1], known[-1][0], _bold(words.decimal(said, digits), is_bold=True)))
+            ends.append((said, known[-1][0], _bold(words.decimal(said, digits), is_bold=True)))
     for value, step, text in ends:
         figure.add_annotation(x=step, y=value, text=text, showarrow=False, xanchor="left", xshift=8, bgcolor=GROUND)
     last = max([total_steps or 0, *(max(one.steps, default=0) for one in series), 1])

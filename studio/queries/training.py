@@ -39,12 +39,12 @@ def ends(values: Sequence[float | None]) -> tuple[float | None, float | None]:
 
 
 def smoothed(values: Sequence[float | None], *, share: float = 0.1) -> list[float | None]:
-    """Each value as the mean of the known ones of that share around it; the values themselves where there are few."""
-    reach = int(len(values) * share / 2)
-    if not reach:
-        return list(values)
+    """Each value as the mean of the known ones of that share around it, at either end of the share next to it: the line
+    begins and ends where `ends` says. The values themselves where there are few."""
+    width = int(len(values) * share)
     found: list[float | None] = []
     for place in range(len(values)):
-        near = [value for value in values[max(0, place - reach) : place + reach + 1] if value is not None]
+        begin = min(max(0, place - width // 2), len(values) - width)
+        near = [value for value in values[begin : begin + max(width, 1)] if value is not None]
         found.append(sum(near) / len(near) if near else None)
     return found

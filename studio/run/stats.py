@@ -1,6 +1,5 @@
 """The strip of a run: six numbers, of the stage at work while it runs, of the whole run else. No Gradio."""
 
-import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -126,11 +125,17 @@ def _interval(parts: tuple[Path, ...], _changed: int, judge: str, benchmark: str
 
 
 def _run_left(view: RunView) -> float | None:
-    """The upper bound the loop wrote when this iteration began, less what was worked since; None once that is over."""
-    if view.state.run_left is None:
+    """The upper bound the loop wrote when this iteration began, less what was worked since; None once that is over.
+
+    As of the moment that "stage left" is of: else one of two numbers beside each other would count down alone while no
+    batch ends. And never less than the stage itself takes.
+    """
+    state = view.state
+    if state.run_left is None:
         return None
-    worked = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
+    worked = sum(entry.seconds for (number, _), entry in view.times.items() if number == state.iteration)
     begins = [event for event in view.events if event.get("event") == "begin"]
-    current = time.time() - float(begins[-1].get("time") or 0) if begins and view.is_active else 0.0
-    left = view.state.run_left - worked - max(0.0, current)
-    return left if left > 0 else None
+    counted_at = state.counted_at or state.heartbeat
+    current = counted_at - float(begins[-1].get("time") or 0) if begins and view.is_active else 0.0
+    left = state.run_left - worked - max(0.0, current)
+    return max(left, state.stage_left or 0.0) if left > 0 else None

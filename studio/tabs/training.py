@@ -17,6 +17,7 @@ from studio.look import lazy_plotly as go
 from studio.look.cards import Action, Column, Html, LineageRow, Score, Stat
 from studio.look.charts import StepSeries
 from studio.look.sheet import card_html
+from studio.look.zoom import ZOOM_SCRIPT
 from studio.page import pulse
 from studio.page.page import Page, Tab
 from studio.page.place import link
@@ -27,6 +28,7 @@ from studio.tabs.filters import Choices, read_choice
 
 SMOOTHINGS: Choices = (("one step", "none"), ("a thirtieth", "little"), ("a tenth", ""))
 _SHARES = {"none": 0.0, "little": 1 / 30}
+_NEWEST: Choices = (("Newest", ""),)
 _POINTS = 400
 """Most points of one curve: a plot is about 500 pixels wide."""
 
@@ -39,8 +41,8 @@ class Training:
     """empty, strip, loss head, loss foot, accuracy head, accuracy foot, rate head, rate foot, iterations, lineage."""
     figures: "tuple[go.Figure, go.Figure, go.Figure] | None"
     """Loss, token accuracy, learning rate; None before the first step."""
-    versions: Choices = ()
-    """Those that can stand in front."""
+    versions: Choices = _NEWEST
+    """Those that can stand in front. Never none: a menu whose value is not among its choices is refused."""
 
 
 def build(page: Page) -> None:
@@ -85,11 +87,14 @@ def build(page: Page) -> None:
 
 def _lay_out_controls() -> tuple[Any, Any]:
     hint = cards.esc("Drag along a curve to look closer; double-click for all of it.")
-    chosen = gr.Dropdown([("Newest", "")], value="", label="Version in front", min_width=160, scale=0, interactive=True)
+    chosen = gr.Dropdown(list(_NEWEST), value="", label="Version in front", min_width=160, scale=0, interactive=True)
     smoothing = gr.Radio(
         list(SMOOTHINGS), value="", label="Each point is the mean of", elem_classes="st-seg", min_width=280, scale=0
     )
-    gr.HTML(cards.sheet(cards.element("p", hint, class_="st-sub st-dim only-pointer")), apply_default_css=False)
+    gr.HTML(
+        cards.sheet(cards.element("p", hint, class_="st-sub st-dim only-pointer")), apply_default_css=False,
+        js_on_load=ZOOM_SCRIPT,
+    )  # fmt: skip
     return chosen, smoothing
 
 
@@ -128,7 +133,7 @@ def show_training(page: Page, run: str | None, *, version: str = "", smoothing: 
             lineage,
         ),
         figures=_figures(steps, front, smoothing, total),
-        versions=(("Newest", ""), *((version_name(number), version_name(number)) for number in sorted(steps))),
+        versions=(*_NEWEST, *((version_name(number), version_name(number)) for number in sorted(steps))),
     )
 
 

@@ -27,7 +27,7 @@ from engine.export.finished import NAME, finished_workspace
 from engine.workspace.files import write_json
 from engine.workspace.folders import LAYOUT, RunFolder, open_workspace
 from engine.workspace.locks import run_lock
-from engine.workspace.state import read_events, read_state, write_state
+from engine.workspace.state import append_event, read_events, read_state, write_state
 from studio.app import TABS
 from tests.browser.conftest import CHROMIUM, PHONE, WIDE, Watched
 from tests.studio_server import studio_server
@@ -144,8 +144,9 @@ def failed(folder: Path) -> Iterator[Path]:
     """A run that failed in the training of its second iteration."""
     run = copied(folder)
     why = "train: the graphics card has no memory left (needed 2.1 GB more). Set train.batch_size lower, and resume."
-    _cut_short(run, 2, "train", state="failed", error=why, best="judge-v1", seconds=180.0, done=31, total=124,
+    _cut_short(run, 2, "train", state="failed", error=why, best="judge-v1", seconds=641.0, done=31, total=124,
                unit="steps", rate=None, stage_left=None, run_left=None)  # fmt: skip
+    append_event(run, "failed", error=why)
     yield folder
 
 

@@ -34,3 +34,15 @@ def test_finished_run_fits_a_phone_and_refuses_to_be_changed(visit: Opener, empt
     page.goto(f"{empty_server.url}/finished/?tab=launch")
     page.get_by_role("button", name="Start the run").click()
     expect(page.get_by_role("alert")).to_contain_text("read-only")
+
+
+def test_part_of_a_chart_that_is_looked_at_stays_when_it_is_drawn_anew(visit: Opener, empty_server: Server) -> None:
+    """Another smoothing is another figure, and Gradio makes a new chart of it."""
+    page = visit(empty_server).page
+    page.goto(f"{empty_server.url}/finished/?tab=training")
+    page.wait_for_function("document.querySelector('.st-zoom .js-plotly-plot')?.isKept")
+    before = page.locator(".st-zoom .js-plotly-plot").first.element_handle()
+    page.evaluate("chart => window.Plotly.relayout(chart, {'xaxis.range': [10, 60]})", before)
+    page.locator("#tab-training").get_by_label("one step").check(force=True)
+    page.wait_for_function("before => !before.isConnected", arg=before)
+    page.wait_for_function("String(document.querySelector('.st-zoom .js-plotly-plot')?.layout.xaxis.range) === '10,60'")

@@ -1,7 +1,8 @@
 """Which pictures show the same: encoded again, scaled, or saved by another program. Plain pixels in, groups out.
 
-A look is a tiny version of a picture. Two looks are twins when no part of them differs more than encoding does, so two
-drawings that differ in one small object are not.
+A look is a tiny version of a picture. Two looks are twins when no part of them differs more than encoding, or a cut of
+a hundredth at the edges, makes it. What that is depends on the picture: two pale ones differ by little and still show
+different things, so they are measured by their own contrast.
 """
 
 import base64
@@ -16,12 +17,17 @@ from PIL import Image
 
 SIDE = 12
 """Cells of a look per side."""
-_MEAN, _MOST = 4.0, 20.0
-"""Twins differ by less than this, in mean and in their most different cell, of 255. Saving as JPEG at quality 40 and
-halving the size stay below both; moving an object of a tenth of the picture's width does not."""
+_MEAN = 8.0
+"""Twins differ by less than this on average, of 255, brightness included: a copy may be a little lighter."""
+_OF_CONTRAST, _NOISE = 0.4, 0.8
+"""And, brightness aside, by less than this share of the paler one's contrast (its mean distance from its own mean), or
+than the second, which saving as JPEG leaves in a picture with nothing on it."""
+_CELL, _OF_EDGE = 10.0, 0.25
+"""No cell differs by more than the first, or this share of what lies within one cell around it: at an edge, a picture
+cut or scaled by a fraction of a cell changes that much; anywhere else, something in it is another."""
 _BIN = 10.0
 """Width of the cells in which candidates are looked for, in brightness of a quarter of the picture: more than `_MEAN`
-can move a quarter by, so twins lie in the same or in neighbouring cells."""
+can move the whole by, so twins lie in the same or in neighbouring cells."""
 
 Cells = npt.NDArray[np.float32]
 Look = npt.NDArray[np.uint8]
@@ -67,9 +73,38 @@ def twins(looks: Mapping[str, str], among: Mapping[str, str]) -> Iterator[tuple[
         near = [place for step in product((-1, 0, 1), repeat=4) for place in places.get(_moved(key, step), ())]
         if not near:
             continue
-        differences_KP = np.abs(cells_NP[near] - cells_P)
-        same_K = (differences_KP.mean(axis=1) < _MEAN) & (differences_KP.max(axis=1) < _MOST)
-        yield from ((name, names[near[k]]) for k in np.flatnonzero(same_K) if names[near[k]] != name)
+        near_K = np.array(near)[np.abs(cells_NP[near] - cells_P).mean(axis=1) < _MEAN]
+        others_K = near_K[[names[place] != name for place in near_K]]
+        if len(others_K):
+            yield from ((name, names[place]) for place in others_K[_show_the_same(cells_NP[others_K], cells_P)])
+
+
+def _show_the_same(some_KP: Cells, one_P: Cells) -> npt.NDArray[np.int64]:
+    """Which of the looks differ from one by no more than a copy does, brightness aside. Edges, which take longer, are
+    looked for only in the few that differ by little as a whole."""
+    some_KSSC, one_SSC = _centred(some_KP), _centred(one_P[None])
+    differences_KSSC = np.abs(some_KSSC - one_SSC)
+    contrast_K = np.minimum(*(np.abs(looks).mean(axis=(1, 2, 3)) for looks in (some_KSSC, one_SSC)))
+    little_K = np.flatnonzero(differences_KSSC.mean(axis=(1, 2, 3)) < np.maximum(_NOISE, _OF_CONTRAST * contrast_K))
+    edges_KSSC = np.minimum(_around(some_KSSC[little_K]), _around(one_SSC))
+    is_nowhere_K = differences_KSSC[little_K] < np.maximum(_CELL, _OF_EDGE * edges_KSSC)
+    same_K: npt.NDArray[np.int64] = little_K[is_nowhere_K.all(axis=(1, 2, 3))]
+    return same_K
+
+
+def _centred(looks_KP: Cells) -> Cells:
+    """[K, side, side, colour], each colour's mean taken off."""
+    looks_KSSC = looks_KP.reshape(-1, SIDE, SIDE, 3)
+    centred_KSSC: Cells = looks_KSSC - looks_KSSC.mean(axis=(1, 2), keepdims=True)
+    return centred_KSSC
+
+
+def _around(looks_KSSC: Cells) -> Cells:
+    """Of each cell, how far the cells around it lie apart."""
+    wider = np.pad(looks_KSSC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    around = np.stack([wider[:, y : y + SIDE, x : x + SIDE] for y, x in product(range(3), repeat=2)])
+    apart_KSSC: Cells = around.max(axis=0) - around.min(axis=0)
+    return apart_KSSC
 
 
 def stacked(looks: Sequence[bytes]) -> Look:

@@ -13,7 +13,7 @@ from engine.workspace.folders import Workspace
 from engine.workspace.locks import run_lock
 from engine.workspace.state import RunState, write_state
 from studio.page.page import Page, create_page
-from studio.queries.training import smoothed
+from studio.queries.training import ends, smoothed
 from studio.tabs import training as tab
 from studio.tabs.training import accuracy_sentence, loss_sentence, show_training
 from tests.sample_workspace import make_workspace
@@ -121,7 +121,7 @@ def test_version_in_front_is_the_one_that_is_drawn_last_and_told_about(page: Pag
 def test_smoothing_is_chosen_and_every_steps_own_value_can_be_seen(page: Page, workspace: Workspace) -> None:
     folder = workspace.run("shapes-01").stage(2, "train")
     folder.begin({"iteration": 2})
-    folder.write("steps", steps(*(float(n % 2) for n in range(120))))
+    folder.write("steps", steps(*(float(n % 5 == 0) for n in range(120))))
     spans = {}
     for smoothing in ("none", "little", ""):
         shown = show_training(page, "shapes-01", smoothing=smoothing)
@@ -150,9 +150,16 @@ def test_loss_is_the_mean_of_a_tenth_not_of_one_batch() -> None:
     assert "fell, 0.800 to 0.400" in loss_sentence(1, steps(*losses))
     line = smoothed(losses)
     assert len(line) == len(losses)
+    assert (line[0], line[-1]) == pytest.approx(ends(losses)), "the curve ends at the number that is written beside it"
     assert max(abs(a - b) for a, b in pairwise(line)) < 0.25
     assert smoothed([1.0, None, 0.5]) == [1.0, None, 0.5]
     assert accuracy_sentence(1, steps(1.0, accuracy=None)) == "Token accuracy was not recorded."
+
+
+def test_menu_of_versions_always_offers_what_it_shows(page: Page) -> None:
+    """Gradio refuses a menu's value that is not among its choices, with a red box over whatever tab is open then."""
+    for shown in (show_training(page, None), show_training(page, "shapes-01", version="judge-v9")):
+        assert "" in {value for _, value in shown.versions}
 
 
 def test_tab_can_be_built(workspace: Workspace) -> None:
