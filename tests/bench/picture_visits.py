@@ -50,7 +50,7 @@ def live(watched: Watched, step: Step) -> None:
     step("swapped")
     _ask(watched, ["judge-v3"], example=0, guess="")
     step("one")
-    for example in range(page.locator(_EXAMPLES).count()):
+    for example in range(page.locator("#live-own button").count()):
         _ask(watched, ["judge-v3", "judge-v2", "judge-v1", "judge-v0"], example=example, guess="B")
         if "3 of 4" in results.locator(".st-says").inner_text():
             break
@@ -66,16 +66,17 @@ def live(watched: Watched, step: Step) -> None:
     step("empty")
 
 
-_EXAMPLES = "#live-own button, #live-examples button"
-
-
 def _ask(watched: Watched, judges: list[str], *, example: int, guess: str) -> None:
-    """Fill the form with an example and have it judged to the end."""
-    panel = watched.go("live", f"&run={NAME}&live.judges={','.join(f'{NAME}/{judge}' for judge in judges)}")
-    expect(panel.locator("#live-judges")).to_contain_text(judges[-1])
-    results = watched.page.locator("#live-results")
-    watched.page.locator(_EXAMPLES).nth(example).click()
+    """Fill the form with an example of the run's own and have it judged to the end."""
+    page, results = watched.page, watched.page.locator("#live-results")
+    question = page.locator("#live-question textarea")
+    question.fill("Another one?")
+    page.locator("#live-own button").nth(example).click()
+    expect(question).not_to_have_value("Another one?")
     expect(results).not_to_contain_text("first word after")
+    panel = watched.go("live", f"&run={NAME}&live.judges={','.join(f'{NAME}/{judge}' for judge in judges)}")
+    for judge in judges:
+        expect(panel.locator("#live-judges")).to_contain_text(judge)
     panel.locator("#live-guess").get_by_label(guess or "Just show me", exact=True).check(force=True)
     panel.get_by_role("button", name="Judge in both orders").click()
     expect(results).to_contain_text("first word after")

@@ -92,7 +92,7 @@ from studio.look.cards.tables import (
     table,
 )
 from studio.look.cards.tour import tour_button
-from studio.look.cards.trace import TraceCard, TraceHalf, reasoning, trace_card, trace_list, why
+from studio.look.cards.trace import TraceCard, TraceHalf, folded_replies, reasoning, trace_card, trace_list, why
 
 __all__ = [
     "EMPTY",
@@ -150,6 +150,7 @@ __all__ = [
     "explained",
     "fate",
     "first_steps",
+    "folded_replies",
     "funnel",
     "heartbeat",
     "history_list",

@@ -216,6 +216,20 @@ def reasoning(text: str, *, caret: bool = False, aside: str = "", fold: bool = T
     return element("div", body, more, class_="st-fold")
 
 
+def folded_replies(summary: str, replies: Sequence[tuple[str, str]]) -> Html:
+    """Replies, each under a line that says whose it is; "" ones are left out. Nothing without any."""
+    said = [
+        element("div", element("p", esc(whose), class_="st-sub"), reasoning(reply), class_="st-stack is-close")
+        for whose, reply in replies
+        if reply
+    ]
+    if not said:
+        return EMPTY
+    return element(
+        "details", element("summary", esc(summary)), element("div", *said, class_="st-stack"), class_="st-more"
+    )
+
+
 def _verdict_tokens(line: str) -> Html:
     """The line escaped, with every verdict token in a `<mark>`. Brackets and letters survive escaping."""
     return Html(_TOKEN.sub(lambda found: f"<mark>{found.group()}</mark>", esc(line))) if line else EMPTY

@@ -307,30 +307,19 @@ def _difference(
             cards.element("p", cards.chip("Not"), cards.esc(f" {text[other]}"), dir="auto"),
             _pictures(pictures_at(inside[other]), "The other answer", image_url),
             cards.element("p", cards.esc(f"{judge}: {its}"), class_="st-sub"),
-            *_reasons(rows, yours),
+            _reasons(rows, yours),
             class_="st-stack",
         ),
         class_="st-arena-difference",
     )
 
 
-def _reasons(rows: Sequence[VerdictRow], yours: str) -> list[Html]:
+def _reasons(rows: Sequence[VerdictRow], yours: str) -> Html:
     """What the judge said in each order, folded."""
-    return [
-        cards.element(
-            "details",
-            cards.element(
-                "summary",
-                cards.esc(
-                    f"What it said, {'yours' if (row.order == 'AB') == (yours == 'preferred') else 'the other'} first"
-                ),
-            ),
-            cards.reasoning(row.reasoning),
-            class_="st-more",
-        )
-        for row in rows
-        if row.reasoning
-    ]
+    first = {"preferred": "AB", "degraded": "BA"}[yours]
+    return cards.folded_replies("What it said", [
+        (f"{'Yours' if row.order == first else 'The other'} first", row.reasoning) for row in rows
+    ])  # fmt: skip
 
 
 def _image_of(catalog: Catalog, run: RunFolder, item: BenchmarkItem) -> ItemImage:

@@ -61,7 +61,7 @@ def _comparison(one: JudgedComparison, image_url: ImageUrl) -> Html:
                 cards.element("p", cards.chip(letter), cards.esc(f" {text}", limit=_LONGEST), dir="auto")
                 for letter, text in (("A", one.a), ("B", one.b))
             ),
-            cards.element("div", *rulings, class_="st-row"),
+            cards.element("div", *rulings, class_="st-row is-apart"),
             _replies(one),
             class_="st-stack",
         ),
@@ -74,16 +74,9 @@ def _ruling(ruling: Outcome) -> Html:
 
 
 def _replies(one: JudgedComparison) -> Html:
-    """What the judges said, folded."""
-    said = [
-        cards.element(
-            "div", cards.sub(f"{judge[:80]}, {letter} shown first"), cards.reasoning(reply), class_="st-stack is-close"
-        )
+    """What the judges said in each order, folded."""
+    return cards.folded_replies("What they said" if len(one.said) > 1 else "What it said", [
+        (f"{judge[:80]}, {letter} shown first", reply)
         for judge, replies in one.said.items()
         for letter, reply in zip("AB", replies, strict=True)
-        if reply
-    ]
-    if not said:
-        return cards.EMPTY
-    summary = cards.element("summary", cards.esc("What they said" if len(one.said) > 1 else "What it said"))
-    return cards.element("details", summary, *said, class_="st-more")
+    ])  # fmt: skip

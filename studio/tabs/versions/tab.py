@@ -28,6 +28,8 @@ from studio.tabs.versions.view import PAGE_SIZE, Table
 
 _JUDGE = re.compile(r"judge-v\d{1,4}")
 _UNPROMOTE = "Unpromote"
+_HIGHEST = 480
+"""Pixels of a line of accuracy: what is higher looks steeper than it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,13 +322,19 @@ def show_versions(page: Page, run: str | None, place: VersionsPlace) -> Versions
             ),
             cards.sheet(cards.panel(cards.padded(cards.command(_command(page.workspace, run, chosen))))),
         ),
-        figures=(
+        figures=_beside(
             view.accuracy_figure(table, chosen, best),
             charts.accuracy_by_dimension(
                 view.dimension_rows(table, chosen, result), older=chosen.older, newer=chosen.newer
             ),
         ),
     )
+
+
+def _beside(left: "go.Figure", right: "go.Figure") -> "tuple[go.Figure, go.Figure]":
+    """The left one as high as the right one, so that no void is left; a benchmark may have many dimensions."""
+    left.update_layout(height=max(left.layout.height, min(right.layout.height, _HIGHEST)))
+    return left, right
 
 
 def _plot_texts(table: Table, chosen: Chosen, result: Compared, best: str, *, is_promoted: bool) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ _FIRST = "Command line"
 
 
 def build(page: Page, newer: Any, message: Any, export: Any) -> None:
-    """Lay out the panel. `newer` is the control with the chosen version; `message` says what went wrong; `export` is a
-    button elsewhere that gives the version away too."""
+    """Lay out the panel. `newer` is the control with the chosen version; `export` is a button elsewhere that gives the
+    version away too, and `message` says how that went."""
     with gr.Column(elem_classes="st-panel"):
         with gr.Row(elem_classes="st-paneltop"):
             gr.HTML(cards.sheet(cards.Html("<h2>Use this judge</h2>")), apply_default_css=False)
@@ -35,6 +35,7 @@ def build(page: Page, newer: Any, message: Any, export: Any) -> None:
         text = card_html(elem_id="versions-snippet")
         with gr.Row(elem_classes="st-pad"):
             buttons = [gr.Button(label, size="sm", min_width=130, scale=0) for label, _ in _FILES]
+        said = card_html(visible=False, elem_classes="st-pad")
     with page.shelf:
         fetched = gr.DownloadButton("File", elem_id="versions-file", elem_classes="st-fetch")
 
@@ -44,8 +45,9 @@ def build(page: Page, newer: Any, message: Any, export: Any) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
     gr.on([way.input, newer.change, page.run.change], tell, [page.run, newer, way], text, **quiet)
     page.redraw("versions", tell, [page.run, newer, way], [text])
-    for button, make in [(export, judge_zip), *zip(buttons, (make for _, make in _FILES), strict=True)]:
-        button.click(_maker(page.workspace, make), [page.run, newer], [message, fetched]).success(
+    own = [(button, make, said) for button, (_, make) in zip(buttons, _FILES, strict=True)]
+    for button, make, told in [(export, judge_zip, message), *own]:
+        button.click(_maker(page.workspace, make), [page.run, newer], [told, fetched]).success(
             None, None, None, js=fetch_script("versions-file")
         )
 

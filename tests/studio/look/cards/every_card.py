@@ -213,6 +213,7 @@ CARDS: Mapping[str, Callable[[str], Html]] = {
     "empty_place": lambda _: c.empty_place("pairs"),
     "esc": c.esc,
     "fate": lambda text: c.fate(text, text),
+    "folded_replies": lambda text: c.folded_replies(text, [(text, text), (text, "")]),
     "first_steps": lambda _: c.first_steps(),
     "funnel": _funnel,
     "heartbeat": lambda text: c.heartbeat(text, pulse="late"),
