@@ -62,7 +62,7 @@ class Boxes:
     message: Any
     listed: Any
     seen: Any
-    """What is shown: the place, and how far which files were."""
+    """What is shown: the place, and how far each file was."""
 
     @property
     def asked(self) -> list[Any]:
@@ -120,11 +120,8 @@ class OneByOne:
     def redrawn(self, *values: Any) -> Update:
         """Only what is new to the page."""
         *asked, seen = values
-        files, place = self._files(), place_of(JudgedPlace, asked)
-        file = next((one for one in files if one.key == place.file), next(iter(files), None))
-        is_long = file is not None and file.state == "running" and file.done > _FOLLOWED
-        now = (place, tuple((one.key, is_long or one.done) for one in files))
-        return {self.boxes.seen: seen} if now == seen else {**self._drawn(place, files), self.boxes.seen: now}
+        place, files = place_of(JudgedPlace, asked), self._files()
+        return {self.boxes.seen: seen} if seen == (place, _stand(files, place.file)) else self._drawn(place, files)
 
     def anew(self, *values: Any) -> Update:
         """Another filter begins on its first page."""
@@ -154,17 +151,27 @@ class OneByOne:
             return {boxes.panel: gr.update(visible=True), boxes.message: told(str(error), "error"), boxes.listed: ""}
         shows = [(f"{label} {words.number(found.counts.get(name, 0))}", name) for name, label in _SHOWS.items()]
         says = [(f"{OUTCOME_WORDS[one]} {words.number(found.counts.get(one, 0))}", one) for one in OUTCOMES]
+        now = replace(place, file=key, show=wanted.show, verdict=wanted.verdict, at=str(found.start or ""))
         return {
             boxes.panel: gr.update(visible=True),
             boxes.message: hidden(),
             boxes.place["file"]: gr.update(choices=[(one.name[:80], one.key) for one in files], value=key),
-            boxes.place["show"]: gr.update(choices=shows, value=wanted.show),
-            boxes.place["verdict"]: gr.update(choices=[("Anything", ""), *says], value=wanted.verdict),
-            boxes.place["at"]: str(found.start or ""),
+            boxes.place["show"]: gr.update(choices=shows, value=now.show),
+            boxes.place["verdict"]: gr.update(choices=[("Anything", ""), *says], value=now.verdict),
+            boxes.place["at"]: now.at,
             boxes.listed: show_judged(found, lambda image: self._image_url(key, image)),
+            boxes.seen: (now, _stand(files, key)),
         }
 
     def _image_url(self, key: str, image: str) -> str | None:
         """Pictures of an upload lie in the workspace's own folder, and no other file is shown."""
         place = os.path.normpath(os.path.join("batches", key, image))
         return self.page.image_url(place) if place.startswith(f"images{os.sep}") else None
+
+
+def _stand(files: Sequence[JudgedFile], shown: str) -> tuple[tuple[str, int | None], ...]:
+    """How far each file is; None for the one that is shown while it is judged and too long to be followed."""
+    return tuple(
+        (one.key, None if one.key == shown and one.state == "running" and one.done > _FOLLOWED else one.done)
+        for one in files
+    )

@@ -33,9 +33,10 @@ def build(page: Page, newer: Any, message: Any, export: Any) -> None:
                 container=False, elem_classes="st-seg", scale=0, min_width=390, elem_id="versions-way",
             )  # fmt: skip
         text = card_html(elem_id="versions-snippet")
-        with gr.Row(elem_classes="st-pad"):
-            buttons = [gr.Button(label, size="sm", min_width=130, scale=0) for label, _ in _FILES]
-        said = card_html(visible=False, elem_classes="st-pad")
+        with gr.Column(elem_classes="st-pad"):
+            with gr.Row():
+                buttons = [gr.Button(label, size="sm", min_width=130, scale=0) for label, _ in _FILES]
+            said = card_html(visible=False)
     with page.shelf:
         fetched = gr.DownloadButton("File", elem_id="versions-file", elem_classes="st-fetch")
 

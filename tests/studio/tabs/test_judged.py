@@ -75,6 +75,7 @@ def test_redraw_sends_the_list_again_only_where_the_file_or_the_place_changed(
     judged: OneByOne, workspace: Workspace
 ) -> None:
     place = (KEY, "", "", "", "")
+    assert listed(judged, judged.redrawn("", "", "", "", "", judged.redrawn(*place, None)[judged.boxes.seen]))
     seen = judged.redrawn(*place, None)[judged.boxes.seen]
     assert judged.redrawn(*place, seen) == {judged.boxes.seen: seen}
     assert "of 10 comparisons" in listed(judged, judged.redrawn(KEY, "flips", "", "", "", seen))
