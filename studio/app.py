@@ -26,11 +26,12 @@ from studio.jobs.places import Places, guard_places
 from studio.look import cards
 from studio.look.cards import glossary, tour
 from studio.look.theme import StudioTheme, style_sheet
-from studio.page.page import connect, create_page, run_classes
+from studio.page.page import Page, connect, create_page, first_sight, run_classes
 from studio.page.place import FOLLOW_LINKS
 from studio.server import api
 from studio.server.beside import Beside, MayEnter
 from studio.server.binding import check_bind, free_port
+from studio.server.first_sight import FirstSight
 from studio.server.guard import Guard, Pictures
 from studio.server.looks import Looks
 from studio.server.patience import patient_server
@@ -78,7 +79,7 @@ TABS = (
 """In the order shown; the first is open at the start."""
 
 
-def build_app(workspace: Workspace, *, way_back: str | None = None) -> gr.Blocks:
+def build_app(workspace: Workspace, *, way_back: str | None = None) -> tuple[gr.Blocks, Page]:
     """The whole page for one workspace. Building reads folder names only, so it costs no more with a large one.
 
     `way_back`: where the visitor's own workspace is, for a page that is opened beside it.
@@ -98,7 +99,7 @@ def build_app(workspace: Workspace, *, way_back: str | None = None) -> gr.Blocks
         connect(page, TABS, header, heart)
         api.declare(page)
     _keep_private(app)
-    return app
+    return app, page
 
 
 def _head(workspace: Workspace, way_back: str | None) -> tuple[gr.HTML, gr.HTML, gr.Dropdown]:
@@ -148,18 +149,15 @@ def shown_path(folder: Path) -> str:
     return str(folder)
 
 
-def listen(
-    app: gr.Blocks, workspace: Workspace, *, host: str, port: int, auth: tuple[str, str] | None, mcp: bool = False
-) -> str:
+def listen(app: gr.Blocks, page: Page, *, host: str, port: int, auth: tuple[str, str] | None, mcp: bool = False) -> str:
     """Start serving in a background thread; the address.
 
     `mcp`: the public endpoints are tools of the Model Context Protocol too, below /gradio_api/mcp/.
     """
     around = [
-        Middleware(Looks, queue=lambda: app._queue),
         Middleware(Guard, local_only=auth is None and is_loopback(host)),
         Middleware(Beside, path=FINISHED, make=finished_app, may_enter=_who_may_enter(app, auth)),
-        Middleware(Pictures, root=workspace.root),
+        *_around(app, page),
     ]
     # Gradio announces its MCP server whatever `quiet` says; what is at hand is said by `serve`.
     with patient_server(host), contextlib.redirect_stdout(io.StringIO()):
@@ -175,10 +173,21 @@ def listen(
             prevent_thread_lock=True,
             _frontend=False,  # its own look at localhost has no patience; `wait_until_up` has
             app_kwargs={"middleware": around, **_NO_DOCS},
-            **_shown_as(workspace),
+            **_shown_as(page.workspace),
         )
     wait_until_up(f"{address}theme.css")  # any answer will do, and the page itself is long
     return str(address)
+
+
+def _around(app: gr.Blocks, page: Page) -> list[Middleware]:
+    """What stands around each of the two pages of a server."""
+    return [
+        Middleware(Looks, queue=lambda: app._queue),
+        Middleware(
+            FirstSight, components=lambda: app.config["components"], draw=lambda query: first_sight(page, query)
+        ),
+        Middleware(Pictures, root=page.workspace.root),
+    ]
 
 
 def _shown_as(workspace: Workspace) -> dict[str, Any]:
@@ -201,10 +210,9 @@ def _shown_as(workspace: Workspace) -> dict[str, Any]:
 def finished_app() -> FastAPI:
     """The finished run that ships with the project, as a page below `FINISHED`."""
     workspace = finished_workspace()
-    page = build_app(workspace, way_back="../")
-    around = [Middleware(Looks, queue=lambda: page._queue), Middleware(Pictures, root=workspace.root)]
-    app = FastAPI(middleware=around)
-    gr.mount_gradio_app(app, page, FINISHED, app_kwargs=_NO_DOCS, **_shown_as(workspace))
+    studio, page = build_app(workspace, way_back="../")
+    app = FastAPI(middleware=_around(studio, page))
+    gr.mount_gradio_app(app, studio, FINISHED, app_kwargs=_NO_DOCS, **_shown_as(workspace))
     return app
 
 
@@ -248,8 +256,8 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
         signal.signal(number, lambda *_: over.set())
     with told_if_slow("Opening the studio"):
-        app = build_app(workspace)
-        address = listen(app, workspace, host=host, port=port, auth=auth, mcp=mcp)
+        app, page = build_app(workspace)
+        address = listen(app, page, host=host, port=port, auth=auth, mcp=mcp)
     print(f"Judge Studio shows {workspace.root} at {address}", flush=True)
     if mcp:
         print(f"Tools for MCP clients at {address}gradio_api/mcp/", flush=True)

@@ -55,11 +55,11 @@ class Tab:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What the answer that opens the page brings of the first tab: its own redraw comes a round trip later."""
+    """What the page shows of the first tab before it has asked anything: its redraw comes two round trips later."""
 
-    draw: Callable[[str | None], Sequence[Any]]
-    """Run → a value for each of `outputs`."""
-    outputs: Sequence[Any]
+    draw: Callable[[str | None], Sequence[str]]
+    """Run → HTML for each of `cards`."""
+    cards: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Page:
     pulses: dict[str, Any] = field(default_factory=dict)
     """Per tab a `gr.State` whose value changes when the tab has reason to draw again."""
     opening: "list[Opening]" = field(default_factory=list)
-    """What the first tab shows at once; one at most."""
+    """What the first tab shows at once."""
     _catalog: "list[Catalog]" = field(default_factory=list)
     _catalog_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -153,7 +153,7 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
     `header` is the `gr.HTML` made with `FOLLOW_LINKS`; `heart` shows in words whether a run is active.
     """
     traffic = Traffic(page, tabs)
-    visit, shown = gr.State((0, tabs[0].key)), gr.State(("", ()))
+    visit, shown, asked = gr.State((0, tabs[0].key)), gr.State(("", ())), gr.State("")
     beats = [heart, page.run, shown, *(page.pulse(tab.key) for tab in tabs)]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     # Each click needs its own answer ("always_last" would repeat the first click's data), and one after the other:
@@ -162,7 +162,6 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
         **private, "trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": f"place {id(page)}",
     }  # fmt: skip
     outputs = [page.tabs, visit, *(binding.component for binding in traffic.places), *beats]
-    opened = [component for opening in page.opening for component in opening.outputs]
     now = [page.tab, page.run, visit, shown]
     page.tabs.select(traffic.opened, now, [page.tabs, page.tab, visit, *beats], **moves)
     page.clock.select(traffic.beat, now, beats, **private)
@@ -170,10 +169,22 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
     root = gr.context.Context.root_block
     assert root is not None
     for event in (
-        root.load(traffic.loaded, None, [*outputs, *opened], **moves),
+        root.load(traffic.loaded, None, [asked, page.tabs, visit, page.tab, *beats], **moves),
+        asked.change(traffic.placed, [asked, page.run], outputs, **moves),
         header.select(traffic.followed, page.run, outputs, **moves),
     ):
         event.then(None, page.run, None, js=page.url.write_script("run"), **private)
+
+
+def first_sight(page: Page, query: Mapping[str, str]) -> dict[int, str]:
+    """HTML of the opening's cards at the place that the query names, by Gradio's number of the component."""
+    if query.get("tab", page.tab.value) != page.tab.value:
+        return {}
+    drawn = {}
+    for opening in page.opening:
+        values = opening.draw(query.get("run"))
+        drawn.update({card._id: value for card, value in zip(opening.cards, values, strict=True)})
+    return drawn
 
 
 class Traffic:
@@ -207,23 +218,33 @@ class Traffic:
         tab = self._known(query.get("tab"))
         place = (next(_VISITS), tab)
         values = [value_at(binding, {**query, "tab": tab}.get(binding.key)) for binding in self.places]
+        return [gr.update(selected=tab), place, *values, *self._arrived(query, run, place)]
+
+    def _arrived(self, query: Mapping[str, str], run: str | None, place: Visit) -> list[Any]:
+        """The beat of a place that was just entered, with the run that its address names."""
         names = self._names()
         is_asked = query.get("run") in names
-        answer = self.beat(tab, query["run"] if is_asked else run, place, ("", ()))
+        answer = self.beat(place[1], query["run"] if is_asked else run, place, ("", ()))
         if is_asked:
             answer[1] = gr.update(choices=list(names), value=query["run"], elem_classes=run_classes(names))
-        return [gr.update(selected=tab), place, *values, *answer]
+        return answer
 
     def loaded(self, request: gr.Request) -> list[Any]:
-        """A page that was just opened."""
+        """A page that was just opened. Most addresses name a tab and a run at most; the browser looks for every
+        component that an answer may write, so what else there is to set (`placed`) is left out of this one."""
         query = dict(request.query_params)
-        answer = self.go(query, None)
-        if answer[1][1] != self._first:
-            return [*answer, *(gr.skip() for opening in self._page.opening for _ in opening.outputs)]
-        answer[0] = gr.skip()  # it is open from the start, unless somebody was quicker than this answer
-        names = self._names()
-        run = query["run"] if query.get("run") in names else next(iter(names), None)
-        return [*answer, *(value for opening in self._page.opening for value in opening.draw(run))]
+        if any(binding.key in query for binding in self.places if binding.component is not self._page.tab):
+            return [str(request.query_params), *[gr.skip()] * (6 + len(self._tabs))]
+        tab = self._known(query.get("tab"))
+        place = (next(_VISITS), tab)
+        # The first tab is open from the start, unless somebody was quicker than this answer.
+        is_first = tab == self._first
+        opened = gr.skip() if is_first else gr.update(selected=tab)
+        return [gr.skip(), opened, place, gr.skip() if is_first else tab, *self._arrived(query, None, place)]
+
+    def placed(self, asked: str, run: str | None) -> list[Any]:
+        """A page that was opened at an address that names more than tab and run."""
+        return self.go(read_query(asked), run)
 
     def followed(self, event: gr.EventData, run: str | None) -> list[Any]:
         """A link, or the back button."""

@@ -24,9 +24,8 @@ def build(page: Page) -> None:
     """Lay out the Home tab and connect its events. Call it inside the app's gr.Tab."""
     shown, drawn_duel = gr.State(()), gr.State("")
     message = card_html(visible=False, asks=True)
-    # What is in the workspace now is not known here: this is built once, for every page until its first answer.
-    run_card = card_html(cards.sheet(cards.panel(cards.padded(cards.sub("Looking into the workspace…", dim=True)))))
-    duel_card, progress_card, runs_card = card_html(), card_html(), card_html()
+    # What is in the workspace now is not known here: this is built once, for every page. See `Opening`.
+    run_card, duel_card, progress_card, runs_card = card_html(), card_html(), card_html(), card_html()
     shown_cards = [run_card, progress_card, runs_card]
 
     def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:
@@ -43,7 +42,7 @@ def build(page: Page) -> None:
         note = gr.update(value=outcome.message, visible=bool(outcome.message))
         return [note, update, *_changed(show_home(page.workspace, outcome.run), before)]
 
-    page.opening.append(Opening(draw=lambda run: redraw(run, ()), outputs=[*shown_cards, shown]))
+    page.opening.append(Opening(draw=lambda run: _cards(show_home(page.workspace, run)), cards=shown_cards))
     drawn = page.redraw("home", redraw, [page.run, shown], [*shown_cards, shown])
     # The duel asks the tables, whose library takes a moment to load: the page is there before it.
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
@@ -58,8 +57,12 @@ def build(page: Page) -> None:
 
 
 def _changed(home: Home, before: tuple[str, ...]) -> list[Any]:
-    now = (home.run, home.progress, home.runs)
+    now = _cards(home)
     return [*only_changed(now, before), now]
+
+
+def _cards(home: Home) -> tuple[str, str, str]:
+    return home.run, home.progress, home.runs
 
 
 # --- what a click does -----------------------------------------------------------------------------------------

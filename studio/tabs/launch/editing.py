@@ -24,6 +24,7 @@ from studio.tabs.launch.form import (
     FIRST_PRESET,
     LaunchForm,
     accordion_updates,
+    field_id,
     field_updates,
     read_form,
     source_choices,
@@ -65,15 +66,8 @@ def connect_form(page: Page, form: LaunchForm, plan: Any, command: Any, *, told:
     editing = _Editing(page.workspace)
     views = [refused, plan, command, *form.accordions.values()]
     quiet = page.turns("launch", "always_last")
-    for key, component in form.fields.items():
-        triggers = (
-            [component.blur, component.submit] if isinstance(component, gr.Textbox | gr.Number) else [component.input]
-        )
-        others = list(form.fields.values()) if key in DECIDING else [component]
-        changed = editing.decided if key in DECIDING else editing.changed
-        gr.on(triggers, _bound(changed, key), form.inputs, [*others, *views], **quiet)
-    gr.on([form.name.blur, form.name.submit], editing.renamed, form.inputs, [refused, plan, command], **quiet)
     fields = list(form.fields.values())
+    form.head.input(editing.changed, form.inputs, [*fields, *views], **quiet)
     form.preset.input(
         editing.restarted, [form.preset, form.name, form.source], [*fields, form.source, told, *views], **quiet
     )
@@ -91,26 +85,20 @@ class _Editing:
         self._workspace = workspace
         self._fields = {field.key: field for field in form_fields()}
 
-    def changed(self, key: str, *inputs: Any) -> list[Any]:
-        """A field was left: its fault below it, and what follows for plan and command."""
-        return [self._info(key, inputs), *self.planned(*inputs)]
-
-    def decided(self, key: str, *inputs: Any) -> list[Any]:
-        """A field on which others depend: only those that mean something are shown."""
+    def changed(self, event: gr.EventData, *inputs: Any) -> list[Any]:
+        """A field was left: its fault below it, which others mean something now, and what follows for the plan."""
+        left = str(getattr(event, "field", ""))
         shown = dict(zip(self._fields, inputs[2:], strict=True))
-        updates = [
-            self._info(key, inputs) if other == key else gr.update(visible=is_asked(other, shown))
-            for other in self._fields
-        ]
-        return [*updates, *self.planned(*inputs)]
-
-    def _info(self, key: str, inputs: tuple[Any, ...]) -> Any:
-        field = self._fields[key]
-        fault = fault_of(field, inputs[2 + list(self._fields).index(key)])
-        return gr.update(info=f"✕ {fault}" if fault else field.help)
-
-    def renamed(self, *inputs: Any) -> list[Any]:
-        return [gr.update(visible=False), *show_plan(self._workspace, *read_form(inputs))]
+        updates = {
+            key: gr.update(visible=is_asked(key, shown))
+            for key in self._fields
+            if any(field_id(self._fields[deciding]) == left for deciding in DECIDING)
+        }
+        for key, field in self._fields.items():
+            if field_id(field) == left:
+                fault = fault_of(field, shown[key])
+                updates[key] = gr.update(info=f"✕ {fault}" if fault else field.help)
+        return [*(updates.get(key, gr.skip()) for key in self._fields), *self.planned(*inputs)]
 
     def planned(self, *inputs: Any) -> list[Any]:
         preset, name, overrides = read_form(inputs)
@@ -167,12 +155,3 @@ def _source_update(workspace: Workspace, key: str) -> Any:
     if key not in {value for _, value in choices}:
         raise ValueError(key)
     return gr.update(choices=choices, value=key)
-
-
-def _bound(function: Any, key: str) -> Any:
-    """`function` with its first argument fixed; Gradio counts the parameters of a `functools.partial` wrongly."""
-
-    def call(*inputs: Any) -> Any:
-        return function(key, *inputs)
-
-    return call

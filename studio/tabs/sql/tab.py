@@ -114,7 +114,7 @@ def _lay_out_console() -> dict[str, Any]:
         gr.HTML(cards.sheet(_title()), apply_default_css=False, js_on_load=_CTRL_ENTER)
         text = gr.Code(
             value="", language="sql", label="Question", lines=6, max_lines=24, elem_id="sql-text",
-            show_label=False, interactive=True, wrap_lines=True,
+            show_label=False, interactive=True, wrap_lines=True, visible=False,
         )  # fmt: skip
         with gr.Row():
             run_it = gr.Button("Run", variant="primary", scale=0, min_width=110, elem_id="sql-run")
@@ -128,6 +128,12 @@ def _lay_out_console() -> dict[str, Any]:
 
 
 def _connect(page: Page, parts: _Parts) -> None:
+    # The editor is the largest script of all, so it is fetched when the tab is opened and not with the first page.
+    is_there = gr.State(value=False)
+    page.redraw(
+        "sql", lambda seen: [gr.skip() if seen else gr.update(visible=True), True], [is_there], [parts.text, is_there]
+    )
+
     def answered(run: str | None, question: str | None, limit: int) -> Iterator[list[Any]]:
         for now in show_answers(page.workspace, question or "", int(limit), run=run):
             command = show_command(page.workspace, question or "")
