@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 
@@ -234,7 +234,7 @@ class Traffic:
         component that an answer may write, so what else there is to set (`placed`) is left out of this one."""
         query = dict(request.query_params)
         if any(binding.key in query for binding in self.places if binding.component is not self._page.tab):
-            return [str(request.query_params), *[gr.skip()] * (6 + len(self._tabs))]
+            return [urlencode(query), *[gr.skip()] * (6 + len(self._tabs))]
         tab = self._known(query.get("tab"))
         place = (next(_VISITS), tab)
         # The first tab is open from the start, unless somebody was quicker than this answer.

@@ -14,7 +14,7 @@ from studio.jobs import runs as jobs
 from studio.jobs.sql import ROW_LIMIT, asking
 from studio.look import cards, words
 from studio.look.cards.system import SchemaTable, schema_browser
-from studio.look.sheet import EACH_CLICK, card_html
+from studio.look.sheet import card_html
 from studio.page.page import Page, Tab
 from studio.tabs.sql.view import answer, write_csv
 
@@ -155,10 +155,11 @@ def _connect(page: Page, parts: _Parts) -> None:
     }  # fmt: skip
     inputs = [page.run, parts.text, parts.limit]
     ran = parts.run_it.click(answered, inputs, parts.outputs, **asked)
-    tried = parts.examples.click(chosen, [page.run, parts.text], parts.text, **EACH_CLICK).then(
+    each = page.turns("sql", "multiple")
+    tried = parts.examples.click(chosen, [page.run, parts.text], parts.text, **each).then(
         answered, inputs, parts.outputs, **asked
     )
-    parts.browser.click(chosen, [page.run, parts.text], parts.text, **EACH_CLICK)
+    parts.browser.click(chosen, [page.run, parts.text], parts.text, **each)
     parts.cancel.click(cancelled, None, parts.outputs, cancels=[ran, tried], show_progress="hidden")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from engine.workspace.files import write_json
 from engine.workspace.folders import Workspace
-from studio.page.page import Tab, connect, create_page
+from studio.page.page import Tab, connect, create_page, first_sight
 from studio.page.place import link, read_query
 from studio.page.pulse import Moment, only_changed, signature
 from studio.tabs import training
@@ -137,23 +137,39 @@ def test_image_url_of_an_odd_folder_is_percent_encoded(tmp_path: Path) -> None:
     assert page.image_url(None) is None
 
 
-def test_answer_that_opens_the_page_brings_home_itself_and_nothing_of_it_for_another_tab(workspace: Workspace) -> None:
+def test_page_itself_brings_home_and_nothing_of_it_for_another_tab(workspace: Workspace) -> None:
     make_run(workspace, "shapes-02", iterations=1)
     newest, other = (run.name for run in workspace.runs())
-    with gr.Blocks(analytics_enabled=False) as app:
+    with gr.Blocks(analytics_enabled=False):
         page = create_page(workspace)
         home.TAB.build(page)
+    for shown, query in ((newest, {}), (other, {"run": other}), (newest, {"run": "gone"}), (newest, {"tab": "home"})):
+        drawn = first_sight(page, query)
+        assert [f">{shown}<" in drawn[page.opening[0].cards[0]._id]] == [True]
+    assert first_sight(page, {"tab": "images"}) == {}
+
+
+def test_answer_that_opens_the_page_sets_the_rest_of_the_place_only_where_the_address_names_it(
+    workspace: Workspace,
+) -> None:
+    with gr.Blocks(analytics_enabled=False) as app:
+        page = create_page(workspace)
+        box = page.url.hidden("images.q")
         connect(page, [home.TAB, images.TAB], gr.HTML(), gr.HTML())
-    loaded = next(listener for listener in app.fns.values() if listener.name == "loaded")
+    loaded, placed = (next(one for one in app.fns.values() if one.name == name) for name in ("loaded", "placed"))
 
-    def drawn(**query: str) -> list[Any]:
-        answer = loaded.fn(SimpleNamespace(query_params=query))
+    def opened(query: str) -> list[Any]:
+        answer = loaded.fn(SimpleNamespace(query_params=read_query(query)))
         assert len(answer) == len(loaded.outputs)
-        return list(answer[-4:])
+        return list(answer)
 
-    for shown, query in ((newest, {}), (other, {"run": other}), (newest, {"run": "gone"})):
-        assert f">{shown}<" in drawn(**query)[0]
-    assert drawn(tab="images") == [gr.skip()] * 4
+    assert opened("tab=home&other=x")[:2] == [gr.skip(), gr.skip()]
+    asked, tabs, (_, visited), tab, *_ = opened("tab=images")
+    assert (asked, tabs, visited, tab) == (gr.skip(), gr.update(selected="images"), "images", "images")
+    asked, *rest = opened("tab=images&images.q=a+%26+b")
+    assert rest == [gr.skip()] * len(rest)
+    answer = dict(zip((one._id for one in placed.outputs), placed.fn(asked, None), strict=True))
+    assert (answer[box._id], answer[page.tab._id]) == ("a & b", "images")
 
 
 def test_beat_sends_a_run_only_where_the_one_it_was_asked_with_is_gone(workspace: Workspace) -> None:

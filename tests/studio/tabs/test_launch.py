@@ -219,6 +219,10 @@ def taken_in(workspace: Workspace, *, images: int = 25) -> str:
     return folder.name
 
 
+def left_field(element_id: str) -> gr.EventData:
+    return gr.EventData(None, {"field": element_id})
+
+
 def form_inputs(preset: str, **changed: Any) -> list[Any]:
     values = preset_values(preset)
     shown = {key: as_shown(field, values[key]) for key, field in FIELDS.items()} | changed
@@ -260,8 +264,19 @@ def test_why_a_form_was_not_started_is_gone_once_it_is_changed(tmp_path: Path) -
     assert not message["visible"]
     assert run == gr.skip()
     after = editing._Editing(workspace)
-    changed = (after.renamed(*form_inputs("shapes")), after.planned(*form_inputs("shapes")))
-    assert [answer[0] for answer in changed] == [gr.update(visible=False)] * 2
+    left = after.changed(left_field("set-name"), *form_inputs("shapes"))
+    assert left[len(FIELDS)] == after.planned(*form_inputs("shapes"))[0] == gr.update(visible=False)
+
+
+@pytest.mark.parametrize("field", ["set-judge-temperature", "set-model-backend", "set-name", "set-nonsense", ""])
+def test_field_that_was_left_says_its_fault_and_what_else_means_anything(tmp_path: Path, field: str) -> None:
+    inputs = form_inputs("shapes", **{"judge.temperature": 9, "model.backend": "vllm"})
+    answer = editing._Editing(open_workspace(tmp_path)).changed(left_field(field), *inputs)
+    shown = dict(zip(FIELDS, answer, strict=False))
+    said = {key for key, update in shown.items() if "less than or equal to 5" in str(update.get("info"))}
+    assert said == ({"judge.temperature"} if field == "set-judge-temperature" else set())
+    asked = {key for key, update in shown.items() if update.get("visible")}
+    assert ("model.vllm_options" in asked) == (field == "set-model-backend")
 
 
 def test_embedded_model_on_photographs_is_said_in_red_and_asked_about_before_it_starts(tmp_path: Path) -> None:
