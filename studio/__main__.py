@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import JudgeStudioError
 from engine.workspace.folders import open_workspace
 from studio.server.binding import check_bind, check_mcp, read_password
-from studio.server.waiting import told_if_slow
+from studio.server.waiting import kept_for_good, told_if_slow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_mcp(has_password=options.auth is not None)
         auth = read_password(options.auth) if options.auth else None
         workspace = open_workspace(options.workspace)
-        with told_if_slow("Loading Gradio"):
+        with told_if_slow("Loading Gradio"), kept_for_good():
             from studio.app import serve  # it takes seconds to import
 
         serve(

@@ -36,7 +36,7 @@ from studio.server.guard import Guard, Pictures
 from studio.server.looks import Looks
 from studio.server.patience import patient_server
 from studio.server.signatures import remember_signatures
-from studio.server.waiting import told_if_slow, wait_until_up
+from studio.server.waiting import kept_for_good, told_if_slow, wait_until_up
 from studio.tabs import doctor, training
 from studio.tabs.arena import tab as arena
 from studio.tabs.compare import tab as compare
@@ -255,7 +255,7 @@ def serve(
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # before the first visitor can see that the page is there
         signal.signal(number, lambda *_: over.set())
-    with told_if_slow("Opening the studio"):
+    with told_if_slow("Opening the studio"), kept_for_good():
         app, page = build_app(workspace)
         address = listen(app, page, host=host, port=port, auth=auth, mcp=mcp)
     print(f"Judge Studio shows {workspace.root} at {address}", flush=True)

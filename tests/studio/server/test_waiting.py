@@ -1,3 +1,4 @@
+import gc
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -6,7 +7,7 @@ import pytest
 
 from engine.errors import JudgeStudioError
 from studio.server.patience import PatientServer, ServerFailedToStartError, patient_server, reached_directly
-from studio.server.waiting import told_if_slow, wait_until_up
+from studio.server.waiting import kept_for_good, told_if_slow, wait_until_up
 from tests.patience import seconds
 
 
@@ -108,3 +109,18 @@ def test_what_takes_long_is_said_until_it_is_over() -> None:
     with told_if_slow("Nothing", every=3600, tell=tell):
         pass
     assert len(said) == count
+
+
+def test_garbage_is_looked_for_again_after_a_start_that_failed() -> None:
+    before = gc.get_freeze_count()
+
+    def start() -> None:
+        with kept_for_good():
+            assert not gc.isenabled()
+            raise JudgeStudioError("no port is free")
+
+    with pytest.raises(JudgeStudioError):
+        start()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    gc.unfreeze()
