@@ -53,7 +53,8 @@ def p_value(p: float | None) -> str:
     """ "p < 0.001", "p = 0.04"; at most three decimals, because more would be noise."""
     if p is None or not math.isfinite(p):
         return "p not known"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}".rstrip("0").rstrip(".")
+    told = "p < 0.001" if p < 0.001 else f"p = {p:.3f}".rstrip("0").rstrip(".")
+    return told.replace(" ", "\u00a0")  # one word, which no line ends in
 
 
 def duration(seconds: float | None, *, missing: str = MISSING) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
 from engine.measure.benchmarks.held_out import number_on
-from engine.records import BASE_JUDGE, version_number
+from engine.records import BASE_JUDGE, version_name, version_number
 from engine.workspace.conclusions import (
     Against,
     Concluded,
@@ -256,6 +256,8 @@ def pays_words(view: RunView) -> str:
         return f"{told}, which may be nothing: one more will hardly pay."
     took = sum(entry.seconds for (number, _), entry in view.times.items() if number == view.state.iteration)
     about = f", and would take about {words.about(took)}" if took else ""
+    if view.state.best != version_name(view.last(Measured) or 0):
+        return f"{told} on all items, not surely on the half that chooses the best: one more may pay{about}."
     return f"{told}, so one more still pays{about}."
 
 

@@ -120,15 +120,18 @@ def shell(text: str) -> Html:
     return element("pre", esc(text), class_="st-cmd", tabindex="0")
 
 
-EmptyPlace = Literal["pairs", "pairs-filtered", "traces", "versions", "live"]
+EmptyPlace = Literal["pairs", "pairs-coming", "pairs-filtered", "traces", "traces-coming", "versions", "live"]
 
+_HOME = Action(label="Open Home", url="?tab=home", kind="main")
 _EMPTY: dict[str, tuple[str, Action | None]] = {
     "pairs": (
         "No pairs yet. They appear while synthesize runs.",
         Action(label="Open Launch", url="?tab=launch", kind="main"),
     ),
+    "pairs-coming": ("No pairs yet. They appear while synthesize runs. Home shows how far the run is.", _HOME),
     "pairs-filtered": ("No pair matches.", Action(label="Clear filters", act="clear", kind="main")),
     "traces": ("No rulings yet. Judge starts after synthesize.", None),
+    "traces-coming": ("No rulings yet. Judge starts after synthesize. Home shows how far the run is.", _HOME),
     "versions": ("Only judge-v0 so far: the first comparison comes after iteration 1.", None),
     "live": ("Nothing judged yet. The comparison is ready: press Judge in both orders, or change it first.", None),
 }

@@ -91,7 +91,7 @@ def pair_list(sight: PairsSight, image_url: ImageUrl, chosen: PairRow | None, *,
     While a pair is chosen, the page that keys may reach next lies ready beside it, unseen.
     """
     if not sight.page.rows:
-        return cards.empty_place("pairs" if is_empty else "pairs-filtered")
+        return cards.empty_place("pairs-coming" if is_empty else "pairs-filtered")
     before, after = beside(sight)
     selected = chosen.pair_id if chosen else None
     if sight.place.view == "table":

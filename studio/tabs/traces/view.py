@@ -1,7 +1,7 @@
 """What the Traces tab shows of a run: plain values in, HTML out. No Gradio, no SQL."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.records import ORDERS, outcome
 from engine.stages.select.reasons import GRAVEST_FIRST, KEPT, REASONS
@@ -69,7 +69,7 @@ def show_traces(
     place, wanted, page = look_at(catalog, run, place, marks)
     offered = trace_facets(catalog, wanted)
     if not offered.iterations:
-        return _nothing(place)
+        return replace(_nothing(place), list=cards.sheet(cards.empty_place("traces-coming")))
     return TracesShown(
         place=place,
         funnel=cards.sheet(funnel_panel(catalog, workspace, run, place, offered)),

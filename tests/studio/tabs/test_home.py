@@ -116,7 +116,7 @@ def test_event_of_an_earlier_day_says_which() -> None:
 
 
 def test_event_says_p_as_people_do() -> None:
-    assert said_by({"event": "evaluated", "gain": 0.2, "p": 0.0}) == "evaluated: gain 0.200, p < 0.001"
+    assert said_by({"event": "evaluated", "gain": 0.2, "p": 0.0}) == "evaluated: gain 0.200, p\u00a0<\u00a00.001"
 
 
 def test_comparison_that_a_finished_run_offers_is_one_that_versions_understands(workspace: Workspace) -> None:

@@ -28,7 +28,7 @@ def test_comparison_shows_accuracies_with_intervals_and_p() -> None:
     shown = comparison_table([_compared(0.12, 0.22)], older="judge-v0", newer="judge-v3")
 
     assert "0.57 to 0.65" in shown
-    assert "+0.12 to +0.22, p &lt; 0.001" in shown
+    assert "+0.12 to +0.22, p\u00a0&lt;\u00a00.001" in shown
 
 
 def _run(**changes: object) -> RunRow:
