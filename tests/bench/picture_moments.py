@@ -177,6 +177,7 @@ def main() -> None:
     options.add_argument("--sizes", default=",".join(SIZES))
     asked = options.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=60_000)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for place, made in PLACES.items():
