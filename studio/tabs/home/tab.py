@@ -14,7 +14,7 @@ from studio.page import pulse
 from studio.page.page import Opening, Page, Tab
 from studio.page.pulse import only_changed
 from studio.tabs.home.duel import show_duel
-from studio.tabs.home.view import DEMO_PRESET, Home, delete_question, show_home
+from studio.tabs.home.view import DEMO_PRESET, delete_question, show_home
 
 DEMO_RUN = "shapes-01"
 """A fixed name: of two clicks on the demo, one reserves it and the other is refused."""
@@ -22,31 +22,30 @@ DEMO_RUN = "shapes-01"
 
 def build(page: Page) -> None:
     """Lay out the Home tab and connect its events. Call it inside the app's gr.Tab."""
-    shown, drawn_duel = gr.State(()), gr.State("")
+    shown = gr.State(())
     message = card_html(visible=False, asks=True)
     # What is in the workspace now is not known here: this is built once, for every page. See `Opening`.
     run_card, duel_card, progress_card, runs_card = card_html(), card_html(), card_html(), card_html()
-    shown_cards = [run_card, progress_card, runs_card]
+    shown_cards = [run_card, progress_card, runs_card, duel_card]
+
+    def first(run: str | None) -> tuple[str, ...]:
+        """Without the duel, which asks the tables: their library takes a moment to load."""
+        home = show_home(page.workspace, run)
+        return home.run, home.progress, home.runs
 
     def redraw(run: str | None, before: tuple[str, ...]) -> list[Any]:
-        return _changed(show_home(page.workspace, run), before)
-
-    def draw_duel(run: str | None, before: str) -> list[Any]:
-        now = show_duel(page, run)
-        return [gr.skip() if now == before else now, now]
+        now = (*first(run), show_duel(page, run))
+        return [*only_changed(now, before), now]
 
     def act(event: gr.EventData, run: str | None, before: tuple[str, ...]) -> list[Any]:
         outcome = do(page.workspace, str(getattr(event, "act", "")), str(getattr(event, "id", "")), run)
         names = [folder.name for folder in page.workspace.runs()]
         update = gr.update(choices=names, value=outcome.run)
         note = gr.update(value=outcome.message, visible=bool(outcome.message))
-        return [note, update, *_changed(show_home(page.workspace, outcome.run), before)]
+        return [note, update, *redraw(outcome.run, before)]
 
-    page.opening.append(Opening(draw=lambda run: _cards(show_home(page.workspace, run)), cards=shown_cards))
-    drawn = page.redraw("home", redraw, [page.run, shown], [*shown_cards, shown])
-    # The duel asks the tables, whose library takes a moment to load: the page is there before it.
-    quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    drawn.then(draw_duel, [page.run, drawn_duel], [duel_card, drawn_duel], **quiet)
+    page.opening.append(Opening(draw=first, cards=shown_cards[:-1]))
+    page.redraw("home", redraw, [page.run, shown], [*shown_cards, shown])
     gr.on(
         [message.click, run_card.click, progress_card.click, runs_card.click],
         act,
@@ -54,15 +53,6 @@ def build(page: Page) -> None:
         [message, page.run, *shown_cards, shown],
         **page.turns("home", "multiple"),
     ).then(None, None, None, js="() => { window.scrollTo({top: 0}); }")
-
-
-def _changed(home: Home, before: tuple[str, ...]) -> list[Any]:
-    now = _cards(home)
-    return [*only_changed(now, before), now]
-
-
-def _cards(home: Home) -> tuple[str, str, str]:
-    return home.run, home.progress, home.runs
 
 
 # --- what a click does -----------------------------------------------------------------------------------------
