@@ -47,7 +47,7 @@ def _on_this_machine(judge: str, workspace: Path) -> tuple[Snippet, ...]:
         ),
         Snippet(
             title="Server",
-            about="For other programs, on this machine. A wider --host needs --key FILE.",
+            about="For other programs, on this machine. To let other machines ask, give it a host and a key.",
             language="bash",
             code=f"judge-studio serve --workspace {folder} {name}",
         ),
