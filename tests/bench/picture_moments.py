@@ -177,7 +177,7 @@ def main() -> None:
     options.add_argument("--sizes", default=",".join(SIZES))
     asked = options.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=200_000)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for place, made in PLACES.items():
@@ -196,7 +196,7 @@ def _visited(browser: Any, server: Server, visit: str, size: str, out: Path) -> 
     viewport, theme = SIZES[size]
     context = browser.new_context(viewport=viewport, color_scheme=theme)
     watched = Watched(context, server)
-    watched.page.set_default_timeout(60_000)
+    watched.page.set_default_timeout(200_000)
     watched.page.add_init_script(NO_TOUR)
     watched.open()
     try:
