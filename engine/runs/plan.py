@@ -154,7 +154,7 @@ def _baseline(settings: Settings, sizes: Sizes) -> list[PlanStage]:
     stages = []
     if "held-out" in settings.evaluate.benchmarks:
         calls = None if sizes.held_out is None else synthesis_calls(settings, 0, sizes.held_out)
-        what = f"pairs from {_count(sizes.held_out, 'held-out instruction')}"
+        what = f"pairs from {_up_to(settings, sizes)}{_count(sizes.held_out, 'held-out instruction')}"
         stages.append(_stage("synthesize", what, calls, sizes.held_out))
     begun = ", also with its replies begun for it," if sizes.begun else ""
     what = f"judge-v0{begun} and the controls on {_count(sizes.items, 'item')}, both orders"
@@ -167,7 +167,7 @@ def _stages(settings: Settings, sizes: Sizes) -> list[PlanStage]:
     steps = None if sizes.kept is None else ceil(ceil(sizes.kept / train.batch_size) * train.epochs)
     if train.max_steps is not None:
         steps = train.max_steps if steps is None else min(steps, train.max_steps)
-    source = f" on {_count(sizes.images, 'image')}" if sizes.images is not None else ""
+    source = f" on {_up_to(settings, sizes)}{_count(sizes.images, 'image')}" if sizes.images is not None else ""
     samples = f"both orders, {_count(settings.judge.traces_per_order, 'sample')}"
     start = {"previous": "the previous version", "best": "the best version so far"}.get(train.start, "the base model")
     step_words = f"at most {_count(steps, 'step')}" if steps is not None else "steps not known yet,"
@@ -194,6 +194,11 @@ def _evaluation(settings: Settings, what: str, verdicts: int) -> PlanStage:
 
 def _stage(stage: str, what: str, calls: int | None, units: int | None) -> PlanStage:
     return PlanStage(stage=stage, what=what, calls=calls, units=units, seconds=None)
+
+
+def _up_to(settings: Settings, sizes: Sizes) -> str:
+    """Files are counted by their names, and some may be damaged."""
+    return "up to " if sizes.images is not None and settings.source.kind in ("folder", "zip") else ""
 
 
 def _count(count: int | None, noun: str) -> str:

@@ -16,13 +16,14 @@ def build(page: Page) -> None:
     choices = [("New run", "new"), ("The chosen run", "run")]
     view = gr.Radio(choices, value="new", show_label=False, container=False, elem_classes="st-seg")
     page.url.bind("launch.view", view)
-    message, refused = card_html(visible=False), card_html(visible=False, asks=True)
+    message = card_html(visible=False)
     with gr.Row(equal_height=False, elem_classes="st-gap") as new:
         with gr.Column(scale=3, min_width=320):
             form = lay_out_form(page.workspace)
             command = card_html()
         with gr.Column(scale=2, min_width=300):
             start = gr.Button("Start the run", variant="primary", elem_classes="st-btn-main")
+            refused = card_html(visible=False, asks=True)  # where the press was: on a phone the top is far away
             preview = gr.Button(f"Preview {PREVIEW_PAIRS} pairs first")
             plan = card_html()
     previewed = card_html(visible=False)
