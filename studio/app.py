@@ -87,9 +87,10 @@ def build_app(workspace: Workspace, *, way_back: str | None = None) -> tuple[gr.
     remember_signatures()
     with gr.Blocks(title="Judge Studio", analytics_enabled=False, delete_cache=_FILE_LIFE) as app:
         header, heart, run = _head(workspace, way_back)
-        with gr.Tabs(elem_classes="st-tabs-main") as tabs:
-            pass
+        tabs = gr.Tabs(elem_classes="st-tabs-main", render=False)
+        # What nobody sees stands before the tabs: Gradio looks for a component from the top, through all of them.
         page = create_page(workspace, run=run, tabs=tabs)
+        tabs.render()
         with tabs:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.key, elem_id=f"tab-{tab.key}"):
