@@ -27,6 +27,22 @@ def test_wrong_value_is_said_at_its_field_and_right_ones_reach_the_command(visit
     expect(page.get_by_role("button", name=re.compile("Judge ·"))).to_contain_text("1 changed")
 
 
+def test_choice_and_switch_reach_the_command_and_show_what_else_means_anything(
+    visit: Opener, empty_server: Server
+) -> None:
+    page = visit(empty_server).open("?tab=launch")
+    command = page.locator("pre.st-cmd:visible").first
+    command.wait_for()
+    page.get_by_role("button", name=re.compile("Model ·")).click()
+    page.locator("#set-model-backend input").click()
+    page.get_by_role("option", name="vllm").click()
+    expect(page.locator("#set-model-vllm-options")).to_be_visible()
+    expect(command).to_contain_text("model.backend=vllm")
+    page.get_by_role("button", name=re.compile("Select ·")).click()
+    page.locator("#set-select-balance input").uncheck()
+    expect(command).to_contain_text("select.balance=false")
+
+
 def test_preset_fills_every_field(visit: Opener, empty_server: Server) -> None:
     page = visit(empty_server).open("?tab=launch")
     page.locator("pre.st-cmd:visible").first.wait_for()
