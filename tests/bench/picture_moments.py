@@ -30,8 +30,8 @@ from tests.bench.picture_pages import NO_TOUR, copied, empty, failed, photograph
 from tests.browser.conftest import CHROMIUM, PHONE, WIDE, Watched
 from tests.studio_server import Server, studio_server
 
-Step = Callable[[str], None]
-"""Photographs the page under this name."""
+Step = Callable[..., None]
+"""Photographs the page under this name, or only what the window shows: scrolling ends an explanation."""
 
 
 def tour(watched: Watched, step: Step) -> None:
@@ -48,14 +48,14 @@ def tour(watched: Watched, step: Step) -> None:
         box.get_by_role("button", name="Next" if number < 5 else "Done").click()
     page.goto(f"{watched.server.url}/finished/?tab=home")
     word = page.locator("#tab-home [data-term]:visible").first
-    word.wait_for()
+    word.scroll_into_view_if_needed()
     word.hover()
     expect(page.locator(".st-tip")).to_be_visible()
-    step("word-hover")
+    step("word-hover", scrolls=False)
     page.mouse.move(0, 0)
-    page.locator("#tab-home [data-term]:visible").nth(2).focus()
+    page.locator("#tab-home [data-term][tabindex]:visible").first.focus()
     expect(page.locator(".st-tip")).to_be_visible()
-    step("word-focus")
+    step("word-focus", scrolls=False)
 
 
 def photos(watched: Watched, step: Step) -> None:
@@ -100,7 +100,7 @@ def refused(watched: Watched, step: Step) -> None:
 def lists(watched: Watched, step: Step) -> None:
     """Four runs, a question before a deletion, pairs as a table with one open, traces with the replay open."""
     page = watched.page
-    expect(watched.go("home").locator(".st-duels img").nth(2)).to_be_visible()
+    expect(watched.go("home", f"&run={NAME}").locator(".st-duels img").nth(2)).to_be_visible()
     step("four-runs")
     page.get_by_role("button", name="Delete run fog-demo-2").click()
     expect(page.locator(".st-confirm")).to_be_visible()
@@ -177,7 +177,7 @@ def main() -> None:
     options.add_argument("--sizes", default=",".join(SIZES))
     asked = options.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    expect.set_options(timeout=200_000)
+    expect.set_options(timeout=90_000)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for place, made in PLACES.items():
@@ -196,11 +196,16 @@ def _visited(browser: Any, server: Server, visit: str, size: str, out: Path) -> 
     viewport, theme = SIZES[size]
     context = browser.new_context(viewport=viewport, color_scheme=theme)
     watched = Watched(context, server)
-    watched.page.set_default_timeout(200_000)
+    watched.page.set_default_timeout(90_000)
     watched.page.add_init_script(NO_TOUR)
     watched.open()
+
+    def step(name: str, *, scrolls: bool = True) -> None:
+        path = out / f"{visit}-{name}-{size}.png"
+        photograph(watched, path) if scrolls else watched.page.screenshot(path=path)
+
     try:
-        VISITS[visit][1](watched, lambda step: photograph(watched, out / f"{visit}-{step}-{size}.png"))
+        VISITS[visit][1](watched, step)
     except (AssertionError, PlaywrightError) as error:
         print(f"{visit}-{size}: ended early, {str(error)[:300]}", flush=True)
     context.close()
