@@ -24,6 +24,7 @@ from urllib.parse import quote, urlencode
 
 import gradio as gr
 
+from engine.errors import JudgeStudioError
 from engine.workspace.folders import Workspace
 from studio.page.clock import page_clock
 from studio.page.place import Url, read_query, value_at
@@ -177,14 +178,17 @@ def connect(page: Page, tabs: Sequence[Tab], header: Any, heart: Any) -> None:
 
 
 def first_sight(page: Page, query: Mapping[str, str]) -> dict[int, str]:
-    """HTML of the opening's cards at the place that the query names, by Gradio's number of the component."""
+    """HTML of the opening's cards at the place that the query names, by Gradio's number of the component.
+
+    {} where another tab is opened, or where it cannot be drawn: the tab's redraw says why.
+    """
     if query.get("tab", page.tab.value) != page.tab.value:
         return {}
-    drawn = {}
-    for opening in page.opening:
-        values = opening.draw(query.get("run"))
-        drawn.update({card._id: value for card, value in zip(opening.cards, values, strict=True)})
-    return drawn
+    try:
+        drawn = [(opening.cards, opening.draw(query.get("run"))) for opening in page.opening]
+    except (JudgeStudioError, OSError):
+        return {}
+    return {card._id: value for cards, values in drawn for card, value in zip(cards, values, strict=True)}
 
 
 class Traffic:

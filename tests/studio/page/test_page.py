@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,6 +148,8 @@ def test_page_itself_brings_home_and_nothing_of_it_for_another_tab(workspace: Wo
         drawn = first_sight(page, query)
         assert [f">{shown}<" in drawn[page.opening[0].cards[0]._id]] == [True]
     assert first_sight(page, {"tab": "images"}) == {}
+    page.opening[0] = replace(page.opening[0], draw=lambda _: (workspace.root / "gone").read_text())
+    assert first_sight(page, {}) == {}, "the page is sent all the same"
 
 
 def test_answer_that_opens_the_page_sets_the_rest_of_the_place_only_where_the_address_names_it(
