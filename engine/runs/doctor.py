@@ -165,7 +165,7 @@ def device() -> list[Fact]:
                 advice="Reinstall torch.",
             )
         ]
-    cpu = f"{psutil.cpu_count(logical=False) or os.cpu_count()} cores, {facts['threads']} threads for torch"
+    cpu = f"{psutil.cpu_count(logical=False) or os.cpu_count()} cores, {facts['threads']} for torch"
     found_devices = [Fact(topic="device", name="cpu", found=cpu, state="ok", advice=_held("cpu"))]
     for number, gpu in enumerate(facts["devices"]):
         found = f"{gpu['name']}, {gpu['free'] / 1e9:.1f} of {gpu['total'] / 1e9:.1f} GB free"
