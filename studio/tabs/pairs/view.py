@@ -141,7 +141,7 @@ def _cells(pair: PairRow, image_url: ImageUrl, is_flagged: bool) -> list[Html]:
         cards.element(
             "span", cards.esc(pair.strategy), cards.element("small", cards.esc(_how(pair), limit=60)), class_="st-two"
         ),
-        cards.esc(pair.dimension),
+        cards.element("span", cards.esc(pair.dimension), class_="st-whole"),
         cards.element("span", fate, cards.chip("flagged", "flip") if is_flagged else cards.EMPTY, class_="st-row"),
     ]
 
