@@ -62,7 +62,7 @@ _SEEN = """async () => {
   scrollTo(0, 0);
 }"""
 """Once down and up, so that pictures which load when they are scrolled to are there."""
-_SETTLED = """() => new Promise(done => {
+SETTLED = """() => new Promise(done => {
   let last = '', still = 0;
   const look = () => {
     const now = document.body.innerText + document.querySelectorAll('img, svg *').length;
@@ -171,7 +171,7 @@ def photograph(watched: Watched, path: Path, axe: Any = None) -> None:
     """The whole page as it is once nothing on it changes any more; what looks wrong on it is printed."""
     page = watched.page
     page.evaluate(_SEEN)
-    page.evaluate(_SETTLED)
+    page.evaluate(SETTLED)
     page.screenshot(path=path, full_page=True)
     for fault in _faults(page, watched, axe):
         print(f"{path.stem:<32} {fault}", flush=True)
