@@ -24,7 +24,7 @@ from engine.workspace.folders import Workspace
 from studio.jobs import runs as jobs
 from studio.jobs.places import Places, guard_places
 from studio.look import cards
-from studio.look.cards import glossary, tour
+from studio.look.cards import glossary, theme_switch, tour
 from studio.look.theme import StudioTheme, style_sheet
 from studio.page.page import Page, connect, create_page, first_sight, run_classes
 from studio.page.place import FOLLOW_LINKS
@@ -106,10 +106,11 @@ def build_app(workspace: Workspace, *, way_back: str | None = None) -> tuple[gr.
 def _head(workspace: Workspace, way_back: str | None) -> tuple[gr.HTML, gr.HTML, gr.Dropdown]:
     """The row above the tabs: name, sign of life, and the run that is shown."""
     is_shipped = workspace.is_read_only
+    scripts = [FOLLOW_LINKS, FIND_SCRIPT, theme_switch.SCRIPT, glossary.script(), tour.script(starts_itself=is_shipped)]
     with gr.Row(elem_classes="st-bar"):
         header = gr.HTML(
             cards.sheet(cards.brand("a finished run, read-only" if is_shipped else shown_path(workspace.root))),
-            js_on_load="".join([FOLLOW_LINKS, FIND_SCRIPT, glossary.script(), tour.script(starts_itself=is_shipped)]),
+            js_on_load="".join(scripts),
             apply_default_css=False,
         )
         heart = gr.HTML(apply_default_css=False, elem_classes="st-heart", min_width=20)

@@ -1,4 +1,4 @@
-"""Words explained on hover, focus and touch, and the tour that a visitor sees once."""
+"""Words explained on hover, focus and touch, the tour that a visitor sees once, light and dark."""
 
 from playwright.sync_api import expect
 
@@ -29,3 +29,16 @@ def test_tour_walks_through_five_pages_and_is_remembered(visit: Opener, sample_s
         box.get_by_role("button", name="Next" if number < 5 else "Done").click()
     expect(box).to_be_hidden()
     assert page.evaluate("localStorage.getItem('judge-studio-tour')") == "done"
+
+
+def test_dark_page_is_chosen_by_a_button_and_remembered(visit: Opener, sample_server: Server) -> None:
+    page = visit(sample_server).open()
+    switch = page.get_by_role("button", name="Dark page")
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    page.reload()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    page.wait_for_function("before => getComputedStyle(document.body).backgroundColor === before", arg=before)

@@ -8,6 +8,7 @@ from typing import Literal
 from engine.records import Outcome, Verdict, outcome
 from studio.look.cards.glossary import asks
 from studio.look.cards.markup import EMPTY, Html, element, esc
+from studio.look.cards.theme_switch import theme_switch
 
 Tone = Literal["kept", "rejected", "flip", "invalid", "accent", "quiet"]
 """kept = right, rejected = wrong or failed, flip = order-flip or warning, invalid, accent, quiet = no meaning."""
@@ -134,9 +135,10 @@ _LOGO = (
 
 
 def brand(workspace: str) -> Html:
-    """Logo, name and the workspace's path, for the left end of the header."""
+    """Logo, name, the workspace's path, and the switch between light and dark, for the left end of the header."""
     name = element("span", Html(_LOGO), Html("Judge Studio"), class_="st-brand")
-    return element("div", name, element("span", esc(workspace, limit=80), class_="st-ws"), class_="st st-brandline")
+    place = element("span", esc(workspace, limit=80), class_="st-ws")
+    return element("div", name, place, theme_switch(), class_="st st-brandline")
 
 
 def heartbeat(text: str, *, pulse: Literal["live", "late", "idle"]) -> Html:

@@ -18,8 +18,9 @@ _TAGS = set(
 )
 _ATTRIBUTES = set(
     """alt aria-busy aria-current aria-hidden aria-label class cx cy d data-act data-copy data-id data-key data-keys
-    data-label data-term data-tour data-zoom decoding dir disabled fill height href id loading open points r rel role
-    scope src stroke stroke-dasharray stroke-width style tabindex target title type viewbox width x y""".split()  # noqa: SIM905
+    data-label data-term data-theme-switch data-tour data-zoom decoding dir disabled fill height href id loading open
+    points r rel role scope src stroke stroke-dasharray stroke-width style tabindex target title type viewbox width x
+    y""".split()  # noqa: SIM905
 )
 _VOID = frozenset({"img", "br"})
 _STYLE = re.compile(r"(?:--(?:v|in|out):[\d.]+;?|--tone:var\(--st-[a-z0-9]+\);?|(?:left|width):[\d.]+%;?)+")
