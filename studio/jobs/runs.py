@@ -22,6 +22,7 @@ from engine.workspace.folders import RunFolder, Workspace
 from engine.workspace.locks import is_locked, run_lock
 from engine.workspace.state import read_state, request_stop
 from studio.jobs import child
+from studio.jobs.own_pictures import own_pictures
 from studio.jobs.places import check_places
 from studio.queries import notes
 
@@ -127,7 +128,8 @@ def stop_run(run: RunFolder) -> None:
 
 
 def delete_run(run: RunFolder) -> None:
-    """Delete a run's folder, notes and flags for good; pictures stay, because other runs may use them.
+    """Delete a run's folder, notes and flags for good, and the pictures that nothing else in the workspace uses; while
+    another run is at work all pictures stay, because it may be about to use them.
 
     Raises `LockedError` while it is active.
     """
@@ -136,6 +138,8 @@ def delete_run(run: RunFolder) -> None:
         raise LockedError(f"run '{run.name}': it is starting. Stop it before you delete it.")
     if not run.folder.is_dir():
         raise WorkspaceError(f"run '{run.name}': it is gone already.")
+    busy = any(is_at_work(other) for other in run.workspace.runs() if other.name != run.name)
+    pictures = [] if busy else own_pictures(run)
     # Beside the runs, not among them: whatever lies in runs/ with a config.yaml counts as a run.
     bin_folder = run.workspace.root / f".deleted-{run.name}-{os.getpid()}-{time.time_ns()}"
     try:
@@ -146,6 +150,8 @@ def delete_run(run: RunFolder) -> None:
     except OSError as error:
         raise WorkspaceError(f"{run.folder}: cannot delete: {error.strerror}. Check its permissions.") from error
     notes.forget_run(run.workspace, run.name)
+    for picture in pictures:
+        picture.unlink(missing_ok=True)
     shutil.rmtree(bin_folder, ignore_errors=True)
 
 

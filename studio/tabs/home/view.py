@@ -128,7 +128,7 @@ def delete_question(run: RunFolder) -> Html:
     return cards.confirm(
         f"Delete {run.name}?",
         f"Its pairs, traces, judge versions and scores ({words.size(size_of(run))}) are deleted for good. "
-        "The pictures stay, because other runs may use them.",
+        "So are the pictures that nothing else in this workspace uses.",
         yes=Action(label=f"Delete {run.name}", act="delete-yes", key=run.name, kind="stop"),
         no=Action(label="Keep it", act="keep", key=run.name),
     )

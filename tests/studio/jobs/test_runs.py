@@ -19,6 +19,8 @@ from engine.workspace.locks import run_lock
 from engine.workspace.state import RunState, read_state, stop_requested, write_state
 from studio.jobs import runs as jobs
 from studio.jobs.child import environment
+from studio.jobs.own_pictures import own_pictures
+from studio.live import history
 from studio.queries import notes
 from studio.tabs.home.view import Home, show_home
 from tests.patience import seconds
@@ -140,16 +142,46 @@ def test_run_at_work_is_neither_resumed_nor_deleted(tmp_path: Path) -> None:
     assert run.config.exists()
 
 
-def test_deleted_run_leaves_no_folder_and_all_pictures(tmp_path: Path) -> None:
+def test_deleted_run_leaves_no_folder_and_none_of_the_pictures_that_only_it_used(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
-    pictures = sorted(workspace.images.rglob("*.png"))
+    assert any(workspace.images.rglob("*.png"))
     notes.set_flag(workspace, "shapes-01", "p1", True)
     jobs.delete_run(workspace.run("shapes-01"))
     assert notes.flagged_in(workspace, "shapes-01") == frozenset()
     assert list(workspace.runs_folder.iterdir()) == []
-    assert sorted(workspace.images.rglob("*.png")) == pictures
+    assert list(workspace.images.rglob("*.png")) == []
     with pytest.raises(WorkspaceError, match="gone already"):
         jobs.delete_run(workspace.run("shapes-01"))
+
+
+def test_picture_that_anything_else_uses_stays_when_a_run_is_deleted(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    shown = sorted(workspace.images.rglob("*.png"))
+    second = workspace.run("shapes-02")
+    shutil.copytree(workspace.run("shapes-01").folder, second.folder)
+    jobs.delete_run(second)
+    assert sorted(workspace.images.rglob("*.png")) == shown, "the other run has the same ones"
+
+    one = shown[0]
+    relative = str(one.relative_to(workspace.root))
+    history.keep(workspace, images=[relative], question="?", a="a", b="b", judges=["x"], said=[])
+    shutil.copytree(workspace.run("shapes-01").folder, second.folder)
+    with run_lock(workspace.run("shapes-01")):
+        jobs.delete_run(second)
+        assert sorted(workspace.images.rglob("*.png")) == shown, "a run at work may be about to use them"
+    jobs.delete_run(workspace.run("shapes-01"))
+    assert sorted(workspace.images.rglob("*.png")) == [one], "somebody judged it"
+
+
+def test_pictures_stay_when_what_else_names_them_cannot_be_read(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    shown = sorted(workspace.images.rglob("*.png"))
+    damaged = workspace.run("shapes-02").folder / "intake" / "images-00000.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1 and no more")
+    assert own_pictures(workspace.run("shapes-01")) == []
+    jobs.delete_run(workspace.run("shapes-01"))
+    assert sorted(workspace.images.rglob("*.png")) == shown
 
 
 def test_home_shows_the_other_runs_while_one_is_being_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
