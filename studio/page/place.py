@@ -106,8 +106,11 @@ the place changes. Gradio's says "./", which is what holds without it.
 
 
 def read_query(query: str) -> dict[str, str]:
-    """A query string as the browser has it → key and last value."""
-    return dict(parse_qsl(query.lstrip("?"), max_num_fields=200) if len(query) < 50_000 else [])
+    """A query string as the browser has it → key and last value; {} for one that no page of ours wrote."""
+    try:
+        return dict(parse_qsl(query.lstrip("?"), max_num_fields=200) if len(query) < 50_000 else [])
+    except ValueError:
+        return {}
 
 
 def value_at(binding: Binding, text: str | None) -> Any:

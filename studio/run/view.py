@@ -10,6 +10,7 @@ from typing import Any
 from engine.config import Settings, SourceSettings
 from engine.errors import JudgeStudioError
 from engine.measure.benchmarks.held_out import number_on
+from engine.measure.near_training import near_sentence
 from engine.records import BASE_JUDGE, version_name, version_number
 from engine.workspace.conclusions import (
     Against,
@@ -325,6 +326,8 @@ def said_by(event: Mapping[str, Any]) -> str:
         return f"iteration {event.get('iteration')} finished in {words.duration(as_number(values.get('seconds')))}"
     if name == "control":
         return f"{'LEAK: ' if values.get('leaks') else ''}{values.get('sentence')}"
+    if name == "near-training":
+        return near_sentence(str(values.get("benchmark")), int(as_number(values.get("items")) or 0))
     told = ", ".join(
         words.p_value(value) if key == "p" and isinstance(value, float) else f"{key} {_told(value)}"
         for key, value in values.items()

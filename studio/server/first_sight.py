@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_MOST_FIELDS = 200
+
 Draw = Callable[[Mapping[str, str]], Mapping[int, str]]
 """What the address names → the values of components, by Gradio's number of them. Nothing stays as it was."""
 
@@ -26,8 +28,7 @@ class FirstSight:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and _is_the_page(scope):
-            query = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=200))
-            await run_in_threadpool(self._write, query)
+            await run_in_threadpool(self._write, _query(scope))
         await self.app(scope, receive, send)
 
     def _write(self, query: Mapping[str, str]) -> None:
@@ -35,6 +36,14 @@ class FirstSight:
         for component in self._components():
             if component["id"] in values:
                 component["props"]["value"] = values[component["id"]]
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    """Key and last value; none of an address that no page of ours wrote."""
+    try:
+        return dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        return {}
 
 
 def _is_the_page(scope: Scope) -> bool:

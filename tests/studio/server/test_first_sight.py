@@ -30,4 +30,5 @@ def test_page_is_sent_with_what_its_address_names_and_nothing_else_is_drawn(belo
     assert client.get(f"{below}/?run=a%26b&run=c").json() == ["run c", "as it was"]
     client.get(f"{below}/config")
     client.head(f"{below}/")
-    assert asked == [{"run": "c"}]
+    client.get(f"{below}/?{'&'.join(f'k{number}=1' for number in range(300))}")
+    assert asked == [{"run": "c"}, {}], "a long address is no fault of the page"

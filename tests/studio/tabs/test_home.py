@@ -115,6 +115,12 @@ def test_event_of_an_earlier_day_says_which() -> None:
     assert clock_time(1e9, now=1e9 + 1e6).partition(" ")[2].startswith("Sep ")
 
 
+def test_event_of_pictures_near_training_is_a_sentence() -> None:
+    said = said_by({"event": "near-training", "time": 0.0, "benchmark": "shapes", "items": 5})
+    assert said.startswith("shapes: 5 items are about a picture that looks the same as one trained on")
+    assert "0 items" in said_by({"event": "near-training", "items": "odd"})
+
+
 def test_event_says_p_as_people_do() -> None:
     assert said_by({"event": "evaluated", "gain": 0.2, "p": 0.0}) == "evaluated: gain 0.200, p\u00a0<\u00a00.001"
 
