@@ -7,7 +7,6 @@ Writes VISIT-STEP-WIDTH-THEME.png and prints what looks wrong, as `picture_pages
 several pictures at once (what is deleted, listed, opened), and a run that failed.
 """
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -26,8 +25,8 @@ from engine.export.finished import NAME
 from engine.records import BenchmarkItem
 from engine.workspace.state import read_state, write_state
 from tests.bench.photo_folder import make_photo_folder
-from tests.bench.picture_pages import NO_TOUR, copied, empty, failed, photograph
-from tests.browser.conftest import CHROMIUM, PHONE, WIDE, Watched
+from tests.bench.picture_pages import NO_TOUR, SIZES, asked_visits, copied, empty, failed, photograph
+from tests.browser.conftest import CHROMIUM, Watched
 from tests.studio_server import Server, studio_server
 
 Step = Callable[..., None]
@@ -145,7 +144,6 @@ VISITS: dict[str, tuple[str, Callable[[Watched, Step], None]]] = {
     "tour": ("empty", tour), "photos": ("empty", photos), "refused": ("empty", refused),
     "lists": ("four", lists), "opened": ("four", opened), "broken": ("failed", broken),
 }  # fmt: skip
-SIZES = {f"{size['width']}-{theme}": (size, theme) for size in (WIDE, PHONE) for theme in ("light", "dark")}
 
 
 @contextmanager
@@ -171,12 +169,7 @@ PLACES: dict[str, Callable[[Path], Any]] = {"empty": empty, "four": four_runs, "
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("out", type=Path)
-    options.add_argument("--visits", default=",".join(VISITS))
-    options.add_argument("--sizes", default=",".join(SIZES))
-    asked = options.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
+    asked = asked_visits(__doc__, VISITS)
     expect.set_options(timeout=90_000)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

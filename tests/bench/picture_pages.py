@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,8 @@ from studio.app import TABS
 from tests.browser.conftest import CHROMIUM, PHONE, WIDE, Watched
 from tests.studio_server import studio_server
 
+SIZES = {f"{size['width']}-{theme}": (size, theme) for size in (WIDE, PHONE) for theme in ("light", "dark")}
+"""Name of a picture's end → size of the window, and its theme."""
 NO_TOUR = "localStorage.setItem('judge-studio-tour', 'done')"
 """A script that says the tour was seen already."""
 _CUT = """() => {
@@ -188,6 +190,17 @@ def _visit(watched: Watched, tabs: list[str], name: Callable[[str], Path], axe: 
         photograph(watched, name(tab), axe)
 
 
+def asked_visits(about: str | None, visits: Collection[str]) -> argparse.Namespace:
+    """Command line of a script that visits pages one by one: `out`, a folder that is there now; `visits`; `sizes`."""
+    options = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("out", type=Path)
+    options.add_argument("--visits", default=",".join(visits))
+    options.add_argument("--sizes", default=",".join(SIZES))
+    asked = options.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    return asked
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("out", type=Path)
@@ -205,16 +218,15 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for state in asked.states.split(","):
             with STATES[state](Path(scratch) / state) as workspace, studio_server(workspace) as server:
-                for width, size in (("1440", WIDE), ("390", PHONE)):
-                    for theme in ("light", "dark"):
-                        context = browser.new_context(viewport=size, color_scheme=theme)
-                        _visit(
-                            Watched(context, server),
-                            asked.pages.split(","),
-                            lambda tab, end=f"{width}-{theme}.png", state=state: asked.out / f"{state}-{tab}-{end}",
-                            axe,
-                        )
-                        context.close()
+                for end, (size, theme) in SIZES.items():
+                    context = browser.new_context(viewport=size, color_scheme=theme)
+                    _visit(
+                        Watched(context, server),
+                        asked.pages.split(","),
+                        lambda tab, end=end, state=state: asked.out / f"{state}-{tab}-{end}.png",
+                        axe,
+                    )
+                    context.close()
         browser.close()
 
 

@@ -7,7 +7,6 @@ wrong as `picture_pages.py` does. The embedded model really answers; the rulings
 those of the run's own benchmark.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -29,8 +28,8 @@ from engine.workspace.catalog.database import open_catalog
 from engine.workspace.files import write_json
 from engine.workspace.folders import RunFolder
 from studio.queries.verdicts import items, verdicts
-from tests.bench.picture_pages import NO_TOUR, copied, photograph
-from tests.browser.conftest import CHROMIUM, PHONE, WIDE, Watched
+from tests.bench.picture_pages import NO_TOUR, SIZES, asked_visits, copied, photograph
+from tests.browser.conftest import CHROMIUM, Watched
 from tests.studio_server import studio_server
 
 Step = Callable[..., None]
@@ -132,7 +131,6 @@ def use(watched: Watched, step: Step) -> None:
 
 
 VISITS: dict[str, Callable[[Watched, Step], None]] = {"live": live, "many": many, "arena": arena, "use": use}
-SIZES = {f"{size['width']}-{theme}": (size, theme) for size in (WIDE, PHONE) for theme in ("light", "dark")}
 
 
 def judged_file(run: RunFolder) -> None:
@@ -165,12 +163,7 @@ def judged_file(run: RunFolder) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("out", type=Path)
-    options.add_argument("--visits", default=",".join(VISITS))
-    options.add_argument("--sizes", default=",".join(SIZES))
-    asked = options.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
+    asked = asked_visits(__doc__, VISITS)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
         run = copied(Path(scratch) / "visits")
         judged_file(run)
