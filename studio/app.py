@@ -27,7 +27,7 @@ from studio.look import cards
 from studio.look.cards import glossary, theme_switch, tour
 from studio.look.theme import StudioTheme, style_sheet
 from studio.page.page import Page, connect, create_page, first_sight, run_classes
-from studio.page.place import FOLLOW_LINKS
+from studio.page.place import FOLLOW_LINKS, read_query
 from studio.server import api
 from studio.server.beside import Beside, MayEnter
 from studio.server.binding import check_bind, free_port
@@ -186,7 +186,9 @@ def _around(app: gr.Blocks, page: Page) -> list[Middleware]:
     return [
         Middleware(Looks, queue=lambda: app._queue),
         Middleware(
-            FirstSight, components=lambda: app.config["components"], draw=lambda query: first_sight(page, query)
+            FirstSight,
+            components=lambda: app.config["components"],
+            draw=lambda query: first_sight(page, read_query(query)),
         ),
         Middleware(Pictures, root=page.workspace.root),
     ]

@@ -52,4 +52,6 @@ def _named_in_table(path: Path) -> Iterator[str]:
 
 
 def _named_in_text(path: Path) -> Iterator[str]:
-    yield from _ID.findall(path.read_bytes().decode("latin-1"))
+    with path.open("rb") as file:
+        for line in file:
+            yield from _ID.findall(line.decode("latin-1"))

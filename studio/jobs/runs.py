@@ -138,12 +138,12 @@ def delete_run(run: RunFolder) -> None:
         raise LockedError(f"run '{run.name}': it is starting. Stop it before you delete it.")
     if not run.folder.is_dir():
         raise WorkspaceError(f"run '{run.name}': it is gone already.")
-    busy = any(is_at_work(other) for other in run.workspace.runs() if other.name != run.name)
-    pictures = [] if busy else own_pictures(run)
     # Beside the runs, not among them: whatever lies in runs/ with a config.yaml counts as a run.
     bin_folder = run.workspace.root / f".deleted-{run.name}-{os.getpid()}-{time.time_ns()}"
     try:
         with run_lock(run):
+            busy = any(is_at_work(other) for other in run.workspace.runs() if other.name != run.name)
+            pictures = [] if busy else own_pictures(run)
             os.replace(run.folder, bin_folder)  # gone for readers at once; a deletion cut short leaves no half run
     except LockedError:
         raise LockedError(f"run '{run.name}': a process is working on it. Stop it before you delete it.") from None

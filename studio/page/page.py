@@ -238,8 +238,8 @@ class Traffic:
         component that an answer may write, so what else there is to set (`placed`) is left out of this one."""
         query = dict(request.query_params)
         if any(binding.key in query for binding in self.places if binding.component is not self._page.tab):
-            nothing = ["tabs", "visit", "tab", "heart", "run", "shown", *self._tabs]
-            return [urlencode(query), *(gr.skip() for _ in nothing)]
+            # Tabs, visit and tab; heart, run and what is shown of them; a pulse per tab.
+            return [urlencode(query), *[gr.skip()] * (6 + len(self._tabs))]
         tab = self._known(query.get("tab"))
         place = (next(_VISITS), tab)
         # The first tab is open from the start, unless somebody was quicker than this answer.

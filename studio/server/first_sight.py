@@ -5,15 +5,12 @@ Without it a visitor waits for the page, then for its first question and the ans
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_MOST_FIELDS = 200
-
-Draw = Callable[[Mapping[str, str]], Mapping[int, str]]
-"""What the address names → the values of components, by Gradio's number of them. Nothing stays as it was."""
+Draw = Callable[[str], Mapping[int, str]]
+"""The query string of the address → the values of components, by Gradio's number of them. Nothing stays as it was."""
 
 
 class FirstSight:
@@ -28,22 +25,14 @@ class FirstSight:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and _is_the_page(scope):
-            await run_in_threadpool(self._write, _query(scope))
+            await run_in_threadpool(self._write, scope["query_string"].decode("latin-1"))
         await self.app(scope, receive, send)
 
-    def _write(self, query: Mapping[str, str]) -> None:
+    def _write(self, query: str) -> None:
         values = self._draw(query)
         for component in self._components():
             if component["id"] in values:
                 component["props"]["value"] = values[component["id"]]
-
-
-def _query(scope: Scope) -> dict[str, str]:
-    """Key and last value; none of an address that no page of ours wrote."""
-    try:
-        return dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=_MOST_FIELDS))
-    except ValueError:
-        return {}
 
 
 def _is_the_page(scope: Scope) -> bool:

@@ -84,20 +84,19 @@ class _Editing:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._fields = {field.key: field for field in form_fields()}
+        self._keys = {field_id(field): key for key, field in self._fields.items()}
 
     def changed(self, event: gr.EventData, *inputs: Any) -> list[Any]:
         """A field was left: its fault below it, which others mean something now, and what follows for the plan."""
-        left = str(getattr(event, "field", ""))
+        left = self._keys.get(str(getattr(event, "field", "")))
         shown = dict(zip(self._fields, inputs[2:], strict=True))
-        updates = {
-            key: gr.update(visible=is_asked(key, shown))
-            for key in self._fields
-            if any(field_id(self._fields[deciding]) == left for deciding in DECIDING)
-        }
-        for key, field in self._fields.items():
-            if field_id(field) == left:
-                fault = fault_of(field, shown[key])
-                updates[key] = gr.update(info=f"✕ {fault}" if fault else field.help)
+        updates = {}
+        if left in DECIDING:
+            updates = {key: gr.update(visible=is_asked(key, shown)) for key in self._fields}
+        if left is not None:
+            field = self._fields[left]
+            fault = fault_of(field, shown[left])
+            updates[left] = gr.update(info=f"✕ {fault}" if fault else field.help)
         return [*(updates.get(key, gr.skip()) for key in self._fields), *self.planned(*inputs)]
 
     def planned(self, *inputs: Any) -> list[Any]:

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
+from studio.page.place import read_query
 from studio.server.first_sight import FirstSight
 
 
@@ -17,9 +17,9 @@ def test_page_is_sent_with_what_its_address_names_and_nothing_else_is_drawn(belo
     components: list[dict[str, Any]] = [{"id": 7, "props": {"value": ""}}, {"id": 8, "props": {"value": "as it was"}}]
     asked: list[dict[str, str]] = []
 
-    def draw(query: Mapping[str, str]) -> dict[int, str]:
-        asked.append(dict(query))
-        return {7: f"run {query.get('run')}"}
+    def draw(query: str) -> dict[int, str]:
+        asked.append(read_query(query))
+        return {7: f"run {asked[-1].get('run')}"}
 
     async def page(_: Request) -> JSONResponse:
         return JSONResponse([component["props"]["value"] for component in components])
